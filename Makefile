@@ -1,0 +1,3 @@
+# `make` lists the targets.
+.DEFAULT_GOAL := help
+VENV := .venv

@@ -1,0 +1,94 @@
+"""What a decision asks for. Plain data; `act.py` carries it out in the order of the fields of `Plan`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Create:
+    """Create this object under its deterministic name. A 409 adopts it if owner uid and spec hash match, else refuses."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Server-side apply, never forced. A conflict becomes the refusal FieldOwned that names the other manager."""
+
+    manifest: Mapping[str, Any]
+    manager: str
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete exactly this object: the uid is a precondition. Not found is success."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class RegisterModel:
+    """Give the model's bytes a number and create the ModelVersion; the same bytes keep the number they have.
+
+    `manifest` lacks metadata.name and spec.number, which `act` fills in.
+    """
+
+    model: str
+    digest: str
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SetOwner:
+    """Add this controller reference to an object that has none (a run that a person created)."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    owner: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PatchStatus:
+    """Replace the whole status of another object than the planned one, if its resourceVersion is still this."""
+
+    kind: str
+    namespace: str
+    name: str
+    resource_version: str
+    status: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class EventNote:
+    """A Kubernetes Event about the planned object; emitted only after the status write has succeeded."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+Action = Create | Apply | Delete | RegisterModel | SetOwner | PatchStatus
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The answer to "what now?". The same world always gives the same plan, and a plan carried out gives an empty one."""
+
+    # Objects whose absence the caches suggest: the shell reads them live, fills `absent` and plans again. Nothing else
+    # of a plan with `confirm` is carried out.
+    confirm: Sequence[str] = ()
+    # Jobs that have been stuck long enough to read their Events: the shell fills `troubles` and plans again.
+    inquire: Sequence[str] = ()
+    actions: Sequence[Action] = ()  # before the status write, in this order
+    status: Mapping[str, Any] | None = None  # the wanted status of the planned object; None where it is right already
+    after: Sequence[Action] = ()  # only after the status has been written: deletions of what has been recorded
+    events: Sequence[EventNote] = ()
+    look_again: datetime | None = None  # the next time at which the answer may change without an event
+    steps_ended: Mapping[str, str] = field(default_factory=dict)  # step -> state, for metrics, when it ended just now

@@ -1,0 +1,239 @@
+"""Everything that a decision may look at, gathered before it is made. Frozen values only.
+
+`observe.py` fills these from the caches (and from live reads where absence is to be believed); tests build them by hand.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from penstock_spec.pipeline import PipelineSpec
+
+
+@dataclass(frozen=True)
+class Meta:
+    """The part of metadata that decisions use."""
+
+    namespace: str
+    name: str
+    uid: str
+    created: datetime
+    generation: int = 1
+    resource_version: str = ""
+    owner_uid: str = ""  # of the controlling owner; empty where there is none
+    deleting: bool = False
+
+
+@dataclass(frozen=True)
+class ContainerView:
+    """One container (or init container) of a pod, as the kubelet reports it."""
+
+    name: str
+    init: bool
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    running: bool = False
+    started_at: datetime | None = None
+    terminated_reason: str = ""
+    exit_code: int | None = None
+    finished_at: datetime | None = None
+    message: str = ""  # termination message
+    image: str = ""  # imageID, as pulled
+
+
+@dataclass(frozen=True)
+class PodView:
+    """A pod of a step."""
+
+    meta: Meta
+    phase: str  # Pending, Running, Succeeded, Failed, Unknown
+    reason: str = ""  # status.reason, e.g. Evicted
+    message: str = ""
+    unschedulable: str = ""  # the scheduler's words when PodScheduled is False; empty otherwise
+    unschedulable_since: datetime | None = None
+    disrupted: str = ""  # reason of the condition DisruptionTarget when True
+    containers: Sequence[ContainerView] = ()
+
+    def container(self, name: str) -> ContainerView | None:
+        """The container of this name, init or not."""
+        return next((one for one in self.containers if one.name == name), None)
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A Job of a step, with the pods whose controller it is."""
+
+    meta: Meta
+    spec_hash: str = ""  # sha256 of the manifest we sent; guards adoption after a 409
+    suspended: bool = False
+    complete: bool = False
+    failed_reason: str = ""  # reason of the condition Failed (or FailureTarget), e.g. BackoffLimitExceeded
+    failed_message: str = ""
+    pods: Sequence[PodView] = ()
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a Job that has been stuck for a while has no running pod, in the words of its Events (read on demand)."""
+
+    reason: str  # FailedCreate, FailedMount, ...
+    message: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The API server's answer to a creation of ours that failed for good or for now."""
+
+    reason: str  # NameCollision, QuotaExceeded, RejectedByCluster
+    message: str
+
+
+@dataclass(frozen=True)
+class VersionView:
+    """A ModelVersion."""
+
+    meta: Meta
+    model: str
+    number: int
+    digest: str
+    lifecycle: str = ""
+    status: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EndpointView:
+    """A ModelEndpoint, as deploy steps see it."""
+
+    meta: Meta
+    version: str  # spec.model.version
+    digest: str  # spec.model.digest
+    stable: str = ""  # status.stable
+    stable_digest: str = ""
+    observed_generation: int = 0
+    ready: bool = False  # condition Ready is True
+    stalled_reason: str = ""  # reason of the condition Stalled when True
+    stalled_message: str = ""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A step of an earlier run of the same Pipeline that ended well, for reuse."""
+
+    run: str
+    created: datetime
+    step: str
+    digest: str
+    outputs: Mapping[str, str]
+    source_revision: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    verdict: str = ""
+    model_version: str = ""
+    columns: int = 0
+    image: str = ""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A ControllerRevision that froze a pipeline's spec. `spec` is None where its data does not match its digest."""
+
+    meta: Meta
+    digest: str
+    spec: PipelineSpec | None
+
+
+@dataclass(frozen=True)
+class PipelineObject:
+    """A Pipeline as stored. `spec` is the raw mapping; the planner compiles it."""
+
+    meta: Meta
+    spec: Mapping[str, Any]
+    status: Mapping[str, Any] = field(default_factory=dict)
+    # What the user wrote, where the API server pruned unknown fields: from the last-applied annotation, else None.
+    applied: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class RunObject:
+    """A PipelineRun as stored."""
+
+    meta: Meta
+    pipeline: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    revision: str = ""
+    generation: int = 0
+    status: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """True when the condition Finished is True; then nothing about the run changes any more."""
+        return any(
+            one.get("type") == "Finished" and one.get("status") == "True" for one in self.status.get("conditions", ())
+        )
+
+
+@dataclass(frozen=True)
+class ObservedPipeline:
+    """The world of plan_pipeline."""
+
+    pipeline: PipelineObject
+    runs: Sequence[RunObject] = ()  # of this name, whoever owns them
+    revisions: Sequence[Revision] = ()  # owned by this Pipeline (live list, asked for only when runs were removed)
+    versions: Sequence[VersionView] = ()
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)  # by the name of the object we tried to create
+
+
+@dataclass(frozen=True)
+class ObservedRun:
+    """The world of plan_run."""
+
+    run: RunObject
+    pipeline: PipelineObject | None  # of that name, now; may be another object than the one at the start
+    revision: Revision | None = None  # the one that the run names, or that its snapshot names
+    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this run
+    absent: frozenset[str] = frozenset()  # names of Jobs that a live read did not find
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)  # by name of the object
+    versions: Sequence[VersionView] = ()  # all of the namespace
+    endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
+    earlier: Sequence[Earlier] = ()  # newest first
+    ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come before this one
+
+
+@dataclass(frozen=True)
+class DeploymentView:
+    """A Deployment of an endpoint."""
+
+    meta: Meta
+    version: str  # label penstock.dev/model-version
+    replicas: int
+    updated: int
+    ready: int
+    available: int
+    observed_generation: int
+    spec_hash: str = ""
+    progress_failed: str = ""  # message of the condition Progressing when it is False
+    pods: Sequence[PodView] = ()
+
+
+@dataclass(frozen=True)
+class ServiceView:
+    """The Service of an endpoint."""
+
+    meta: Meta
+    selector: Mapping[str, str]
+    spec_hash: str = ""
+
+
+@dataclass(frozen=True)
+class ObservedEndpoint:
+    """The world of plan_endpoint."""
+
+    meta: Meta
+    spec: Mapping[str, Any]
+    status: Mapping[str, Any] = field(default_factory=dict)
+    versions: Sequence[VersionView] = ()
+    deployments: Sequence[DeploymentView] = ()  # controlled by this endpoint
+    service: ServiceView | None = None
+    absent: frozenset[str] = frozenset()  # names that a live read did not find
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Pure builders: a step or an endpoint becomes the dictionary of a Kubernetes object."""

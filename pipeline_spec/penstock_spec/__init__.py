@@ -1,0 +1,1 @@
+"""What a pipeline is: the API's models, the compiler from spec to graph, digests, the CRD generator. No I/O."""

@@ -1,0 +1,97 @@
+"""What every model of the API shares: strictness, camelCase names, and the marks that the CRD generator reads.
+
+A field's pydantic default is the compiler's default. It never becomes a schema default: digests are over what the user
+set, so a new release may not write into old objects. The generator appends "Default: ..." to the description instead.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A CEL rule (`x-kubernetes-validations`) of the object or value that carries it."""
+
+    rule: str
+    message: str
+    field_path: str | None = None
+
+    def to_schema(self) -> dict[str, str]:
+        """The entry as the API server wants it."""
+        entry = {"rule": self.rule, "message": self.message}
+        return entry if self.field_path is None else {**entry, "fieldPath": self.field_path}
+
+
+@dataclass(frozen=True)
+class AnyJson:
+    """Marks a field that takes any JSON value: rendered with `x-kubernetes-preserve-unknown-fields`."""
+
+
+@dataclass(frozen=True)
+class ListMap:
+    """Marks a list whose items are told apart by `key`: rendered as `x-kubernetes-list-type: map`."""
+
+    key: str = "name"
+
+
+@dataclass(frozen=True)
+class MapLimits:
+    """Bounds of a free-form map: how many entries, how long a key may be."""
+
+    properties: int
+    key_length: int = 63
+
+
+class SpecModel(BaseModel):
+    """A part of the API. Unknown fields are errors, values are frozen, names are camelCase in YAML."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, strict=False, protected_namespaces=()
+    )
+    # CEL rules of this object, rendered into the CRD and, as far as they can be, repeated by the compiler.
+    cel_rules: ClassVar[tuple[Rule, ...]] = ()
+
+    def as_set(self) -> dict[str, Any]:
+        """What the user set that differs from the defaults, as JSON data with the API's names."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def at_most_one(*fields: str) -> Rule:
+    """The rule that of `fields` (names as in YAML) at most one is set."""
+    terms = ", ".join(f"has(self.{field})" for field in fields)
+    return Rule(f"[{terms}].filter(x, x).size() <= 1", f"set at most one of {', '.join(fields)}")
+
+
+def exactly_one(*fields: str) -> Rule:
+    """The rule that of `fields` (names as in YAML) exactly one is set."""
+    terms = ", ".join(f"has(self.{field})" for field in fields)
+    return Rule(f"[{terms}].exists_one(x, x)", f"set exactly one of {', '.join(fields)}")
+
+
+# Names of objects and steps (DNS-1035), and the shapes of strings that recur.
+DNS_1035 = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+Name40 = Annotated[str, StringConstraints(pattern=DNS_1035, min_length=1, max_length=40)]
+Name45 = Annotated[str, StringConstraints(pattern=DNS_1035, min_length=1, max_length=45)]
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=63)]
+# Parameters, inputs, outputs, arguments: usable as a folder and, upper-cased, in an environment variable.
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", min_length=1, max_length=40)]
+OutputRef = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?\.[a-z][a-z0-9_]*$", min_length=3, max_length=81)
+]
+Quantity = Annotated[
+    str, StringConstraints(pattern=r"^([0-9]+(\.[0-9]{1,3})?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", min_length=1, max_length=20)
+]
+ColumnName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=128)]
+ImageRef = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$", min_length=1, max_length=512)]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", min_length=71, max_length=71)]
+JsonMap = Annotated[Mapping[str, Any], AnyJson()]
+
+
+class FromParameter(SpecModel):
+    """A value taken from a pipeline parameter."""
+
+    parameter: Identifier = Field(description="Name of the parameter in spec.parameters whose value is used here.")

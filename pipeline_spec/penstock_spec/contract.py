@@ -1,0 +1,244 @@
+"""What a container is given and gives back: the one place that operator, steps and server agree on.
+
+    operator ── PENSTOCK_TASK (JSON, a Task) ──────────────► fetch, built-in program, publish
+    operator ── PENSTOCK_ARG_<NAME>, your env ─────────────► main (a user's program)
+    fetch    ── /penstock/in/<name>, /penstock/arguments.json ─► main
+    main     ── /penstock/out/<name>, results.json, metrics.json ─► publish
+    publish  ── termination message (JSON, a Result or a Failure) ─► operator
+
+A user's program sees files only. Its own last lines become the step's log; they are text and never parsed.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock_spec.names import FailureClass
+
+CONTRACT_VERSION = 1
+TASK_VARIABLE = "PENSTOCK_TASK"
+ARGUMENT_PREFIX = "PENSTOCK_ARG_"
+RESERVED_PREFIX = "PENSTOCK_"
+
+ROOT = "/penstock"
+IN = f"{ROOT}/in"
+OUT = f"{ROOT}/out"
+ARGUMENTS_FILE = f"{ROOT}/arguments.json"
+RESULTS_FILE = f"{OUT}/results.json"
+METRICS_FILE = f"{OUT}/metrics.json"
+TERMINATION_FILE = "/dev/termination-log"
+TERMINATION_BYTES = 2048
+
+# A table's folder holds one of the data files beside schema.json; a model's holds these three.
+TABLE_PARQUET = "data.parquet"
+TABLE_CSV = "data.csv"
+TABLE_SCHEMA = "schema.json"
+TABLE_PROFILE = "profile.json"
+MODEL_ONNX = "model.onnx"
+MODEL_SIGNATURE = "signature.json"
+MODEL_PROFILE = "profile.json"
+REPORT_JSON = "report.json"
+REPORT_HTML = "report.html"
+
+# Container names inside a step's pod. The built-in kinds have only MAIN, which does all three jobs.
+FETCH = "fetch"
+MAIN = "main"
+PUBLISH = "publish"
+
+# Store: environment of our own containers, from keys of the Secret `penstock-store`. Only `url` must be there.
+STORE_VARIABLES = {
+    "url": "PENSTOCK_STORE_URL",  # s3://bucket/prefix, or file:///folder
+    "endpoint": "PENSTOCK_STORE_ENDPOINT",
+    "region": "PENSTOCK_STORE_REGION",
+    "accessKeyId": "PENSTOCK_STORE_ACCESS_KEY_ID",
+    "secretAccessKey": "PENSTOCK_STORE_SECRET_ACCESS_KEY",
+    "ca": "PENSTOCK_STORE_CA",  # PEM text of the certificate authority
+}
+# Connection: from the ConfigMap of that name (`bucket` must be there), and credentials from the Secret of that name.
+CONNECTION_VARIABLES = {
+    "bucket": "PENSTOCK_SOURCE_BUCKET",
+    "prefix": "PENSTOCK_SOURCE_PREFIX",
+    "endpoint": "PENSTOCK_SOURCE_ENDPOINT",
+    "region": "PENSTOCK_SOURCE_REGION",
+    "ca": "PENSTOCK_SOURCE_CA",
+}
+CONNECTION_SECRET_VARIABLES = {
+    "accessKeyId": "PENSTOCK_SOURCE_ACCESS_KEY_ID",
+    "secretAccessKey": "PENSTOCK_SOURCE_SECRET_ACCESS_KEY",
+}
+# A ConfigMap source is mounted here, the chosen key under its own name.
+SOURCE_FOLDER = f"{ROOT}/source"
+
+
+@dataclass(frozen=True)
+class Input:
+    """An artifact to lay out at /penstock/in/<name>."""
+
+    digest: str
+    type: str  # Table, Model, Report, Files
+
+
+@dataclass(frozen=True)
+class Known:
+    """What an earlier run made of the same arguments, so that an ingest need not repeat it if its source is unchanged."""
+
+    run: str
+    source_revision: str
+    outputs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that our own containers need to know of the step. `arguments` is the kind's body with parameters resolved."""
+
+    namespace: str
+    pipeline: str
+    run: str
+    step: str
+    attempt: int
+    kind: str
+    arguments: Mapping[str, Any]
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)  # name -> type
+    known: Known | None = None
+
+    def to_json(self) -> str:
+        """The text of PENSTOCK_TASK."""
+        data: dict[str, Any] = {
+            "version": CONTRACT_VERSION,
+            "namespace": self.namespace,
+            "pipeline": self.pipeline,
+            "run": self.run,
+            "step": self.step,
+            "attempt": self.attempt,
+            "kind": self.kind,
+            "arguments": self.arguments,
+            "inputs": {name: {"digest": one.digest, "type": one.type} for name, one in self.inputs.items()},
+            "outputs": dict(self.outputs),
+        }
+        if self.known is not None:
+            data["known"] = {
+                "run": self.known.run,
+                "sourceRevision": self.known.source_revision,
+                "outputs": dict(self.known.outputs),
+            }
+        return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Task":
+        """The Task that `to_json` wrote. ValueError for another version of the contract."""
+        data = json.loads(text)
+        if data.get("version") != CONTRACT_VERSION:
+            raise ValueError(
+                f"this image speaks contract version {CONTRACT_VERSION}, the operator version {data.get('version')}: "
+                "use images and operator of the same release"
+            )
+        known = data.get("known")
+        return cls(
+            namespace=data["namespace"],
+            pipeline=data["pipeline"],
+            run=data["run"],
+            step=data["step"],
+            attempt=data["attempt"],
+            kind=data["kind"],
+            arguments=data["arguments"],
+            inputs={name: Input(one["digest"], one["type"]) for name, one in data["inputs"].items()},
+            outputs=data["outputs"],
+            known=None if known is None else Known(known["run"], known["sourceRevision"], known["outputs"]),
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished step says in its termination message."""
+
+    outputs: Mapping[str, str] = field(default_factory=dict)  # name -> sha256:...
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    results: Mapping[str, Any] = field(default_factory=dict)  # small values of the user's program
+    verdict: str = ""
+    reason: str = ""  # of a verdict that is not Pass: ThresholdNotMet, Inconclusive
+    message: str = ""
+    source_revision: str = ""
+    unchanged: bool = False  # the outputs are `known.outputs`: the source has not changed
+    columns: int = 0  # of a model: how many columns it takes
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a failed container of ours says: who is to blame, and words for the status."""
+
+    failure_class: FailureClass
+    message: str
+
+
+def encode(outcome: Result | Failure) -> str:
+    """The termination message. Raises ValueError when it exceeds 2,048 bytes, naming what is too large.
+
+    A Failure is shortened to fit, never refused.
+    """
+    if isinstance(outcome, Failure):
+        message = outcome.message
+        while True:
+            text = json.dumps({"version": CONTRACT_VERSION, "class": outcome.failure_class, "message": message})
+            if len(text.encode()) <= TERMINATION_BYTES:
+                return text
+            message = message[: int(len(message) * 0.9) - 1].rstrip() + "…"
+    data = {
+        "version": CONTRACT_VERSION,
+        "outputs": dict(outcome.outputs),
+        "metrics": dict(outcome.metrics),
+        "results": dict(outcome.results),
+        "verdict": outcome.verdict,
+        "reason": outcome.reason,
+        "message": outcome.message,
+        "sourceRevision": outcome.source_revision,
+        "unchanged": outcome.unchanged,
+        "columns": outcome.columns,
+    }
+    kept = {key: value for key, value in data.items() if value not in ({}, "", False, 0)}
+    text = json.dumps(kept, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    size = len(text.encode())
+    if size > TERMINATION_BYTES:
+        sizes = {key: len(json.dumps(value, ensure_ascii=False).encode()) for key, value in kept.items() if key != "version"}
+        largest = max(sizes, key=lambda key: sizes[key])
+        raise ValueError(
+            f"the step's small results take {size} bytes, more than {TERMINATION_BYTES} "
+            f"(the largest part is {largest} with {sizes[largest]}): write large values to an output folder instead"
+        )
+    return text
+
+
+def decode(text: str) -> Result | Failure:
+    """What `encode` wrote. ValueError in words when the text is not that."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise ValueError("the step's termination message is not JSON") from error
+    if not isinstance(data, dict) or data.get("version") != CONTRACT_VERSION:
+        raise ValueError(f"the step's termination message is not of contract version {CONTRACT_VERSION}")
+    if "class" in data:
+        return Failure(FailureClass(data["class"]), str(data.get("message", "")))
+    return Result(
+        outputs=dict(data.get("outputs", {})),
+        metrics=dict(data.get("metrics", {})),
+        results=dict(data.get("results", {})),
+        verdict=str(data.get("verdict", "")),
+        reason=str(data.get("reason", "")),
+        message=str(data.get("message", "")),
+        source_revision=str(data.get("sourceRevision", "")),
+        unchanged=bool(data.get("unchanged", False)),
+        columns=int(data.get("columns", 0)),
+    )
+
+
+# Serving: environment of the model server's pod. The init container FETCH alone holds the store's credentials; it lays
+# the model's folder out at MODEL_FOLDER and SERVE checks every byte against MODEL_DIGEST_VARIABLE before it answers.
+SERVE = "serve"
+MODEL_FOLDER = f"{ROOT}/model"
+SERVE_PORT = 8080
+MODEL_DIGEST_VARIABLE = "PENSTOCK_MODEL_DIGEST"
+MODEL_NAME_VARIABLE = "PENSTOCK_MODEL_NAME"  # the model's name: /v2/models/<name>
+MODEL_VERSION_VARIABLE = "PENSTOCK_MODEL_VERSION"  # the ModelVersion's name: tumour-2
+ENDPOINT_VARIABLE = "PENSTOCK_ENDPOINT"
+NAMESPACE_VARIABLE = "PENSTOCK_NAMESPACE"  # also the prefix below which the namespace's artifacts lie in the store

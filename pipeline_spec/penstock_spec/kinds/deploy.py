@@ -1,0 +1,38 @@
+"""deploy: put a model version behind an endpoint."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from penstock_spec.base import FromParameter, Name45, OutputRef, Quantity, Rule, SpecModel, at_most_one
+
+
+class EndpointScale(SpecModel):
+    """How many pods serve."""
+
+    replicas: int = Field(default=1, ge=1, le=100, description="Number of pods of the served version.")
+
+
+class Resources(SpecModel):
+    """What a pod asks of the cluster."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (at_most_one("cpu", "cpuFrom"), at_most_one("memory", "memoryFrom"))
+
+    cpu: Quantity | None = Field(
+        default=None,
+        description="CPU reserved, in cores: 500m or 2. The limit is twice this, and at least 2 cores. Default: 250m.",
+    )
+    cpu_from: FromParameter | None = Field(default=None, description="The CPU is this parameter's value.")
+    memory: Quantity | None = Field(
+        default=None,
+        description="Memory reserved, and the limit: more than this and the kernel ends the program. Default: 1Gi.",
+    )
+    memory_from: FromParameter | None = Field(default=None, description="The memory is this parameter's value.")
+
+
+class Deploy(SpecModel):
+    """Asks the endpoint to serve the model and waits until it does; waits for every gate of that model first."""
+
+    model: OutputRef = Field(description="The model to serve, as <step>.<output>: fit.model")
+    endpoint: Name45 = Field(description="ModelEndpoint to create or update; its Service has the same name.")
+    scale: EndpointScale = Field(default_factory=EndpointScale, description="How many pods serve.")

@@ -1,0 +1,158 @@
+"""Every name that users or other programs see: API group, kinds, labels, condition types, reasons. One place.
+
+A reason is a PascalCase word that stands in a condition, an Event, a metric label and a status entry alike.
+"""
+
+import hashlib
+from enum import StrEnum
+
+GROUP = "penstock.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+PIPELINE = "Pipeline"
+PIPELINE_RUN = "PipelineRun"
+MODEL_VERSION = "ModelVersion"
+MODEL_ENDPOINT = "ModelEndpoint"
+PLURALS = {
+    PIPELINE: "pipelines",
+    PIPELINE_RUN: "pipelineruns",
+    MODEL_VERSION: "modelversions",
+    MODEL_ENDPOINT: "modelendpoints",
+}
+SHORT_NAMES = {PIPELINE: "pl", PIPELINE_RUN: "plr", MODEL_VERSION: "mv", MODEL_ENDPOINT: "me"}
+
+# Labels on what the operator makes. They serve selection by people and by our informer; no decision rests on them.
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_NAME = "app.kubernetes.io/name"
+LABEL_COMPONENT = "app.kubernetes.io/component"
+MANAGED_BY = "penstock"
+LABEL_PIPELINE = f"{GROUP}/pipeline"
+LABEL_RUN = f"{GROUP}/run"
+LABEL_STEP = f"{GROUP}/step"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_ENDPOINT = f"{GROUP}/endpoint"
+LABEL_MODEL = f"{GROUP}/model"
+LABEL_MODEL_VERSION = f"{GROUP}/model-version"
+# On a ConfigMap that describes a connection to data; a Secret of the same name holds its credentials.
+LABEL_CONNECTION = f"{GROUP}/connection"
+
+# Field manager of the deploy step on a ModelEndpoint, and of everything else the operator applies.
+MANAGER_DEPLOY = "penstock-deploy"
+MANAGER_OPERATOR = "penstock"
+
+# Fixed names in each namespace that runs pipelines.
+STORE_SECRET = "penstock-store"  # noqa: S105 - the name of a Secret, not its content
+MODEL_NUMBERS = "penstock-model-numbers"
+
+STEP_SERVICE_ACCOUNT = "default"  # no token is mounted, so it needs no rights
+
+
+class Condition(StrEnum):
+    """Types of the conditions; the words follow kstatus (Ready, Reconciling, Stalled)."""
+
+    READY = "Ready"
+    ACCEPTED = "Accepted"
+    LAST_RUN_SUCCEEDED = "LastRunSucceeded"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    FINISHED = "Finished"
+    SUCCEEDED = "Succeeded"
+
+
+class FailureClass(StrEnum):
+    """Who is to blame for a failed attempt, and so who pays for the retry. See docs/failures.md."""
+
+    USER_ERROR = "UserError"
+    OUT_OF_MEMORY = "OutOfMemory"
+    DISRUPTION = "Disruption"
+    IMAGE_UNAVAILABLE = "ImageUnavailable"
+    INVALID_CONTAINER = "InvalidContainer"
+    UNSCHEDULABLE = "Unschedulable"
+    INVALID_RESULT = "InvalidResult"
+    STORE_UNAVAILABLE = "StoreUnavailable"
+
+
+class Reason(StrEnum):
+    """Reasons beside the failure classes, whose values are reasons too."""
+
+    # Pipeline
+    ACCEPTED = "Accepted"
+    INVALID_SPEC = "InvalidSpec"
+    RUN_IN_PROGRESS = "RunInProgress"
+    # run
+    WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
+    PIPELINE_NOT_FOUND = "PipelineNotFound"
+    REVISION_NOT_FOUND = "RevisionNotFound"
+    REVISION_CORRUPT = "RevisionCorrupt"
+    INVALID_PARAMETERS = "InvalidParameters"
+    SUCCEEDED = "Succeeded"
+    STEPS_RUNNING = "StepsRunning"
+    STEPS_WAITING = "StepsWaiting"
+    # step, while it lives
+    WAITING_FOR_STEPS = "WaitingForSteps"
+    CREATED = "Created"  # the Job exists, no pod yet
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    SCHEDULING = "Scheduling"
+    PULLING_IMAGE = "PullingImage"
+    INGESTING = "Ingesting"
+    SPLITTING = "Splitting"
+    TRAINING = "Training"
+    VALIDATING = "Validating"
+    DEPLOYING = "Deploying"
+    RUNNING = "Running"
+    BACKING_OFF = "BackingOff"
+    # step, at its end
+    COMPLETED = "Completed"
+    UNCHANGED = "Unchanged"  # reused: the digest of what determines the result is known
+    STEP_FAILED = "StepFailed"  # blocked: a step it needs failed or is blocked
+    THRESHOLD_NOT_MET = "ThresholdNotMet"
+    INCONCLUSIVE = "Inconclusive"
+    IMAGE_RUNS_AS_ROOT = "ImageRunsAsRoot"
+    STORE_NOT_CONFIGURED = "StoreNotConfigured"
+    CONNECTION_NOT_FOUND = "ConnectionNotFound"
+    NAME_COLLISION = "NameCollision"  # an object of ours is not ours: another owner holds its name
+    REJECTED_BY_CLUSTER = "RejectedByCluster"  # the API server refused the object for good
+    # models and endpoints
+    CANDIDATE = "Candidate"
+    GATE_PASSED = "GatePassed"
+    GATE_FAILED = "GateFailed"
+    SERVING = "Serving"
+    STARTING = "Starting"
+    ROLLING_OUT = "RollingOut"
+    REPLACED = "Replaced"
+    MODEL_VERSION_NOT_FOUND = "ModelVersionNotFound"
+    MODEL_NOT_APPROVED = "ModelNotApproved"
+    FIELD_OWNED = "FieldOwned"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+
+
+def short_hash(*parts: str, length: int = 10) -> str:
+    """The first `length` hexadecimal digits of the sha256 over `parts`, joined so that no two lists collide."""
+    joined = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(joined.encode()).hexdigest()[:length]
+
+
+def run_name(pipeline: str, generation: int, uid: str | None = None) -> str:
+    """The name of the run that a changed spec starts; it is the lock against a second start.
+
+    `uid` (of the Pipeline) is given when another Pipeline's run already holds the plain name.
+    """
+    plain = f"{pipeline}-g{generation}"
+    return plain if uid is None else f"{plain}-{short_hash(uid, length=4)}"
+
+
+def revision_name(pipeline: str, pipeline_uid: str, spec_digest: str) -> str:
+    """The ControllerRevision that freezes a spec; the uid keeps a re-created Pipeline off its predecessor's."""
+    return f"{pipeline}-{short_hash(pipeline_uid, spec_digest)}"
+
+
+def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
+    """The Job of one attempt of one step: readable, at most 51 characters, and the lock against a second start."""
+    readable = f"{run}-{step}"[:40].rstrip("-")
+    return f"{readable}-{short_hash(run_uid, step, str(attempt))}"
+
+
+def server_name(endpoint: str, version: str, digest: str) -> str:
+    """The Deployment that serves one model version on an endpoint."""
+    return f"{endpoint[:40].rstrip('-')}-{short_hash(endpoint, version, digest)}"

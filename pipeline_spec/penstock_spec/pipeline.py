@@ -1,0 +1,141 @@
+"""Pipeline: what users write. A list of named steps, each exactly one kind, and what surrounds them."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from penstock_spec.base import (
+    AnyJson,
+    Identifier,
+    ListMap,
+    Name40,
+    ObjectName,
+    Rule,
+    SpecModel,
+    exactly_one,
+)
+from penstock_spec.kinds.deploy import Deploy, Resources
+from penstock_spec.kinds.ingest import Ingest
+from penstock_spec.kinds.run import Run
+from penstock_spec.kinds.split import Split
+from penstock_spec.kinds.train import Train
+from penstock_spec.kinds.validate import Validate
+
+STEP_KINDS = ("ingest", "split", "train", "validate", "deploy", "run")
+
+
+class ParameterType(StrEnum):
+    """What a parameter's value is."""
+
+    STRING = "String"
+    INTEGER = "Integer"
+    NUMBER = "Number"
+    BOOLEAN = "Boolean"
+
+
+class Parameter(SpecModel):
+    """A value that a run may set; used through the fields that end in From."""
+
+    name: Identifier = Field(description="Name by which ...From: {parameter: name} refers to it.")
+    type: ParameterType = Field(default=ParameterType.STRING, description="Type that each value must have.")
+    description: Annotated[str, StringConstraints(max_length=1024)] = Field(
+        default="", description="What it means, for whoever starts a run."
+    )
+    default: Annotated[Any, AnyJson()] = Field(
+        default=None, description="Value when a run sets none. Without it every run must set one."
+    )
+    minimum: float | None = Field(default=None, description="Smallest allowed value of an Integer or Number.")
+    maximum: float | None = Field(default=None, description="Largest allowed value of an Integer or Number.")
+    allowed: tuple[Annotated[str, StringConstraints(max_length=256)], ...] = Field(
+        default=(), max_length=64, description="The only texts that a String may be. Empty means any."
+    )
+
+
+class DeclaredSecret(SpecModel):
+    """A Secret that steps of this pipeline may read through the environment."""
+
+    name: Name40 = Field(description="Alias that steps use: env: [{name: TOKEN, secret: {name: <alias>, key: token}}]")
+    secret: ObjectName = Field(description="Name of the Secret in the same namespace. The operator never reads it.")
+
+
+class Policy(SpecModel):
+    """How runs are kept. Changing it starts no run."""
+
+    keep_runs: int = Field(
+        default=10, ge=1, le=1000, description="Finished runs to keep; older ones are deleted with their Jobs and pods."
+    )
+
+
+class Step(SpecModel):
+    """One node of the graph: a name and exactly one kind."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one(*STEP_KINDS),)
+
+    name: Name40 = Field(description="Name of the step; others refer to its outputs as <name>.<output>.")
+    depends_on: Annotated[tuple[Name40, ...], Field(max_length=64)] = Field(
+        default=(), description="Steps that must have succeeded first, beside those whose outputs are inputs here."
+    )
+    resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
+    ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")
+    split: Split | None = Field(default=None, description="Cut a table into parts; gives one table per fraction.")
+    train: Train | None = Field(default=None, description="Fit a model; gives model.")
+    validate_: Validate | None = Field(
+        default=None, alias="validate", description="Judge a model against thresholds; gives report."
+    )
+    deploy: Deploy | None = Field(default=None, description="Serve a model behind an endpoint.")
+    run: Run | None = Field(default=None, description="Run any image; gives the outputs that it declares.")
+
+    @property
+    def kind(self) -> str:
+        """The name of the one kind that is set; empty where the spec is invalid and none is."""
+        return next((kind for kind in STEP_KINDS if self.body_of(kind) is not None), "")
+
+    @property
+    def body(self) -> Ingest | Split | Train | Validate | Deploy | Run:
+        """What stands below the kind. A step without a kind is refused before anybody asks."""
+        body = self.body_of(self.kind)
+        if body is None:
+            raise ValueError(f"step {self.name} has no kind")
+        return body
+
+    def body_of(self, kind: str) -> Ingest | Split | Train | Validate | Deploy | Run | None:
+        """What stands below `kind`, or None."""
+        bodies = {
+            "ingest": self.ingest,
+            "split": self.split,
+            "train": self.train,
+            "validate": self.validate_,
+            "deploy": self.deploy,
+            "run": self.run,
+        }
+        return bodies.get(kind)
+
+
+class PipelineSpec(SpecModel):
+    """The desired pipeline. Applying a change runs what the change affects, and nothing else."""
+
+    description: Annotated[str, StringConstraints(max_length=4096)] = Field(
+        default="", description="What the pipeline is for, in a sentence. Changing it starts no run."
+    )
+    owner: Annotated[str, StringConstraints(max_length=128)] = Field(
+        default="", description="Team or person who answers for the model. Changing it starts no run."
+    )
+    parameters: Annotated[Sequence[Parameter], ListMap()] = Field(
+        default=(), max_length=64, description="Values that a run may set."
+    )
+    secrets: Annotated[Sequence[DeclaredSecret], ListMap()] = Field(
+        default=(), max_length=16, description="Secrets that steps may read, each under an alias."
+    )
+    policy: Policy = Field(default_factory=Policy, description="How runs are kept. Changing it starts no run.")
+    steps: Annotated[Sequence[Step], ListMap()] = Field(
+        min_length=1, max_length=256, description="The steps, in any order; the graph follows from their references."
+    )
+
+    def step(self, name: str) -> Step:
+        """The step of this name. KeyError where there is none."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)

@@ -1,0 +1,27 @@
+"""PipelineRun: one execution of a Pipeline. It refers to steps and never contains any."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from penstock_spec.base import JsonMap, Name40, Rule, SpecModel
+
+IMMUTABLE = Rule("self == oldSelf", "the spec of a run cannot change; create another run")
+
+
+class PipelineRunSpec(SpecModel):
+    """What to execute, and with which values."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE,)
+
+    pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
+    parameters: JsonMap = Field(
+        default_factory=dict, description="Values of declared parameters; the rest take their defaults. {trees: 500}"
+    )
+    revision: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=63)] = Field(
+        default="",
+        description="ControllerRevision that holds the frozen steps. Empty means the Pipeline as it is when the run starts.",
+    )
+    generation: int = Field(
+        default=0, ge=0, description="Generation of the Pipeline whose change started this run; 0 when a person started it."
+    )

@@ -1,0 +1,221 @@
+"""What we report: the states of a step, which may follow which, and the status of each kind.
+
+The diagram in docs/engine.md is drawn from TRANSITIONS. Terminal states never change.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from penstock_spec.base import Digest, Identifier, ListMap, MapLimits, Name40, Rule, SpecModel
+
+Word = Annotated[str, StringConstraints(max_length=64)]
+Sentence = Annotated[str, StringConstraints(max_length=1024)]
+Time = Annotated[str, StringConstraints(max_length=32)]
+Name63 = Annotated[str, StringConstraints(max_length=63)]
+
+
+class StepState(StrEnum):
+    """Where a step stands."""
+
+    WAITING = "Waiting"  # needs steps that have not ended, or its attempt has not been created yet
+    QUEUED = "Queued"  # may run; the cluster has no room for it yet (quota, queue)
+    STARTING = "Starting"  # its Job exists; the program does not run yet
+    RUNNING = "Running"
+    RETRYING = "Retrying"  # an attempt failed, the next waits for its time
+    SUCCEEDED = "Succeeded"
+    REUSED = "Reused"
+    SKIPPED = "Skipped"
+    BLOCKED = "Blocked"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+
+TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
+    StepState.WAITING: frozenset(
+        {
+            StepState.QUEUED,
+            StepState.STARTING,
+            StepState.RUNNING,
+            StepState.REUSED,
+            StepState.SKIPPED,
+            StepState.BLOCKED,
+            StepState.FAILED,
+            StepState.CANCELLED,
+        }
+    ),
+    StepState.QUEUED: frozenset({StepState.STARTING, StepState.RUNNING, StepState.FAILED, StepState.CANCELLED}),
+    StepState.STARTING: frozenset(
+        {
+            StepState.QUEUED,
+            StepState.RUNNING,
+            StepState.SUCCEEDED,
+            StepState.REUSED,
+            StepState.RETRYING,
+            StepState.FAILED,
+            StepState.CANCELLED,
+        }
+    ),
+    StepState.RUNNING: frozenset(
+        {StepState.SUCCEEDED, StepState.REUSED, StepState.RETRYING, StepState.FAILED, StepState.CANCELLED}
+    ),
+    StepState.RETRYING: frozenset(
+        {StepState.QUEUED, StepState.STARTING, StepState.RUNNING, StepState.FAILED, StepState.CANCELLED}
+    ),
+    StepState.SUCCEEDED: frozenset(),
+    StepState.REUSED: frozenset(),
+    StepState.SKIPPED: frozenset(),
+    StepState.BLOCKED: frozenset(),
+    StepState.FAILED: frozenset(),
+    StepState.CANCELLED: frozenset(),
+}
+TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
+# What a step that needs another one is satisfied by.
+SATISFYING = frozenset({StepState.SUCCEEDED, StepState.REUSED})
+
+
+class Verdict(StrEnum):
+    """How a gate ends."""
+
+    PASS = "Pass"  # noqa: S105 - a verdict
+    FAIL = "Fail"
+    INCONCLUSIVE = "Inconclusive"
+
+
+class ConditionStatus(SpecModel):
+    """One condition in the usual Kubernetes form."""
+
+    type: Word = Field(description="Name of the condition, one of a fixed set per kind.")
+    status: Word = Field(description="True, False or Unknown.")
+    reason: Word = Field(description="One PascalCase word for why.")
+    message: Annotated[str, StringConstraints(max_length=8192)] = Field(
+        default="", description="What holds, where, and what to do next."
+    )
+    observed_generation: int = Field(default=0, description="Generation of the spec that the condition speaks of.")
+    last_transition_time: Time = Field(description="When status last changed, RFC 3339 in UTC.")
+
+
+Conditions = Annotated[Sequence[ConditionStatus], ListMap("type")]
+
+
+class StepStatus(SpecModel):
+    """One step of a run. Kept small: runs of many steps must fit one object."""
+
+    name: Name40 = Field(description="Name of the step in the pipeline.")
+    kind: Word = Field(description="Kind of the step: ingest, split, train, validate, deploy, run.")
+    state: StepState = Field(description="Where the step stands.")
+    reason: Word = Field(default="", description="One word for why it stands there.")
+    message: Sentence = Field(default="", description="The same in words, with the next command to try.")
+    failure_class: Word = Field(default="", description="Who is to blame for the last failed attempt; decides retries.")
+    attempt: int = Field(default=0, description="Number of the attempt that runs or ran, from 1; 0 before the first.")
+    retries: Annotated[Mapping[str, int], MapLimits(properties=8)] = Field(
+        default_factory=dict, description="Failed attempts so far that were retried, by failure class."
+    )
+    retry_at: Time = Field(default="", description="When the next attempt starts, RFC 3339 in UTC.")
+    memory: Annotated[str, StringConstraints(max_length=20)] = Field(
+        default="", description="Memory of the attempt where it grew after running out: the learned need."
+    )
+    job: Name63 = Field(default="", description="Job of the current or last attempt.")
+    digest: Annotated[str, StringConstraints(max_length=71)] = Field(
+        default="", description="Digest over everything that determines the result."
+    )
+    source_revision: Annotated[str, StringConstraints(max_length=160)] = Field(
+        default="", description="Version of the outside data that an ingest read: ETag, or digest of its bytes."
+    )
+    why: Annotated[str, StringConstraints(max_length=256)] = Field(
+        default="", description="Why it runs or is reused, naming what changed since the run before."
+    )
+    outputs: Annotated[Mapping[Identifier, Digest], MapLimits(properties=32, key_length=40)] = Field(
+        default_factory=dict, description="Digest of each output by name."
+    )
+    metrics: Annotated[Mapping[str, float], MapLimits(properties=32)] = Field(
+        default_factory=dict, description="Figures that the step measured."
+    )
+    verdict: Word = Field(default="", description="Pass, Fail or Inconclusive, where the step is a gate.")
+    model_version: Annotated[str, StringConstraints(max_length=63)] = Field(
+        default="", description="ModelVersion that this step registered, judged or deployed."
+    )
+    image: Annotated[str, StringConstraints(max_length=512)] = Field(
+        default="", description="Image of the program as the kubelet pulled it."
+    )
+    started_at: Time = Field(default="", description="When the first attempt was created.")
+    finished_at: Time = Field(default="", description="When the step ended.")
+    log: Annotated[str, StringConstraints(max_length=2048)] = Field(
+        default="", description="Last lines of a failed program, for the first ten failures of a run."
+    )
+
+
+class Snapshot(SpecModel):
+    """What this run executes, frozen at its start; editing the Pipeline does not touch it."""
+
+    revision: Name63 = Field(description="ControllerRevision that holds the steps.")
+    digest: Digest = Field(description="Digest of the frozen steps, checked whenever they are read.")
+    pipeline_uid: Word = Field(description="Uid of the Pipeline object at the start.")
+
+
+class PipelineRunStatus(SpecModel):
+    """How a run is doing."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("!has(oldSelf.snapshot) || (has(self.snapshot) && self.snapshot == oldSelf.snapshot)", "snapshot is written once"),
+    )
+
+    observed_generation: int = Field(default=0, description="Generation of the spec that this status speaks of.")
+    conditions: Conditions = Field(default=(), max_length=16, description="Ready, Reconciling, Stalled, Finished, Succeeded.")
+    status: Word = Field(default="", description="Waiting, Running, Succeeded or Failed: the STATUS column.")
+    reason: Word = Field(default="", description="One word for why; of a failed run, the first failed step's reason.")
+    message: Sentence = Field(default="", description="The same in words, with the next command to try.")
+    step: Word = Field(default="", description="The step to look at: the first failed, else the first that is running.")
+    progress: Word = Field(default="", description="Steps that have ended well out of all, ready for a column: 3/7.")
+    snapshot: Snapshot | None = Field(default=None, description="What this run executes, frozen.")
+    started_at: Time = Field(default="", description="When the first step was allowed to start, RFC 3339 in UTC.")
+    finished_at: Time = Field(default="", description="When the last step ended, RFC 3339 in UTC.")
+    duration: Word = Field(default="", description="From start to end in words, written once at the end: 1m12s.")
+    steps: Sequence[StepStatus] = Field(default=(), max_length=256, description="The steps in the pipeline's order.")
+
+
+class LastStarted(SpecModel):
+    """The last run that a change of the spec started; the memory that keeps the same spec from starting twice."""
+
+    digest: Digest = Field(description="Digest of the steps and parameters that were started.")
+    generation: int = Field(description="Generation of the Pipeline at that time.")
+    run: Name63 = Field(description="The run.")
+
+
+class PipelineStatus(SpecModel):
+    """How a pipeline is doing."""
+
+    observed_generation: int = Field(default=0, description="Generation of the spec that this status speaks of.")
+    conditions: Conditions = Field(default=(), max_length=16, description="Accepted, Ready, Stalled, LastRunSucceeded.")
+    status: Word = Field(default="", description="Running, Succeeded, Failed or Refused: the STATUS column.")
+    reason: Word = Field(default="", description="One word for why: the current or last run's reason.")
+    message: Annotated[str, StringConstraints(max_length=8192)] = Field(
+        default="", description="The same in words; of a refused spec, every problem with its path."
+    )
+    step: Word = Field(default="", description="The step to look at, from the current or last run.")
+    progress: Word = Field(default="", description="Progress of the current or last run: 3/7.")
+    model: Annotated[str, StringConstraints(max_length=63)] = Field(
+        default="", description="ModelVersion that the last finished training registered."
+    )
+    endpoint: Word = Field(default="", description="Endpoint that the pipeline deploys to.")
+    last_started: LastStarted | None = Field(default=None, description="The last run that a change started.")
+    last_run: Name63 = Field(default="", description="The newest run, whoever started it.")
+
+
+class ModelEndpointStatus(SpecModel):
+    """What serves, and what is on its way."""
+
+    observed_generation: int = Field(default=0, description="Generation of the spec that this status speaks of.")
+    conditions: Conditions = Field(default=(), max_length=16, description="Ready, Reconciling, Stalled.")
+    stable: Name63 = Field(default="", description="ModelVersion that takes all traffic now.")
+    stable_digest: Annotated[str, StringConstraints(max_length=71)] = Field(
+        default="", description="Digest of the model that takes all traffic now."
+    )
+    next: Name63 = Field(default="", description="ModelVersion that is starting and will take over when ready.")
+    replicas: Word = Field(default="", description="Ready pods out of wanted ones of the stable version: 2/2.")
+    url: Annotated[str, StringConstraints(max_length=256)] = Field(
+        default="", description="Where clients in the cluster reach it: http://tumour.ml.svc"
+    )
+    message: Sentence = Field(default="", description="What holds, in words.")
