@@ -1,0 +1,110 @@
+"""Go tools from their modules, kept by version in the user's cache and checked before use."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from hack.cluster.errors import ClusterError, Missing
+from hack.cluster.paths import cache_home, locked
+from hack.cluster.shell import run, say, tail
+from hack.cluster.versions import SMALLEST_GO, Tool
+
+_MODULES = Path(__file__).parent / "tools"
+_SUMS = "sha256.json"
+
+
+def folder(tool: Tool) -> Path:
+    """Where the programs of ``tool`` are once it is built."""
+    return cache_home() / f"{tool.name}-{tool.version}"
+
+
+def program(tool: Tool, name: str | None = None) -> Path:
+    """The path of one program of ``tool`` (default: the program of the tool's name), built or not."""
+    return folder(tool) / (name or tool.name)
+
+
+def ensure(tool: Tool) -> Path:
+    """Build ``tool`` unless a good copy is in the cache; return the folder of its programs.
+
+    Raises Missing without a Go toolchain, ClusterError when the build or the check of its result fails.
+    """
+    with locked(f"build-{tool.name}"):
+        target = folder(tool)
+        if (flaw := _flaw(tool, target)) is None:
+            say(f"{tool.name} {tool.version}: cached")
+            return target
+        say(f"{tool.name} {tool.version}: building ({flaw})")
+        _require_go()
+        began = time.monotonic()
+        cache_home().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{tool.name}-", dir=cache_home()) as scratch:
+            draft = Path(scratch) / "bin"
+            draft.mkdir()
+            _compile(tool, draft)
+            (draft / _SUMS).write_text(json.dumps({name: _sha256(draft / name) for name in tool.programs}, indent=1))
+            if (flaw := _flaw(tool, draft)) is not None:
+                raise ClusterError(f"{tool.name} {tool.version} was built, but is not usable: {flaw}")
+            shutil.rmtree(target, ignore_errors=True)
+            draft.rename(target)
+        say(f"{tool.name} {tool.version}: built in {time.monotonic() - began:.0f} s")
+        return target
+
+
+def _flaw(tool: Tool, where: Path) -> str | None:
+    """What is wrong with the programs in ``where``, or None: the recorded sums hold and the versions are right."""
+    try:
+        sums = json.loads((where / _SUMS).read_text())
+    except FileNotFoundError:
+        return "not built yet"
+    except ValueError:
+        return "its list of checksums is damaged"
+    for name in tool.programs:
+        binary = where / name
+        if not binary.is_file() or sums.get(name) != _sha256(binary):
+            return f"{name} is not what was built"
+        try:
+            printed = run([binary, *tool.version_args[name]], timeout=30)
+        except ClusterError as error:
+            return f"{name} does not run: {error}"
+        if tool.prints is not None and tool.prints not in printed:
+            return f"{name} says {printed.strip()!r} instead of {tool.prints}"
+    return None
+
+
+def _compile(tool: Tool, into: Path) -> None:
+    log = cache_home() / f"{tool.name}-{tool.version}.log"
+    # Programs of one tool one after the other: linking several at once needs more memory than small machines have.
+    with log.open("w") as output:
+        for name, package in tool.programs.items():
+            if len(tool.programs) > 1:
+                say(f"{tool.name}: compiling {name}")
+            command = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", tool.ldflags]
+            done = subprocess.run(
+                [*command, "-o", str(into / name), package],
+                cwd=_MODULES / tool.name,
+                env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"},
+                stdout=output,
+                stderr=output,
+            )
+            if done.returncode:
+                raise ClusterError(f"go build of {name} {tool.version} failed; {tail(log)}")
+
+
+def _require_go() -> None:
+    smallest = ".".join(map(str, SMALLEST_GO))
+    if shutil.which("go") is None:
+        raise Missing(f"Go {smallest} or newer is needed to build the cluster's programs; no `go` is on the PATH")
+    found = re.search(r"go(\d+)\.(\d+)", run(["go", "version"]))
+    if found is None or (int(found[1]), int(found[2])) < SMALLEST_GO:
+        raise Missing(f"Go {smallest} or newer is needed to build the cluster's programs; found {found and found[0]}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,40 @@
+"""Who runs the cluster: the user's choice, else what the machine offers."""
+
+import os
+from typing import cast, get_args
+
+from hack.cluster import bare, current, docker, kind, teardown
+from hack.cluster.cluster import Cluster, ProviderName, load
+from hack.cluster.errors import ClusterError, Missing
+
+
+def choose(wish: str | None = None) -> ProviderName:
+    """The provider named by ``wish`` (default: the variable CLUSTER), else kind with Docker, else bare as root.
+
+    Raises ClusterError for an unknown name, Missing when the machine offers none.
+    """
+    wish = wish or os.environ.get("CLUSTER") or None
+    if wish is not None:
+        if wish not in get_args(ProviderName):
+            raise ClusterError(f"CLUSTER={wish}: must be one of {', '.join(get_args(ProviderName))}")
+        return cast(ProviderName, wish)
+    if docker.answers():
+        return "kind"
+    if os.geteuid() == 0:
+        return "bare"
+    raise Missing(
+        "no cluster can be started here. One of these is needed: Docker with its engine running (`docker info` must "
+        "answer), or root for a bare cluster, or CLUSTER=current with a kubectl context of a cluster you have"
+    )
+
+
+def up(name: str, wish: str | None = None) -> Cluster:
+    """Bring a cluster up by the chosen provider, or make sure that it is."""
+    start = {"bare": bare.start, "kind": kind.up, "current": current.up}[choose(wish)]
+    return start(name)
+
+
+def down(name: str) -> None:
+    """Take down the cluster that was brought up under ``name``, data and all."""
+    remove = {"bare": teardown.clean, "kind": kind.down, "current": current.down}[load(name).provider]
+    remove(name)
