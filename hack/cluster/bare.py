@@ -120,9 +120,12 @@ class _Start:
 
     def _wait_for_node(self, since: float) -> None:
         account = [self.kubectl, "--kubeconfig", self.paths.kubeconfig, "get", "serviceaccount", "default"]
+        dns = f"http://{self.ranges.node}:{components.DNS_HEALTH_PORT}/ready"
+        proxy = f"http://{self.ranges.node}:{components.PROXY_HEALTH_PORT}/healthz"
         self._wait(self.servers.kubelet, lambda: _node_is_ready(self.paths, since))
         self._wait(self.servers.controller_manager, lambda: succeeds(account))
-        self._wait(self.servers.coredns, lambda: _answers(f"http://{self.ranges.node}:8181/ready"))
+        self._wait(self.servers.coredns, lambda: _answers(dns))
+        self._wait(self.servers.proxy, lambda: _answers(proxy))
 
     def _wait(self, server: Process, ready: Callable[[], bool]) -> None:
         def ready_or_dead() -> bool:

@@ -7,11 +7,13 @@ from pathlib import Path
 from hack.cluster import build, cgroups
 from hack.cluster.containerd import Containerd
 from hack.cluster.network import Ranges
-from hack.cluster.paths import Paths
+from hack.cluster.paths import Paths, write_atomically
 from hack.cluster.pki import API_PORT
 from hack.cluster.processes import Process
 from hack.cluster.versions import COREDNS, ETCD, KUBERNETES_TOOL
 
+PROXY_HEALTH_PORT = 10256
+DNS_HEALTH_PORT = 8181
 _ETCD = "http://127.0.0.1:2379"
 
 
@@ -60,11 +62,10 @@ def servers(paths: Paths, ranges: Ranges) -> Servers:
 
 def configure(paths: Paths, ranges: Ranges, sandbox_image: str) -> None:
     """Write the configuration files of all servers."""
-    paths.config.mkdir(parents=True, exist_ok=True)
     Containerd(paths).configure(paths.name, ranges, sandbox_image)
-    (paths.config / "kubelet.json").write_text(json.dumps(_kubelet_config(paths, ranges), indent=1))
-    (paths.config / "proxy.json").write_text(json.dumps(_proxy_config(paths, ranges), indent=1))
-    (paths.config / "Corefile").write_text(_corefile(paths, ranges))
+    write_atomically(paths.config / "kubelet.json", json.dumps(_kubelet_config(paths, ranges), indent=1))
+    write_atomically(paths.config / "proxy.json", json.dumps(_proxy_config(paths, ranges), indent=1))
+    write_atomically(paths.config / "Corefile", _corefile(paths, ranges))
 
 
 def _etcd(paths: Paths) -> list[str]:
@@ -187,6 +188,7 @@ def _proxy_config(paths: Paths, ranges: Ranges) -> dict[str, object]:
         "clientConnection": {"kubeconfig": f"{paths.pki}/proxy.kubeconfig"},
         "hostnameOverride": paths.name,
         "mode": "iptables",
+        "healthzBindAddress": f"{ranges.node}:{PROXY_HEALTH_PORT}",
         "clusterCIDR": ranges.pods,
         # The limit of connections belongs to the machine, not to the namespace.
         "conntrack": {"maxPerCore": 0},
@@ -196,18 +198,21 @@ def _proxy_config(paths: Paths, ranges: Ranges) -> dict[str, object]:
 def _corefile(paths: Paths, ranges: Ranges) -> str:
     # No cache: a test that looks a Service up too early must not be told for 30 s that it does not exist.
     # Names outside of the cluster get an answer at once (no such name) in place of a time-out.
-    return f""".:53 {{
+    return f"""cluster.local in-addr.arpa ip6.arpa {{
     bind {ranges.node}
     errors
-    ready {ranges.node}:8181
-    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+    ready {ranges.node}:{DNS_HEALTH_PORT}
+    kubernetes {{
         kubeconfig {paths.pki}/coredns.kubeconfig
         pods insecure
-        fallthrough in-addr.arpa ip6.arpa
-    }}
-    template ANY ANY . {{
-        rcode NXDOMAIN
     }}
     loadbalance
+}}
+. {{
+    bind {ranges.node}
+    errors
+    template ANY ANY {{
+        rcode NXDOMAIN
+    }}
 }}
 """

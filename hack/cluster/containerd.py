@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hack.cluster.network import BRIDGE, Ranges
 from hack.cluster.packages import find
-from hack.cluster.paths import Paths
+from hack.cluster.paths import Paths, write_atomically
 from hack.cluster.shell import run
 
 _CNI_PLUGINS = "/usr/lib/cni"
@@ -25,7 +25,6 @@ class Containerd:
 
     def configure(self, name: str, ranges: Ranges, sandbox_image: str) -> None:
         """Write the configuration: every path below the cluster's folder, our own sandbox image."""
-        self.cni.mkdir(parents=True, exist_ok=True)
         network = {
             "cniVersion": "0.4.0",
             "name": f"penstock-{name}",
@@ -46,8 +45,9 @@ class Containerd:
                 {"type": "portmap", "capabilities": {"portMappings": True}},
             ],
         }
-        (self.cni / "10-penstock.conflist").write_text(json.dumps(network, indent=1))
-        self.config.write_text(
+        write_atomically(self.cni / "10-penstock.conflist", json.dumps(network, indent=1))
+        write_atomically(
+            self.config,
             f"""version = 2
 root = "{self.root}/root"
 state = "{self.volatile}"
@@ -69,7 +69,7 @@ state = "{self.volatile}"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{_CNI_PLUGINS}"
     conf_dir = "{self.cni}"
-"""
+""",
         )
 
     @property

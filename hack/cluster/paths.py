@@ -99,7 +99,12 @@ def locked(name: str) -> Iterator[None]:
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write ``text`` so that a reader sees the old or the new file, never a part of one."""
+    """Write ``text`` so that a reader sees the old or the new file, never a part of one.
+
+    A file that holds the text already is not touched: some servers watch theirs and end when it is written.
+    """
+    if path.exists() and path.read_text() == text:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.touch(mode=mode)

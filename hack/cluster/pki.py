@@ -118,6 +118,4 @@ def _kubeconfig(paths: Paths, identity: str, server: str, target: Path) -> None:
         "contexts": [{"name": context, "context": {"cluster": context, "user": identity}}],
         "current-context": context,
     }
-    text = json.dumps(config, indent=1)
-    if not target.exists() or target.read_text() != text:
-        write_atomically(target, text, 0o600)
+    write_atomically(target, json.dumps(config, indent=1), 0o600)
