@@ -1,0 +1,84 @@
+"""`make e2e`: a cluster of its own, the project's images, the chart, then every test that needs them."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hack.cluster import provider
+from hack.cluster.build import ensure
+from hack.cluster.cluster import Cluster
+from hack.cluster.errors import ClusterError, Missing
+from hack.cluster.images import build_and_load
+from hack.cluster.shell import say
+from hack.cluster.versions import KIND
+from hack.project import ROOT, build_images, install
+
+BIN = Path(sys.executable).parent
+
+
+def main() -> int:
+    """Run the suite; the exit code is pytest's, 1 when the cluster could not be made, 2 when the machine lacks something.
+
+    Where no cluster can be had and CI is not set, says loudly what was not tested and returns 0.
+    """
+    parser = argparse.ArgumentParser(prog="python -m hack.e2e", description=__doc__)
+    parser.add_argument("--cluster", default="penstock-test")
+    parser.add_argument("--keep", action="store_true", default=os.environ.get("KEEP") == "1", help="keep the cluster")
+    parser.add_argument("words", nargs="*", help="further words for pytest, after --")
+    arguments = parser.parse_args()
+    print("── end to end", flush=True)
+    try:
+        cluster = provider.up(arguments.cluster)
+    except Missing as missing:
+        return not_tested(missing)
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    try:
+        return run_suite(cluster, arguments.words)
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if arguments.keep or cluster.provider == "current":
+            say(f"the cluster {cluster.name} stays up: `make e2e-down` removes it")
+        else:
+            provider.down(arguments.cluster)
+
+
+def run_suite(cluster: Cluster, words: list[str]) -> int:
+    """Prepare the cluster and run pytest; its exit code."""
+    images = build_images(cluster)
+    wine = ROOT / "examples/wine"
+    images["wine"] = build_and_load(cluster, wine / "Dockerfile", "penstock/example-wine", [wine], context=wine)
+    ensure(KIND)  # only to check kind-config.yaml with kind's own parser
+    install(cluster, images, {"scope": {"clusterWide": True}})
+    say("release penstock installed; running the tests")
+    started = time.monotonic()
+    environment = {
+        **os.environ,
+        "PENSTOCK_CLUSTER": cluster.name,
+        "PENSTOCK_KUBECONFIG": cluster.kubeconfig,
+        "PENSTOCK_KUBECTL": cluster.kubectl,
+        "PENSTOCK_HELM": cluster.helm,
+        "PENSTOCK_IMAGES": json.dumps(images),
+    }
+    command = [str(BIN / "pytest"), "-m", "e2e", "-n", "3", "--dist", "loadgroup", "--durations", "10", *words]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
+    say(f"end-to-end tests took {time.monotonic() - started:.0f} s")
+    return done.returncode
+
+
+def not_tested(missing: Missing) -> int:
+    """Say what was not tested; a failure in CI."""
+    bar = "!" * 100
+    print(f"{bar}\nNOT TESTED: the whole end-to-end suite (tests marked e2e), because {missing}\n{bar}", file=sys.stderr)
+    return 2 if os.environ.get("CI") == "true" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
