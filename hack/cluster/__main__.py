@@ -47,25 +47,39 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--name", default=_DEFAULT, help=f"the cluster's name (default: {_DEFAULT})")
         return command
 
-    up = add("up", _up, "bring a cluster up: CLUSTER=current|kind|bare, else kind with Docker, else bare as root")
-    up.add_argument("--provider", choices=("bare", "kind", "current"), help="in place of the variable CLUSTER")
-    add("down", _down, "take down what `up` brought up, data and all (a cluster of somebody else is left alone)")
+    up = add(
+        "up", _up, "bring a cluster up: CLUSTER=current|kind|bare, else kind with Docker, else bare as root"
+    )
+    up.add_argument(
+        "--provider", choices=("bare", "kind", "current"), help="in place of the variable CLUSTER"
+    )
+    add(
+        "down",
+        _down,
+        "take down what `up` brought up, data and all (a cluster of somebody else is left alone)",
+    )
     tools = add("build", _build, "build the programs of a bare cluster into the user's cache")
-    tools.add_argument("tool", nargs="*", metavar="TOOL", help=f"one of {', '.join(t.name for t in ALL_TOOLS)}")
+    tools.add_argument(
+        "tool", nargs="*", metavar="TOOL", help=f"one of {', '.join(t.name for t in ALL_TOOLS)}"
+    )
     add("start", _start, "start a bare cluster, or put right what died in it")
     add("stop", _stop, "stop a bare cluster and keep its data")
     add("status", _status, "say whether the cluster runs (exit code 0) or not (1)")
     clean = add("clean", _clean, "stop a bare cluster and delete its data")
     clean.add_argument("--cache", action="store_true", help="delete built programs and images too")
-    add("env", _env, "print the lines that point a shell to the cluster: eval \"$(... env)\"")
+    add("env", _env, 'print the lines that point a shell to the cluster: eval "$(... env)"')
     kubectl = add("kubectl", _kubectl, "run kubectl on the cluster: ... kubectl -- get pods")
     kubectl.add_argument("words", nargs=argparse.REMAINDER)
     image = add("image", _image, "build an image unless the cluster has it, and print its full reference")
     image.add_argument("dockerfile", type=Path)
-    image.add_argument("--tag", required=True, metavar="NAME", help="the image's name; its tag is made from the inputs")
+    image.add_argument(
+        "--tag", required=True, metavar="NAME", help="the image's name; its tag is made from the inputs"
+    )
     image.add_argument("--build-arg", action="append", default=[], metavar="K=V")
     image.add_argument("--context", type=Path, default=REPO, help="default: the top of the repository")
-    image.add_argument("--inputs", type=Path, nargs="+", required=True, metavar="PATH", help="what decides the tag")
+    image.add_argument(
+        "--inputs", type=Path, nargs="+", required=True, metavar="PATH", help="what decides the tag"
+    )
     return parser
 
 

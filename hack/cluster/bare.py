@@ -5,7 +5,7 @@ import shutil
 import time
 import urllib.request
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from hack.cluster import build, cgroups, components, pki, teardown
@@ -65,7 +65,7 @@ class _Start:
         self.kubectl = build.program(KUBERNETES_TOOL, "kubectl")
 
     def run(self) -> Cluster:
-        began = time.monotonic()
+        began, since = time.monotonic(), time.time()
         self._forget_the_past()
         self.namespace.ensure()
         cgroups.ensure(self.paths.name)
@@ -73,14 +73,15 @@ class _Start:
         reference, archive = sandbox_image()
         components.configure(self.paths, self.ranges, reference)
         started = self._start_servers(reference, archive)
-        since = time.time() if self.servers.kubelet.name in started else 0
         Objects(self.paths, self.kubectl).apply()
-        self._wait_for_node(since)
+        self._wait_for_node(since if self.servers.kubelet.name in started else 0)
         described = cluster(self.paths.name)
         described.link_programs()
         described.save()
         if started:
-            say(f"cluster {self.paths.name} is up ({time.monotonic() - began:.1f} s): started {', '.join(started)}")
+            say(
+                f"cluster {self.paths.name} is up ({time.monotonic() - began:.1f} s): started {', '.join(started)}"
+            )
         else:
             say(f"cluster {self.paths.name} is already running")
         return described
@@ -110,7 +111,9 @@ class _Start:
                     started.append(server.name)
 
         ensure(servers.etcd, servers.apiserver, servers.containerd)
-        self._wait(servers.containerd, lambda: succeeds(["ctr", "--address", self.containerd.socket, "version"]))
+        self._wait(
+            servers.containerd, lambda: succeeds(["ctr", "--address", self.containerd.socket, "version"])
+        )
         if not self.containerd.has_image(sandbox):
             self.containerd.load(archive)
         get = [self.kubectl, "--kubeconfig", self.paths.kubeconfig, "get", "--raw", "/readyz"]
@@ -141,13 +144,16 @@ def _node_is_ready(paths: Paths, since: float) -> bool:
     kubectl = [build.program(KUBERNETES_TOOL, "kubectl"), "--kubeconfig", paths.kubeconfig, "--request-timeout=5s"]
     try:
         node = json.loads(run([*kubectl, "get", "node", paths.name, "-o", "json"]))
-        # The condition of a node outlives its kubelet by 40 s; the lease shows that this kubelet is at work.
-        lease = json.loads(run([*kubectl, "get", "lease", "-n", "kube-node-lease", paths.name, "-o", "json"]))
+        lease = run([*kubectl, "get", "lease", "-n", "kube-node-lease", paths.name, "-o", "json", "--ignore-not-found"])
     except ClusterError:
         return False
-    renewed = datetime.fromisoformat(lease["spec"]["renewTime"]).astimezone(UTC).timestamp()
-    conditions = {condition["type"]: condition["status"] for condition in node["status"].get("conditions", [])}
-    return conditions.get("Ready") == "True" and renewed >= since
+    ready = next((c for c in node["status"].get("conditions", []) if c["type"] == "Ready"), None)
+    if ready is None or ready["status"] != "True":
+        return False
+    # A node stays Ready for 40 s after its kubelet's end. A kubelet that begins renews its lease at once; only
+    # that of a new node has none for 10 s, and gives a first heartbeat (in whole seconds) in its stead.
+    signs = [ready["lastHeartbeatTime"], *([json.loads(lease)["spec"]["renewTime"]] if lease else [])]
+    return max(datetime.fromisoformat(sign).timestamp() for sign in signs) >= int(since)
 
 
 def _answers(url: str) -> bool:

@@ -32,14 +32,21 @@ def _build_base(scratch: Path, reference: str) -> None:
     context.mkdir()
     suite = BASE_IMAGE.partition("-")[0]
     run(["debootstrap", "--variant=minbase", f"--include={','.join(_PACKAGES)}", suite, rootfs], timeout=900)
-    for waste in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "var/log"):
+    for waste in (
+        "var/cache/apt",
+        "var/lib/apt/lists",
+        "usr/share/doc",
+        "usr/share/man",
+        "usr/share/locale",
+        "var/log",
+    ):
         shutil.rmtree(rootfs / waste)
         (rootfs / waste).mkdir()
     # The official Python images have `python` too, and the Dockerfiles are written for both.
     (rootfs / "usr/local/bin/python").symlink_to("/usr/bin/python3")
     run(["tar", "--numeric-owner", "-C", rootfs, "-cf", context / "rootfs.tar", "."], timeout=300)
     dockerfile = context / "Dockerfile"
-    dockerfile.write_text("FROM scratch\nADD rootfs.tar /\nENV LANG=C.UTF-8\nCMD [\"python3\"]\n")
+    dockerfile.write_text('FROM scratch\nADD rootfs.tar /\nENV LANG=C.UTF-8\nCMD ["python3"]\n')
     buildah.build(Recipe(dockerfile, "penstock-base", (), context), reference, {})
 
 
@@ -53,7 +60,9 @@ def sandbox_image() -> tuple[str, Path]:
         context = Path(scratch)
         shutil.copy(busybox, context / "busybox")
         dockerfile = context / "Dockerfile"
-        dockerfile.write_text(f'FROM scratch\nCOPY busybox /busybox\nENTRYPOINT ["/busybox", "sleep", "{_SLEEP}"]\n')
+        dockerfile.write_text(
+            f'FROM scratch\nCOPY busybox /busybox\nENTRYPOINT ["/busybox", "sleep", "{_SLEEP}"]\n'
+        )
         recipe = Recipe(dockerfile, "penstock-pause", (context / "busybox",), context)
         reference = f"{recipe.full_name}:{recipe.tag('')}"
         archive = cache_home() / "images" / f"{recipe.short_name}-{recipe.tag('')}.tar"

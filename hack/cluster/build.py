@@ -47,7 +47,9 @@ def ensure(tool: Tool) -> Path:
             draft = Path(scratch) / "bin"
             draft.mkdir()
             _compile(tool, draft)
-            (draft / _SUMS).write_text(json.dumps({name: _sha256(draft / name) for name in tool.programs}, indent=1))
+            (draft / _SUMS).write_text(
+                json.dumps({name: _sha256(draft / name) for name in tool.programs}, indent=1)
+            )
             if (flaw := _flaw(tool, draft)) is not None:
                 raise ClusterError(f"{tool.name} {tool.version} was built, but is not usable: {flaw}")
             shutil.rmtree(target, ignore_errors=True)
@@ -84,7 +86,15 @@ def _compile(tool: Tool, into: Path) -> None:
         for name, package in tool.programs.items():
             if len(tool.programs) > 1:
                 say(f"{tool.name}: compiling {name}")
-            command = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", tool.ldflags]
+            command = [
+                "go",
+                "build",
+                "-mod=readonly",
+                "-trimpath",
+                "-buildvcs=false",
+                "-ldflags",
+                tool.ldflags,
+            ]
             done = subprocess.run(
                 [*command, "-o", str(into / name), package],
                 cwd=_MODULES / tool.name,
@@ -99,10 +109,14 @@ def _compile(tool: Tool, into: Path) -> None:
 def _require_go() -> None:
     smallest = ".".join(map(str, SMALLEST_GO))
     if shutil.which("go") is None:
-        raise Missing(f"Go {smallest} or newer is needed to build the cluster's programs; no `go` is on the PATH")
+        raise Missing(
+            f"Go {smallest} or newer is needed to build the cluster's programs; no `go` is on the PATH"
+        )
     found = re.search(r"go(\d+)\.(\d+)", run(["go", "version"]))
     if found is None or (int(found[1]), int(found[2])) < SMALLEST_GO:
-        raise Missing(f"Go {smallest} or newer is needed to build the cluster's programs; found {found and found[0]}")
+        raise Missing(
+            f"Go {smallest} or newer is needed to build the cluster's programs; found {found and found[0]}"
+        )
 
 
 def _sha256(path: Path) -> str:

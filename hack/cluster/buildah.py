@@ -17,7 +17,14 @@ _PIP_VARIABLES = ("INDEX_URL", "EXTRA_INDEX_URL", "TRUSTED_HOST", "DEFAULT_TIMEO
 
 def buildah(*words: str | Path, timeout: float = 60) -> str:
     """Run buildah on our store."""
-    store = ["--root", cache_home() / "buildah", "--runroot", "/run/penstock/buildah", "--storage-driver", "overlay"]
+    store = [
+        "--root",
+        cache_home() / "buildah",
+        "--runroot",
+        "/run/penstock/buildah",
+        "--storage-driver",
+        "overlay",
+    ]
     return run(["buildah", *store, *words], timeout=timeout)
 
 
@@ -78,7 +85,12 @@ def _host_settings() -> Iterator[list[str]]:
         os.chmod(pip.name, 0o644)
         mounts = {_CERTIFICATES: _CERTIFICATES, Path("/etc/resolv.conf"): Path("/etc/resolv.conf")}
         mounts[Path(pip.name)] = Path("/etc/pip.conf")
-        yield [word for source, at in mounts.items() if source.exists() for word in ("--volume", f"{source}:{at}:ro")]
+        yield [
+            word
+            for source, at in mounts.items()
+            if source.exists()
+            for word in ("--volume", f"{source}:{at}:ro")
+        ]
 
 
 def _pip_settings() -> configparser.ConfigParser:

@@ -46,7 +46,10 @@ def ensure(cluster: str, top: Path = CGROUPS) -> None:
 
 def remove(cluster: str, top: Path = CGROUPS) -> None:
     """Kill what still runs below the cluster's root (only its Pods can) and remove the groups."""
-    roots = [hierarchy / root_name(cluster).lstrip("/") for hierarchy in (_hierarchies(top) if is_v1(top) else [top])]
+    roots = [
+        hierarchy / root_name(cluster).lstrip("/")
+        for hierarchy in (_hierarchies(top) if is_v1(top) else [top])
+    ]
     deadline = time.monotonic() + 10
     while any(root.exists() for root in roots):
         for root in roots:
@@ -55,13 +58,19 @@ def remove(cluster: str, top: Path = CGROUPS) -> None:
                     os.kill(pid, signal.SIGKILL)
             _remove_tree(root)
         if time.monotonic() > deadline:
-            raise ClusterError(f"cannot remove the cgroups {root_name(cluster)}: processes {_members(roots[0])}")
+            raise ClusterError(
+                f"cannot remove the cgroups {root_name(cluster)}: processes {_members(roots[0])}"
+            )
         time.sleep(0.1)
 
 
 def _hierarchies(top: Path) -> list[Path]:
     # Symbolic links (cpu -> cpu,cpuacct) are second names; "unified" has no controllers beside v1.
-    return [h for h in sorted(top.iterdir()) if h.is_dir() and not h.is_symlink() and (h / "cgroup.procs").exists()]
+    return [
+        h
+        for h in sorted(top.iterdir())
+        if h.is_dir() and not h.is_symlink() and (h / "cgroup.procs").exists()
+    ]
 
 
 def _members(root: Path) -> list[int]:

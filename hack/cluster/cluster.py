@@ -46,7 +46,9 @@ def load(name: str) -> Cluster:
     try:
         return Cluster(**json.loads(record.read_text()))
     except FileNotFoundError:
-        raise ClusterError(f"there is no cluster {name!r}: bring it up with `python3 -m hack.cluster up`") from None
+        raise ClusterError(
+            f"there is no cluster {name!r}: bring it up with `python3 -m hack.cluster up`"
+        ) from None
 
 
 def forget(name: str) -> None:

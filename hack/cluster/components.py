@@ -175,7 +175,11 @@ def _kubelet_config(paths: Paths, ranges: Ranges) -> dict[str, object]:
         # A shared machine's disk is often fuller than Kubernetes' defaults like; act only when it is really at its end.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
-        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "500Mi", "imagefs.available": "500Mi"},
+        "evictionHard": {
+            "memory.available": "100Mi",
+            "nodefs.available": "500Mi",
+            "imagefs.available": "500Mi",
+        },
         "evictionPressureTransitionPeriod": "10s",
         "nodeStatusUpdateFrequency": "5s",
     }

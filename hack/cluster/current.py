@@ -28,7 +28,9 @@ def up(name: str) -> Cluster:
     say(f"using context {config['current-context']} at {server}")
     paths = Paths(name)
     write_atomically(paths.kubeconfig, view, 0o600)
-    version = json.loads(run([kubectl, "--kubeconfig", paths.kubeconfig, "version", "--output", "json"], timeout=30))
+    version = json.loads(
+        run([kubectl, "--kubeconfig", paths.kubeconfig, "version", "--output", "json"], timeout=30)
+    )
     say(f"its server runs Kubernetes {version['serverVersion']['gitVersion']}")
     if not os.environ.get("PENSTOCK_REGISTRY"):
         say("to bring images there, PENSTOCK_REGISTRY must name a registry that its nodes pull from")

@@ -14,7 +14,9 @@ def answers() -> bool:
 
 def build(recipe: Recipe, reference: str) -> None:
     """Build the image with the Dockerfile's own base."""
-    arguments = [word for key, value in recipe.build_args.items() for word in ("--build-arg", f"{key}={value}")]
+    arguments = [
+        word for key, value in recipe.build_args.items() for word in ("--build-arg", f"{key}={value}")
+    ]
     what: list[str | Path] = ["--file", recipe.dockerfile, "--tag", reference, *arguments, recipe.context]
     run(["docker", "build", *what], timeout=1800)
 

@@ -99,7 +99,9 @@ class _Bare:
 
     def _forget_old(self, recipe: Recipe) -> None:
         pattern = f"{recipe.short_name}-{'[0-9a-f]' * 12}.tar"
-        archives = sorted((cache_home() / "images").glob(pattern), key=lambda p: p.stat().st_mtime, reverse=True)
+        archives = sorted(
+            (cache_home() / "images").glob(pattern), key=lambda p: p.stat().st_mtime, reverse=True
+        )
         for old in archives[_KEPT:]:
             old.unlink()
         kept = {f"{recipe.full_name}:{archive.stem[-12:]}" for archive in archives[:_KEPT]}

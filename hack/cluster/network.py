@@ -87,7 +87,9 @@ def claim(paths: Paths) -> Ranges:
             free = (s for s in range(SLOTS) if s not in taken and not _exists(Ranges(s).host_interface))
             slot = next(free, None)
             if slot is None:
-                raise ClusterError(f"all {SLOTS} address ranges are taken; remove a cluster: hack.cluster clean --name X")
+                raise ClusterError(
+                    f"all {SLOTS} address ranges are taken; remove a cluster: hack.cluster clean --name X"
+                )
             write_atomically(record, str(slot))
         return Ranges(int(record.read_text()))
 

@@ -27,7 +27,10 @@ class Identity:
 def identities(node: str, ranges: Ranges) -> tuple[Identity, ...]:
     """Everybody who needs a certificate in the cluster whose only node is ``node``."""
     api = (
-        *(f"DNS:{name}" for name in ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost")),
+        *(
+            f"DNS:{name}"
+            for name in ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost")
+        ),
         "DNS:kubernetes.default.svc.cluster.local",
         *(f"IP:{address}" for address in ("127.0.0.1", ranges.api_service, ranges.node)),
     )
@@ -39,7 +42,9 @@ def identities(node: str, ranges: Ranges) -> tuple[Identity, ...]:
         Identity("scheduler", "system:kube-scheduler"),
         Identity("proxy", "system:kube-proxy"),
         Identity("coredns", "penstock-dns"),
-        Identity("kubelet", f"system:node:{node}", "system:nodes", serves=(f"DNS:{node}", f"IP:{ranges.node}")),
+        Identity(
+            "kubelet", f"system:node:{node}", "system:nodes", serves=(f"DNS:{node}", f"IP:{ranges.node}")
+        ),
     )
 
 

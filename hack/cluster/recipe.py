@@ -33,7 +33,9 @@ class Recipe:
             if not path.exists():
                 raise ClusterError(f"image {self.name}: no such file or folder: {path}")
         if ":" in self.name.rpartition("/")[2]:
-            raise ClusterError(f"image {self.name}: give the name without a tag; the tag is the hash of the inputs")
+            raise ClusterError(
+                f"image {self.name}: give the name without a tag; the tag is the hash of the inputs"
+            )
 
     @property
     def full_name(self) -> str:

@@ -34,7 +34,10 @@ class Objects:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o777)  # Pods run as users the host does not know
             items.append(_volume(name, folder, self._paths.name))
-        run([*self._kubectl, "apply", "-f", "-"], stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        run(
+            [*self._kubectl, "apply", "-f", "-"],
+            stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}),
+        )
 
     def _phases(self) -> dict[str, str]:
         listed = json.loads(run([*self._kubectl, "get", "pv", "-o", "json"]))["items"]
@@ -86,8 +89,16 @@ def _dns_rights() -> list[dict[str, object]]:
             "kind": "ClusterRole",
             "metadata": name,
             "rules": [
-                {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": ["list", "watch"]},
-                {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+                {
+                    "apiGroups": [""],
+                    "resources": ["services", "pods", "namespaces"],
+                    "verbs": ["list", "watch"],
+                },
+                {
+                    "apiGroups": ["discovery.k8s.io"],
+                    "resources": ["endpointslices"],
+                    "verbs": ["list", "watch"],
+                },
             ],
         },
         {

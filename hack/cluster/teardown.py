@@ -52,7 +52,13 @@ def stop_servers(paths: Paths) -> None:
     servers = components.servers(paths, ranges)
     containerd = Containerd(paths)
     # First everybody who would start something again.
-    for server in (servers.kubelet, servers.proxy, servers.coredns, servers.scheduler, servers.controller_manager):
+    for server in (
+        servers.kubelet,
+        servers.proxy,
+        servers.coredns,
+        servers.scheduler,
+        servers.controller_manager,
+    ):
         server.stop()
     namespaces: list[Path] = []
     if containerd.config.exists():
@@ -61,7 +67,9 @@ def stop_servers(paths: Paths) -> None:
             namespace = Namespace(paths.name, ranges)
             servers.containerd.start(namespace.enter() if namespace.exists else [])
         ask = ["ctr", "--address", containerd.socket, "version"]
-        wait_until(lambda: succeeds(ask), "containerd does not answer", seconds=60, log=servers.containerd.log)
+        wait_until(
+            lambda: succeeds(ask), "containerd does not answer", seconds=60, log=servers.containerd.log
+        )
         namespaces = _end_containers(containerd)
     servers.containerd.stop()
     # Without etcd the API server would not end.

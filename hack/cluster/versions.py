@@ -51,7 +51,9 @@ KUBERNETES_TOOL = Tool(
 )
 
 
-def _single(name: str, module: str, version: str, package: str, *args: str, prints: str | None, flags: str = "") -> Tool:
+def _single(
+    name: str, module: str, version: str, package: str, *args: str, prints: str | None, flags: str = ""
+) -> Tool:
     return Tool(name, module, version, {name: package}, {name: args}, prints, f"-s -w {flags}".strip())
 
 
@@ -69,7 +71,12 @@ HELM = _single(
     flags="-X helm.sh/helm/v4/internal/version.version=v4.2.4",
 )
 COREDNS = _single(
-    "coredns", "github.com/coredns/coredns", "1.13.1", "github.com/coredns/coredns", "-version", prints="1.13.1"
+    "coredns",
+    "github.com/coredns/coredns",
+    "1.13.1",
+    "github.com/coredns/coredns",
+    "-version",
+    prints="1.13.1",
 )
 VERSITYGW = _single(
     "versitygw",
