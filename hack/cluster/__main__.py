@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 -m hack.cluster",
         description="A real Kubernetes for development and tests.",
-        epilog="Exit codes: 0 done, 1 failed (or: not running), 2 the machine lacks something, which is named.",
+        epilog="Exit codes: 0 done, 1 failed or not running, 2 the machine lacks something, which is named.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -144,7 +144,7 @@ def _env(arguments: argparse.Namespace) -> int:
 def _kubectl(arguments: argparse.Namespace) -> int:
     cluster = load(arguments.name)
     words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
-    os.execve(cluster.kubectl, ["kubectl", *words], {**os.environ, "KUBECONFIG": cluster.kubeconfig})
+    os.execve(cluster.kubectl, ["kubectl", *words], {**os.environ, "KUBECONFIG": cluster.kubeconfig})  # noqa: S606 - no shell is wanted
 
 
 def _image(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from hack.cluster.network import Namespace, claim
 from hack.cluster.packages import ensure_packages, require_root
 from hack.cluster.paths import Paths, locked, write_atomically
 from hack.cluster.processes import Process, boot_id
-from hack.cluster.shell import run, say, succeeds, tail, wait_until
+from hack.cluster.shell import Words, run, say, succeeds, tail, wait_until
 from hack.cluster.storage import Objects
 from hack.cluster.versions import COREDNS, ETCD, HELM, KUBERNETES_TOOL
 
@@ -62,10 +62,10 @@ class _Start:
         self.namespace = Namespace(paths.name, self.ranges)
         self.servers = components.servers(paths, self.ranges)
         self.containerd = Containerd(paths)
-        self.kubectl = build.program(KUBERNETES_TOOL, "kubectl")
+        self.kubectl = _kubectl(paths)
 
     def run(self) -> Cluster:
-        began, since = time.monotonic(), time.time()
+        began, since = time.monotonic(), time.time()  # noqa: TID251 - compared with what the API server recorded
         self._forget_the_past()
         self.namespace.ensure()
         cgroups.ensure(self.paths.name)
@@ -80,7 +80,8 @@ class _Start:
         described.save()
         if started:
             say(
-                f"cluster {self.paths.name} is up ({time.monotonic() - began:.1f} s): started {', '.join(started)}"
+                f"cluster {self.paths.name} is up ({time.monotonic() - began:.1f} s): "
+                f"started {', '.join(started)}"
             )
         else:
             say(f"cluster {self.paths.name} is already running")
@@ -111,18 +112,22 @@ class _Start:
                     started.append(server.name)
 
         ensure(servers.etcd, servers.apiserver, servers.containerd)
-        self._wait(
-            servers.containerd, lambda: succeeds(["ctr", "--address", self.containerd.socket, "version"])
-        )
+        self._wait(servers.containerd, self.containerd.answers)
         if not self.containerd.has_image(sandbox):
             self.containerd.load(archive)
-        get = [self.kubectl, "--kubeconfig", self.paths.kubeconfig, "get", "--raw", "/readyz"]
-        self._wait(servers.apiserver, lambda: succeeds(get))
+        self._wait(servers.apiserver, lambda: succeeds([*self.kubectl, "get", "--raw", "/readyz"]))
         ensure(servers.controller_manager, servers.scheduler, servers.kubelet, servers.proxy, servers.coredns)
         return started
 
     def _wait_for_node(self, since: float) -> None:
-        account = [self.kubectl, "--kubeconfig", self.paths.kubeconfig, "get", "serviceaccount", "default"]
+        account: Words = [
+            self.kubectl,
+            "--kubeconfig",
+            self.paths.kubeconfig,
+            "get",
+            "serviceaccount",
+            "default",
+        ]
         dns = f"http://{self.ranges.node}:{components.DNS_HEALTH_PORT}/ready"
         proxy = f"http://{self.ranges.node}:{components.PROXY_HEALTH_PORT}/healthz"
         self._wait(self.servers.kubelet, lambda: _node_is_ready(self.paths, since))
@@ -139,19 +144,25 @@ class _Start:
         wait_until(ready_or_dead, f"{server.name} is not ready", seconds=90, log=server.log)
 
 
+def _kubectl(paths: Paths) -> Words:
+    kubectl = build.program(KUBERNETES_TOOL, "kubectl")
+    return [kubectl, "--kubeconfig", paths.kubeconfig, "--request-timeout=10s"]
+
+
 def _node_is_ready(paths: Paths, since: float) -> bool:
     """Whether the node is Ready by a kubelet that lived after ``since`` (seconds since the epoch)."""
-    kubectl = [build.program(KUBERNETES_TOOL, "kubectl"), "--kubeconfig", paths.kubeconfig, "--request-timeout=5s"]
+    kubectl: Words = [build.program(KUBERNETES_TOOL, "kubectl"), "--kubeconfig", paths.kubeconfig]
+    get = [*kubectl, "--request-timeout=5s", "get", "-o", "json"]
     try:
-        node = json.loads(run([*kubectl, "get", "node", paths.name, "-o", "json"]))
-        lease = run([*kubectl, "get", "lease", "-n", "kube-node-lease", paths.name, "-o", "json", "--ignore-not-found"])
+        node = json.loads(run([*get, "node", paths.name]))
+        lease = run([*get, "lease", "-n", "kube-node-lease", paths.name, "--ignore-not-found"])
     except ClusterError:
         return False
     ready = next((c for c in node["status"].get("conditions", []) if c["type"] == "Ready"), None)
     if ready is None or ready["status"] != "True":
         return False
-    # A node stays Ready for 40 s after its kubelet's end. A kubelet that begins renews its lease at once; only
-    # that of a new node has none for 10 s, and gives a first heartbeat (in whole seconds) in its stead.
+    # A node stays Ready for 40 s after its kubelet's end. A kubelet that begins renews its lease at once;
+    # only that of a new node has none for 10 s, and gives a first heartbeat (in whole seconds) instead.
     signs = [ready["lastHeartbeatTime"], *([json.loads(lease)["spec"]["renewTime"]] if lease else [])]
     return max(datetime.fromisoformat(sign).timestamp() for sign in signs) >= int(since)
 

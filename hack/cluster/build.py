@@ -59,7 +59,7 @@ def ensure(tool: Tool) -> Path:
 
 
 def _flaw(tool: Tool, where: Path) -> str | None:
-    """What is wrong with the programs in ``where``, or None: the recorded sums hold and the versions are right."""
+    """What is wrong with the programs in ``where``, by their sums and versions; None when nothing is."""
     try:
         sums = json.loads((where / _SUMS).read_text())
     except FileNotFoundError:
@@ -81,26 +81,19 @@ def _flaw(tool: Tool, where: Path) -> str | None:
 
 def _compile(tool: Tool, into: Path) -> None:
     log = cache_home() / f"{tool.name}-{tool.version}.log"
-    # Programs of one tool one after the other: linking several at once needs more memory than small machines have.
+    # One program after the other: linking several at once needs more memory than small machines have.
     with log.open("w") as output:
         for name, package in tool.programs.items():
             if len(tool.programs) > 1:
                 say(f"{tool.name}: compiling {name}")
-            command = [
-                "go",
-                "build",
-                "-mod=readonly",
-                "-trimpath",
-                "-buildvcs=false",
-                "-ldflags",
-                tool.ldflags,
-            ]
+            command = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
             done = subprocess.run(
-                [*command, "-o", str(into / name), package],
+                [*command, "-ldflags", tool.ldflags, "-o", str(into / name), package],
                 cwd=_MODULES / tool.name,
                 env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"},
                 stdout=output,
                 stderr=output,
+                check=False,
             )
             if done.returncode:
                 raise ClusterError(f"go build of {name} {tool.version} failed; {tail(log)}")

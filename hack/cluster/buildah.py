@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hack.cluster.paths import cache_home
 from hack.cluster.recipe import Recipe
-from hack.cluster.shell import run
+from hack.cluster.shell import Words, run
 
 _CERTIFICATES = Path("/etc/ssl/certs")
 _PIP_VARIABLES = ("INDEX_URL", "EXTRA_INDEX_URL", "TRUSTED_HOST", "DEFAULT_TIMEOUT", "PROXY", "CERT")
@@ -17,7 +17,7 @@ _PIP_VARIABLES = ("INDEX_URL", "EXTRA_INDEX_URL", "TRUSTED_HOST", "DEFAULT_TIMEO
 
 def buildah(*words: str | Path, timeout: float = 60) -> str:
     """Run buildah on our store."""
-    store = [
+    store: Words = [
         "--root",
         cache_home() / "buildah",
         "--runroot",
@@ -48,7 +48,7 @@ def build(recipe: Recipe, reference: str, build_args: dict[str, str], *, pull: b
     arguments = [word for key, value in build_args.items() for word in ("--build-arg", f"{key}={value}")]
     with _host_settings() as volumes:
         isolation = ["--isolation", "chroot", "--network", "host", "--pull" if pull else "--pull-never"]
-        what = ["--file", recipe.dockerfile, "--tag", reference, *arguments, recipe.context]
+        what: Words = ["--file", recipe.dockerfile, "--tag", reference, *arguments, recipe.context]
         buildah("build", "--layers", *isolation, *volumes, *what, timeout=1800)
 
 
@@ -82,7 +82,7 @@ def _host_settings() -> Iterator[list[str]]:
     with tempfile.NamedTemporaryFile("w", prefix="pip-", suffix=".conf") as pip:
         _pip_settings().write(pip)
         pip.flush()
-        os.chmod(pip.name, 0o644)
+        Path(pip.name).chmod(0o644)
         mounts = {_CERTIFICATES: _CERTIFICATES, Path("/etc/resolv.conf"): Path("/etc/resolv.conf")}
         mounts[Path(pip.name)] = Path("/etc/pip.conf")
         yield [

@@ -12,7 +12,6 @@ from pathlib import Path
 from hack.cluster.errors import ClusterError
 
 CGROUPS = Path("/sys/fs/cgroup")
-# The groups that follow a process by name only, without limits: named hierarchies and the unified one of a hybrid.
 _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids", "hugetlb")
 
 

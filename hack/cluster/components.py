@@ -172,7 +172,7 @@ def _kubelet_config(paths: Paths, ranges: Ranges) -> dict[str, object]:
         "maxPods": 110,
         "serializeImagePulls": False,
         "registryPullQPS": 0,
-        # A shared machine's disk is often fuller than Kubernetes' defaults like; act only when it is really at its end.
+        # A shared machine's disk is often fuller than the defaults like; act only when it is at its end.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "evictionHard": {

@@ -6,7 +6,7 @@ from pathlib import Path
 from hack.cluster.network import BRIDGE, Ranges
 from hack.cluster.packages import find
 from hack.cluster.paths import Paths, write_atomically
-from hack.cluster.shell import run
+from hack.cluster.shell import run, succeeds
 
 _CNI_PLUGINS = "/usr/lib/cni"
 
@@ -59,7 +59,7 @@ state = "{self.volatile}"
   path = "{self.root}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{sandbox_image}"
-  # Without CAP_SYS_RESOURCE (as in many virtual machines) no process may lower its score, and no Pod would start.
+  # Without CAP_SYS_RESOURCE no process may lower its score, and no Pod would start.
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
@@ -76,6 +76,10 @@ state = "{self.volatile}"
     def argv(self) -> tuple[str, ...]:
         """The command that runs it."""
         return (find("containerd") or "containerd", "--config", str(self.config))
+
+    def answers(self) -> bool:
+        """Whether it takes requests."""
+        return succeeds(["ctr", "--address", self.socket, "version"])
 
     def ctr(self, *words: str | Path, timeout: float = 60) -> str:
         """Run ``ctr`` in the namespace that holds the Pods' images and containers."""

@@ -1,10 +1,9 @@
 """Docker, where it is installed and its engine answers."""
 
 import shutil
-from pathlib import Path
 
 from hack.cluster.recipe import Recipe
-from hack.cluster.shell import run, succeeds
+from hack.cluster.shell import Words, run, succeeds
 
 
 def answers() -> bool:
@@ -17,7 +16,7 @@ def build(recipe: Recipe, reference: str) -> None:
     arguments = [
         word for key, value in recipe.build_args.items() for word in ("--build-arg", f"{key}={value}")
     ]
-    what: list[str | Path] = ["--file", recipe.dockerfile, "--tag", reference, *arguments, recipe.context]
+    what: Words = ["--file", recipe.dockerfile, "--tag", reference, *arguments, recipe.context]
     run(["docker", "build", *what], timeout=1800)
 
 

@@ -7,7 +7,7 @@ class ClusterError(Exception):
     exit_code = 1
 
 
-class Missing(ClusterError):
+class Missing(ClusterError):  # noqa: N818 - it reads as what it says
     """The machine lacks something that only its owner can provide: root, a package, a container engine."""
 
     exit_code = 2

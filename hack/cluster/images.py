@@ -1,4 +1,4 @@
-"""Images of the project: built when their inputs have changed, and brought to where the cluster finds them."""
+"""Images of the project: built when their inputs have changed, and brought to the cluster."""
 
 import os
 import shutil
@@ -44,8 +44,8 @@ def build_and_load(
 ) -> str:
     """Make sure that ``cluster`` can run the image that ``dockerfile`` gives, and return its full reference.
 
-    ``inputs`` are the files and folders that decide what the image holds; with the Dockerfile, the build arguments
-    and the version of the base image they give the tag. Nothing is built when the cluster has this tag.
+    ``inputs`` are the files and folders that decide what the image holds; with the Dockerfile, the build
+    arguments and the version of the base image they give the tag. Nothing is built when the cluster has it.
     Raises ClusterError when a path is missing or the build fails, Missing when there is nowhere to bring it.
     """
     recipe = Recipe(dockerfile, name, tuple(inputs), context, dict(build_args or {}))

@@ -6,7 +6,7 @@ from pathlib import Path
 from hack.cluster import build, docker
 from hack.cluster.cluster import Cluster, executable, forget
 from hack.cluster.paths import REPO, Paths, locked
-from hack.cluster.shell import run, say, succeeds
+from hack.cluster.shell import Words, run, say, succeeds
 from hack.cluster.versions import HELM, KIND, KUBERNETES_TOOL, Tool
 
 CONFIG = REPO / "kind-config.yaml"
@@ -22,7 +22,7 @@ def up(name: str) -> Cluster:
         else:
             paths.root.mkdir(parents=True, exist_ok=True)
             say(f"creating kind cluster {name}")
-            where = ["--kubeconfig", paths.kubeconfig, "--wait", "120s"]
+            where: Words = ["--kubeconfig", paths.kubeconfig, "--wait", "120s"]
             run([kind, "create", "cluster", "--name", name, "--config", CONFIG, *where], timeout=900)
         cluster = Cluster(
             name=name,

@@ -1,7 +1,7 @@
 """A network namespace for the whole node, and the host's routes to what is in it.
 
-Nothing in the namespace has a default route, so Pods cannot reach anything outside of the machine, and nothing
-is translated on the host: its iptables stay as they are.
+Nothing in the namespace has a default route, so Pods cannot reach anything outside of the machine, and no
+address is translated on the host: its iptables stay as they are.
 """
 
 import ipaddress
@@ -15,8 +15,8 @@ from hack.cluster.shell import run, succeeds
 
 SLOTS = 64
 BRIDGE = "cni0"
-# Ranges that the Internet's registries keep for documentation (RFC 5737) and for tests of networks (RFC 2544):
-# no network that the machine is part of uses them. They hold exactly 64 slots.
+# Ranges set aside for documentation (RFC 5737) and for tests of networks (RFC 2544): no network that the
+# machine is part of uses them. They hold exactly 64 slots.
 _LINKS = ipaddress.IPv4Network("198.51.100.0/24")
 _INSIDE = ipaddress.IPv4Network("198.18.0.0/15")
 
@@ -121,12 +121,15 @@ class Namespace:
         return [find("nsenter") or "nsenter", f"--net={self.file}"]
 
     def ensure(self) -> None:
-        """Create what is missing: cable first, so that a namespace without one is known to be somebody else's."""
+        """Create what is missing.
+
+        The cable comes first, so that a namespace without one is known to be somebody else's.
+        """
         host, inner, ranges = self.ranges.host_interface, "node0", self.ranges
         if self.file.exists() and not _exists(host):
             raise ClusterError(
-                f"the network namespace {self.name} exists, but is not connected to this cluster; when nothing "
-                f"runs in it, remove it with: ip netns delete {self.name}"
+                f"the network namespace {self.name} exists, but is not connected to this cluster; "
+                f"when nothing runs in it, remove it with: ip netns delete {self.name}"
             )
         if not _exists(host):
             run(["ip", "link", "add", host, "type", "veth", "peer", "name", f"{host}n"])

@@ -16,7 +16,7 @@ API_PORT = 6443
 
 @dataclass(frozen=True)
 class Identity:
-    """One certificate: who its holder is to Kubernetes (CN and O) and by which names it is reached, if it serves."""
+    """One certificate: who its holder is to Kubernetes (CN and O), and the names by which it serves."""
 
     file: str
     common_name: str

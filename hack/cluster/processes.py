@@ -1,7 +1,7 @@
 """Processes that outlive the command that started them, found again by pid and start time.
 
-A pid alone proves nothing: Linux gives it to somebody else sooner or later. A record names the pid, the time the
-process started and the machine's boot; only a process that matches all three is ours to signal.
+A pid alone proves nothing: Linux gives it to somebody else sooner or later. A record names the pid, the time
+the process started and the machine's boot; only a process that matches all three is ours to signal.
 """
 
 import hashlib
@@ -27,7 +27,10 @@ def boot_id() -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """One started process. ``started`` is in clock ticks since boot; ``command`` is a hash of its words and files."""
+    """One started process.
+
+    ``started`` is in clock ticks since boot; ``command`` is a hash of its words and configuration files.
+    """
 
     pid: int
     started: int
@@ -66,10 +69,13 @@ class Process:
         record = self.record()
         if record is None or not record.alive() or record.command != self._command():
             return False
-        return os.stat(f"/proc/{record.pid}/ns/net").st_ino == namespace
+        return Path(f"/proc/{record.pid}/ns/net").stat().st_ino == namespace
 
     def start(self, enter: Sequence[str]) -> None:
-        """Start it in a session of its own, behind the words ``enter`` (which must exec, not fork), and record it."""
+        """Start it in a session of its own and record it.
+
+        ``enter`` are the words before the command; what they start must exec, not fork.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.record_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
@@ -88,7 +94,7 @@ class Process:
         self.record_file.write_text(json.dumps(asdict(record)))
 
     def stop(self, grace: float = 10) -> None:
-        """Ask it to end, kill it after ``grace`` seconds, and forget it. Does nothing when it does not run."""
+        """Ask it to end, kill it after ``grace`` seconds, and forget it."""
         record = self.record()
         if record is not None:
             for signal_number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
@@ -114,9 +120,9 @@ def _wait_for_end(record: Record, seconds: float) -> None:
 
 
 def _start_time(pid: int) -> int | None:
-    """The start time of ``pid`` in clock ticks since boot; None when there is no such process or it is a zombie."""
+    """The start time of ``pid`` in clock ticks since boot; None when it is no process or a zombie."""
     try:
-        # The name in parentheses may hold blanks and parentheses itself; state and start time follow the last one.
+        # The name in parentheses may hold blanks and parentheses itself; the fields follow the last one.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None

@@ -9,7 +9,7 @@ from hack.cluster.errors import ClusterError, Missing
 
 
 def choose(wish: str | None = None) -> ProviderName:
-    """The provider named by ``wish`` (default: the variable CLUSTER), else kind with Docker, else bare as root.
+    """The provider of ``wish`` (default: the variable CLUSTER), else kind with Docker, else bare as root.
 
     Raises ClusterError for an unknown name, Missing when the machine offers none.
     """
@@ -17,14 +17,14 @@ def choose(wish: str | None = None) -> ProviderName:
     if wish is not None:
         if wish not in get_args(ProviderName):
             raise ClusterError(f"CLUSTER={wish}: must be one of {', '.join(get_args(ProviderName))}")
-        return cast(ProviderName, wish)
+        return cast("ProviderName", wish)
     if docker.answers():
         return "kind"
     if os.geteuid() == 0:
         return "bare"
     raise Missing(
-        "no cluster can be started here. One of these is needed: Docker with its engine running (`docker info` must "
-        "answer), or root for a bare cluster, or CLUSTER=current with a kubectl context of a cluster you have"
+        "no cluster can be started here. One of these is needed: Docker with its engine running (`docker "
+        "info` must answer), or root for a bare cluster, or CLUSTER=current with a kubectl context of yours"
     )
 
 

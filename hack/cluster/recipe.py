@@ -18,7 +18,7 @@ _TAG_LENGTH = 12
 class Recipe:
     """A Dockerfile, its context, the files that decide what comes out of it, and its build arguments.
 
-    ``name`` is the image's name without tag; without a registry's host in front it is put under ``localhost/``.
+    ``name`` is the image's name without tag; without a registry's host in front it goes under ``localhost/``.
     """
 
     dockerfile: Path
@@ -51,7 +51,7 @@ class Recipe:
 
     @property
     def wants_base(self) -> bool:
-        """Whether the Dockerfile lets its base image be chosen (``ARG BASE``) and the caller has not done so."""
+        """Whether the Dockerfile lets its base be chosen (``ARG BASE``) and the caller has not done so."""
         declared = re.search(r"^ARG\s+BASE\b", self.dockerfile.read_text(), re.MULTILINE)
         return declared is not None and "BASE" not in self.build_args
 
@@ -73,7 +73,7 @@ class Recipe:
         for file in sorted({found for path in self.inputs for found in _files(path.absolute())}):
             add("file", self._label(file))
             if file.is_symlink():
-                add("link", os.readlink(file))
+                add("link", str(file.readlink()))
             else:
                 add("executable" if os.access(file, os.X_OK) else "plain", file.read_bytes())
         return digest.hexdigest()[:_TAG_LENGTH]

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from hack.cluster.errors import ClusterError
 
+Words = list[str | Path]
+"""A command, word by word."""
+
 _STARTED = time.monotonic()
 
 
@@ -29,7 +32,7 @@ def run(
     """Run ``argv`` and return what it printed on stdout.
 
     ``env`` is added to this process's environment. Raises ClusterError with the command and the end of its
-    output when it cannot be started, exits with another code than 0, or takes longer than ``timeout`` seconds.
+    output when it cannot be started, exits with another code than 0, or takes more than ``timeout`` seconds.
     """
     words = [str(word) for word in argv]
     try:
@@ -42,6 +45,7 @@ def run(
             capture_output=True,
             text=True,
             errors="replace",
+            check=False,
         )
     except FileNotFoundError as error:
         raise ClusterError(f"{words[0]} is not installed") from error

@@ -1,11 +1,11 @@
-"""What the cluster holds besides servers: volumes for stores that outlive their Pods, and rights of its DNS."""
+"""What the cluster holds besides servers: volumes for stores that outlive their Pods, and rights of DNS."""
 
 import json
 import shutil
 from pathlib import Path
 
 from hack.cluster.paths import Paths
-from hack.cluster.shell import run
+from hack.cluster.shell import Words, run
 
 STORAGE_CLASS = "penstock-local"
 _VOLUMES = 8
@@ -18,12 +18,12 @@ class Objects:
     def __init__(self, paths: Paths, kubectl: Path) -> None:
         """Talk to the API with ``kubectl`` as the cluster's administrator."""
         self._paths = paths
-        self._kubectl: list[str | Path] = [kubectl, "--kubeconfig", paths.kubeconfig]
+        self._kubectl: Words = [kubectl, "--kubeconfig", paths.kubeconfig]
 
     def apply(self) -> None:
         """Create what is missing and renew volumes whose claim is gone (their data with them)."""
         for name, phase in self._phases().items():
-            # Nothing provisions or recycles local volumes; a released one would stay bound to a claim of the past.
+            # Nothing recycles local volumes; a released one would stay bound to a claim of the past.
             if phase in ("Released", "Failed"):
                 run([*self._kubectl, "delete", "pv", name, "--wait=true", "--timeout=30s"])
                 shutil.rmtree(self._folder(name), ignore_errors=True)
