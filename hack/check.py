@@ -45,9 +45,8 @@ def main() -> int:
     print("── check", flush=True)
     failed = [name for name, command in CHECKS if not run(name, command)]
     if failed:
-        print(
-            f"check failed: {', '.join(failed)}. `make fix` mends format and lint, `make generate` generated files."
-        )
+        print(f"check failed: {', '.join(failed)}")
+        print("`make fix` mends format and lint, `make generate` mends generated files")
     return 1 if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""Penstock on a cluster: its images, its release, and what a namespace needs to run pipelines. Used by demo and tests."""
+"""Penstock on a cluster: images, release, what a namespace needs to run pipelines. For demo and tests."""
 
 import base64
 import json

@@ -3,54 +3,17 @@
 import json
 import os
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from base64 import b64decode
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-SYSTEM_NAMESPACE = "penstock-system"
-
-
-@dataclass(frozen=True)
-class Kubectl:
-    """kubectl on the test cluster, as its administrator."""
-
-    program: str
-    kubeconfig: str
-
-    def run(self, *words: str, input: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run kubectl; with `check` a failure is an error with kubectl's words."""
-        done = subprocess.run(
-            [self.program, "--kubeconfig", self.kubeconfig, *words],
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert not check or done.returncode == 0, f"kubectl {' '.join(words)}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
-        """One object."""
-        found: dict[str, Any] = json.loads(self.run("get", kind, name, "-n", namespace, "-o", "json").stdout)
-        return found
-
-    def list(self, kind: str, namespace: str, *words: str) -> list[dict[str, Any]]:
-        """All objects of a kind in a namespace."""
-        found = json.loads(self.run("get", kind, "-n", namespace, "-o", "json", *words).stdout)
-        items: list[dict[str, Any]] = found["items"]
-        return items
-
-    def apply(self, *objects: Mapping[str, Any], server_side: bool = True) -> str:
-        """Apply the objects."""
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
-        words = ["--server-side"] if server_side else []
-        return self.run("apply", *words, "-f", "-", input=text).stdout
+from hack.cluster.cluster import load
+from hack.project import bucket
+from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, OperatorSwitch, Runs, keep_evidence
 
 
 def _needed(variable: str) -> str:
@@ -92,17 +55,6 @@ def images() -> dict[str, str]:
     return found
 
 
-def wait_for(what: str, condition: Callable[[], Any], seconds: float = 120, every: float = 0.25) -> Any:
-    """The first true value of `condition`. Fails after `seconds`, saying what was waited for and what was seen last."""
-    deadline = time.monotonic() + seconds
-    while True:
-        seen = condition()
-        if seen:
-            return seen
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}; last seen: {seen!r}"
-        time.sleep(every)
-
-
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Let fixtures know whether the test failed."""
@@ -113,17 +65,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture
 def namespace(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace of its own under the strictest Pod Security level, with the store and the connection `lake`."""
+    """A namespace of its own, restricted Pod Security enforced, with the store and the connection `lake`."""
     name = f"t-{os.getpid()}-{time.monotonic_ns() % 10**9}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted", "penstock.dev/test": "true"}
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     secret = kubectl.get("secret", "penstock-store", SYSTEM_NAMESPACE)
     data = secret["data"]
-    from base64 import b64decode
-
     plain = {key: b64decode(value).decode() for key, value in data.items()}
     kubectl.apply(
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "penstock-store", "namespace": name}, "data": data},
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "penstock-store", "namespace": name},
+            "data": data,
+        },
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -150,16 +105,31 @@ def namespace(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[str]
     kubectl.run("delete", "namespace", name, "--wait=false", "--ignore-not-found", check=False)
 
 
-def keep_evidence(kubectl: Kubectl, namespace: str, folder: Path) -> None:
-    """Write what a person would look at first: objects, events, the operator's log."""
-    folder.mkdir(parents=True, exist_ok=True)
-    kinds = "pipelines,pipelineruns,modelversions,modelendpoints,jobs,pods,deployments,services,configmaps"
-    looks = {
-        "objects.yaml": ("get", kinds, "-n", namespace, "-o", "yaml"),
-        "table.txt": ("get", kinds, "-n", namespace, "-o", "wide"),
-        "events.txt": ("get", "events", "-n", namespace, "--sort-by=.lastTimestamp"),
-        "operator.log": ("logs", "-n", SYSTEM_NAMESPACE, "deployment/penstock", "--tail=400"),
-    }
-    for name, words in looks.items():
-        done = kubectl.run(*words, check=False)
-        (folder / name).write_text(done.stdout + done.stderr)
+@pytest.fixture
+def runs(kubectl: Kubectl, namespace: str) -> Runs:
+    """The runs of this test's namespace."""
+    return Runs(kubectl, namespace)
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The examples' CSV files."""
+    folder = tmp_path_factory.mktemp("data")
+    subprocess.run([sys.executable, str(ROOT / "examples/data.py"), str(folder)], check=True, timeout=120)
+    return folder
+
+
+@pytest.fixture
+def lake(kubectl: Kubectl, namespace: str) -> Iterator[Callable[[str, bytes], None]]:
+    """Puts an object where the connection `lake` of this test's namespace finds it."""
+    with bucket(load(_needed("PENSTOCK_CLUSTER")), namespace) as store:
+        yield lambda key, content: store.put(f"lake/{namespace}/{key}", content) and None
+
+
+@pytest.fixture
+def operator_down(kubectl: Kubectl) -> Iterator[OperatorSwitch]:
+    """No operator runs in the cluster while the test does; for tests marked `alone`."""
+    switch = OperatorSwitch(kubectl)
+    switch.scale(0)
+    yield switch
+    switch.scale(1)

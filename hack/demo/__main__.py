@@ -87,20 +87,22 @@ def preflight() -> None:
 
 
 def load_data(cluster: Cluster) -> None:
-    """Write the example's data from scikit-learn's copy into the bucket, and describe the bucket as a connection."""
+    """Write the example's data into the bucket, and describe the bucket as a connection."""
     folder = ROOT / ".artifacts/data"
     run([sys.executable, str(ROOT / "examples/data.py"), str(folder)])
     connect(cluster, NAMESPACE)
     with bucket(cluster, NAMESPACE) as store:
         content = (folder / "tumour.csv").read_bytes()
         store.put("lake/tumour.csv", content)
-    say(
-        f"tumour.csv: {content.count(b'\\n') - 1} rows, {len(content) / 1e3:.0f} kB, now lake/tumour.csv in the bucket"
-    )
+    rows = content.count(b"\n") - 1
+    say(f"tumour.csv: {rows} rows, {len(content) / 1e3:.0f} kB, now lake/tumour.csv in the bucket")
 
 
 def newest_run(cluster: Cluster) -> str:
-    """The run that the apply started, or the last one where nothing had changed. Raises ClusterError after a minute."""
+    """The run that the apply started, or the last one where nothing had changed.
+
+    Raises ClusterError after a minute.
+    """
     for _ in range(240):
         pipeline = get(cluster, "pipeline", "tumour", NAMESPACE)
         status = pipeline.get("status", {})

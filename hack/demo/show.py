@@ -90,11 +90,12 @@ def tables(cluster: Cluster, namespace: str) -> None:
 def next_commands(cluster: Cluster, namespace: str) -> None:
     """What to try now."""
     heading("What to try next")
+    environment = f".venv/bin/python -m hack.cluster env --name {shlex.quote(cluster.name)}"
     print(
-        f"""  eval "$(.venv/bin/python -m hack.cluster env --name {shlex.quote(cluster.name)})"   # point kubectl at this cluster
+        f"""  eval "$({environment})"   # point kubectl at this cluster
   kubectl get penstock -n {namespace}                      # everything of Penstock's
   kubectl describe pipelinerun -n {namespace}              # each step with its reason
   kubectl explain pipeline.spec.steps.train          # the documentation of a field
-  kubectl edit pipeline tumour -n {namespace}              # raise the gate's minimum: only gate and serve run again
+  kubectl edit pipeline tumour -n {namespace}              # another threshold: only gate and serve run again
   make demo-down                                     # remove it all"""
     )

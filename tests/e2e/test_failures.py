@@ -1,0 +1,224 @@
+"""S5: every way in which an attempt fails, on a real kubelet: right class, right words, right retries."""
+
+from typing import Any
+
+import pytest
+
+from tests.support import Kubectl, Runs, pipeline, steps_of, wait_for
+
+pytestmark = pytest.mark.e2e
+
+# Ends in a moment, or sleeps so that something can be done to it; every image of ours has Python.
+PYTHON = ["python3", "-c"]
+
+
+def one_step(
+    namespace: str, image: str, code: str = "", *, name: str = "work", **fields: Any
+) -> dict[str, Any]:
+    """A pipeline of one `run` step."""
+    outer = {key: fields.pop(key) for key in ("resources",) if key in fields}
+    spec_fields = {key: fields.pop(key) for key in ("secrets",) if key in fields}
+    command = {"command": [*PYTHON, code]} if code else {}
+    step = {"name": name, "run": {"image": image, **command, **fields}, **outer}
+    return pipeline("p", namespace, {"steps": [step], **spec_fields})
+
+
+def failed_step(runs: Runs, obj: dict[str, Any], seconds: float = 240) -> dict[str, Any]:
+    """The only step of the run that the pipeline starts, once it has failed; the run repeats its reason."""
+    run = runs.execute(obj, seconds)
+    (step,) = run["status"]["steps"]
+    assert run["status"]["status"] == "Failed"
+    assert run["status"]["reason"] == step["reason"]
+    assert step["state"] == "Failed"
+    return dict(step)
+
+
+def attempts(kubectl: Kubectl, namespace: str) -> int:
+    """How many Jobs were created in the namespace."""
+    return len(kubectl.list("jobs", namespace))
+
+
+def test_a_program_that_exits_3_is_a_user_error_with_its_last_lines_and_no_retry(
+    runs, kubectl, namespace, images
+) -> None:
+    code = "print('reading'); import sys; print('no column named age', file=sys.stderr); sys.exit(3)"
+    step = failed_step(runs, one_step(namespace, images["server"], code))
+    assert (step["failureClass"], step["reason"]) == ("UserError", "UserError")
+    assert "3" in step["message"]
+    assert "kubectl logs" in step["message"]
+    assert "no column named age" in step["log"]
+    assert attempts(kubectl, namespace) == 1
+
+
+@pytest.mark.parametrize("who", ["the program itself", "a child of it"])
+def test_too_little_memory_is_out_of_memory_and_grows_twice(runs, kubectl, namespace, images, who) -> None:
+    eat = "x = bytearray(900 * 1024 * 1024)"
+    if who == "a child of it":
+        child = f"subprocess.run([sys.executable, '-c', {eat!r}])"
+        eat = f"import subprocess, sys; sys.exit(1 if {child}.returncode else 0)"
+    step = failed_step(runs, one_step(namespace, images["server"], eat, resources={"memory": "128Mi"}))
+    assert (step["failureClass"], step["reason"]) == ("OutOfMemory", "OutOfMemory")
+    assert step["retries"] == {"OutOfMemory": 2}
+    assert attempts(kubectl, namespace) == 3
+    limits = sorted(
+        container["resources"]["limits"]["memory"]
+        for job in kubectl.list("jobs", namespace)
+        for container in job["spec"]["template"]["spec"]["initContainers"]
+        if container["name"] == "main"
+    )
+    assert limits == sorted(["128Mi", "192Mi", "288Mi"])
+    assert "memory" in step["message"]
+
+
+def test_memory_that_is_enough_after_growing_succeeds(runs, namespace, images) -> None:
+    code = "x = bytearray(150 * 1024 * 1024); print(len(x))"
+    run = runs.execute(one_step(namespace, images["server"], code, resources={"memory": "128Mi"}))
+    (step,) = run["status"]["steps"]
+    assert (run["status"]["status"], step["state"]) == ("Succeeded", "Succeeded")
+    assert step["retries"] == {"OutOfMemory": 1}
+    assert step["memory"] == "192Mi"
+
+
+def test_a_missing_image_is_unavailable_for_good(runs, kubectl, namespace) -> None:
+    step = failed_step(runs, one_step(namespace, "localhost/nobody/nothing:1"))
+    assert (step["failureClass"], step["reason"]) == ("ImageUnavailable", "ImageUnavailable")
+    assert "localhost/nobody/nothing:1" in step["message"]
+    assert attempts(kubectl, namespace) == 1
+    assert_pods_gone(kubectl, namespace)
+
+
+def assert_pods_gone(kubectl: Kubectl, namespace: str) -> None:
+    """A pod that could never start does not stay and pull for ever."""
+    wait_for("the stuck pod to be removed", lambda: not kubectl.list("pods", namespace), 60)
+
+
+def test_an_image_that_insists_on_root_is_named_with_the_fix(runs, namespace, images) -> None:
+    step = failed_step(runs, one_step(namespace, images["root"], "pass", useImageUser=True))
+    assert (step["failureClass"], step["reason"]) == ("InvalidContainer", "ImageRunsAsRoot")
+    assert "runAsUser" in step["message"]
+
+
+def test_a_missing_program_is_an_invalid_container(runs, kubectl, namespace, images) -> None:
+    step = failed_step(runs, one_step(namespace, images["server"], command=["/no/such/program"]))
+    assert (step["failureClass"], step["reason"]) == ("InvalidContainer", "InvalidContainer")
+    assert "/no/such/program" in step["message"]
+    assert attempts(kubectl, namespace) == 1
+
+
+def test_a_missing_secret_key_is_an_invalid_container_that_names_it(runs, kubectl, namespace, images) -> None:
+    kubectl.run("create", "secret", "generic", "tokens", "-n", namespace, "--from-literal=other=x")
+    env = [{"name": "TOKEN", "secret": {"name": "tokens", "key": "nope"}}]
+    secrets = [{"name": "tokens", "secret": "tokens"}]
+    step = failed_step(runs, one_step(namespace, images["server"], "pass", env=env, secrets=secrets))
+    assert step["failureClass"] == "InvalidContainer"
+    assert "nope" in step["message"]
+    assert "tokens" in step["message"]
+
+
+def test_a_pod_deleted_in_flight_costs_nothing_and_the_step_succeeds(
+    runs, kubectl, namespace, images
+) -> None:
+    kubectl.apply(one_step(namespace, images["server"], "import time; time.sleep(8)"))
+    name = runs.started("p", 1)
+    wait_for("the program to run", lambda: steps_of(runs.get(name)).get("work", {}).get("state") == "Running")
+    (pod,) = kubectl.list("pods", namespace)
+    kubectl.run("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--grace-period=1")
+    run = runs.finished(name)
+    step = steps_of(run)["work"]
+    assert (run["status"]["status"], step["state"]) == ("Succeeded", "Succeeded")
+    assert step["retries"] == {"Disruption": 1}
+    assert step["attempt"] == 2
+
+
+def test_a_job_deleted_in_flight_is_a_disruption_and_the_step_succeeds(
+    runs, kubectl, namespace, images
+) -> None:
+    kubectl.apply(one_step(namespace, images["server"], "import time; time.sleep(8)"))
+    name = runs.started("p", 1)
+    wait_for("the program to run", lambda: steps_of(runs.get(name)).get("work", {}).get("state") == "Running")
+    (job,) = kubectl.list("jobs", namespace)
+    kubectl.run("delete", "job", job["metadata"]["name"], "-n", namespace)
+    run = runs.finished(name)
+    step = steps_of(run)["work"]
+    assert (run["status"]["status"], step["state"]) == ("Succeeded", "Succeeded")
+    assert step["retries"] == {"Disruption": 1}
+
+
+def test_a_pod_that_fits_nowhere_shows_the_schedulers_words_while_it_waits(
+    runs, kubectl, namespace, images
+) -> None:
+    kubectl.apply(one_step(namespace, images["server"], "pass", resources={"cpu": "500"}))
+    name = runs.started("p", 1)
+    step = wait_for(
+        "the scheduler's words",
+        lambda: (
+            (one := steps_of(runs.get(name)).get("work", {})).get("reason") == "Unschedulable"
+            and "nsufficient cpu" in one["message"]
+            and one
+        ),
+    )
+    assert step["state"] in {"Starting", "Queued"}
+    assert "500" in step["message"]
+
+
+def test_a_declared_output_that_is_missing_is_an_invalid_result(runs, kubectl, namespace, images) -> None:
+    step = failed_step(runs, one_step(namespace, images["server"], "pass", outputs=[{"name": "rows"}]))
+    assert (step["failureClass"], step["reason"]) == ("InvalidResult", "InvalidResult")
+    assert "/penstock/out/rows" in step["message"]
+    assert attempts(kubectl, namespace) == 1
+
+
+def test_results_that_are_not_json_are_an_invalid_result(runs, namespace, images) -> None:
+    code = "open('/penstock/out/results.json', 'w').write('{rows:')"
+    step = failed_step(runs, one_step(namespace, images["server"], code))
+    assert step["failureClass"] == "InvalidResult"
+    assert "results.json" in step["message"]
+
+
+def test_wrong_credentials_of_the_store_are_retried_five_times_and_then_said(
+    runs, kubectl, namespace, images
+) -> None:
+    patch = '{"stringData": {"secretAccessKey": "wrong"}}'
+    kubectl.run("patch", "secret", "penstock-store", "-n", namespace, "--type=merge", "-p", patch)
+    code = "import os; os.makedirs('/penstock/out/rows'); open('/penstock/out/rows/a', 'w').write('x')"
+    step = failed_step(runs, one_step(namespace, images["server"], code, outputs=[{"name": "rows"}]), 400)
+    assert (step["failureClass"], step["reason"]) == ("StoreUnavailable", "StoreUnavailable")
+    assert step["retries"] == {"StoreUnavailable": 5}
+    assert attempts(kubectl, namespace) == 6
+    assert "wrong" not in step["message"].split()
+
+
+def test_without_the_stores_secret_the_first_step_says_so(runs, kubectl, namespace, images) -> None:
+    kubectl.run("delete", "secret", "penstock-store", "-n", namespace)
+    step = failed_step(runs, one_step(namespace, images["server"], "pass"))
+    assert (step["failureClass"], step["reason"]) == ("InvalidContainer", "StoreNotConfigured")
+    assert "penstock-store" in step["message"]
+
+
+def test_a_failed_step_blocks_what_needs_it_and_other_branches_go_on(runs, namespace, images) -> None:
+    def step(name: str, code: str, *needs: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "dependsOn": list(needs),
+            "run": {"image": images["server"], "command": [*PYTHON, code]},
+        }
+
+    steps = [
+        step("bad", "raise SystemExit(3)"),
+        step("after-bad", "pass", "bad"),
+        step("last", "pass", "after-bad"),
+        step("good", "pass"),
+        step("after-good", "pass", "good"),
+    ]
+    run = runs.execute(pipeline("p", namespace, {"steps": steps}))
+    states = {name: one["state"] for name, one in steps_of(run).items()}
+    assert states == {
+        "bad": "Failed",
+        "after-bad": "Blocked",
+        "last": "Blocked",
+        "good": "Succeeded",
+        "after-good": "Succeeded",
+    }
+    assert run["status"]["step"] == "bad"
+    assert run["status"]["progress"] == "2/5"
+    assert "bad" in steps_of(run)["last"]["message"]

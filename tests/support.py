@@ -1,0 +1,174 @@
+"""What tests on the real cluster share: kubectl, waiting with a bound, evidence of a failure."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SYSTEM_NAMESPACE = "penstock-system"
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """kubectl on the test cluster, as its administrator."""
+
+    program: str
+    kubeconfig: str
+
+    def run(
+        self, *words: str, input: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl; with `check` a failure is an error with kubectl's words."""
+        done = subprocess.run(
+            [self.program, "--kubeconfig", self.kubeconfig, *words],
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"kubectl {' '.join(words)}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
+        """One object."""
+        found: dict[str, Any] = json.loads(self.run("get", kind, name, "-n", namespace, "-o", "json").stdout)
+        return found
+
+    def list(self, kind: str, namespace: str, *words: str) -> list[dict[str, Any]]:
+        """All objects of a kind in a namespace."""
+        found = json.loads(self.run("get", kind, "-n", namespace, "-o", "json", *words).stdout)
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+    def apply(self, *objects: Mapping[str, Any], server_side: bool = True) -> str:
+        """Apply the objects."""
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+        words = ["--server-side"] if server_side else []
+        return self.run("apply", *words, "-f", "-", input=text).stdout
+
+
+def wait_for(what: str, condition: Callable[[], Any], seconds: float = 120, every: float = 0.25) -> Any:
+    """The first true value of `condition`; fails after `seconds`, saying what was waited for."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = condition()
+        if seen:
+            return seen
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}; last seen: {seen!r}"
+        time.sleep(every)
+
+
+def keep_evidence(kubectl: Kubectl, namespace: str, folder: Path) -> None:
+    """Write what a person would look at first: objects, events, the operator's log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = "pipelines,pipelineruns,modelversions,modelendpoints,jobs,pods,deployments,services,configmaps"
+    looks = {
+        "objects.yaml": ("get", kinds, "-n", namespace, "-o", "yaml"),
+        "table.txt": ("get", kinds, "-n", namespace, "-o", "wide"),
+        "events.txt": ("get", "events", "-n", namespace, "--sort-by=.lastTimestamp"),
+        "operator.log": ("logs", "-n", SYSTEM_NAMESPACE, "deployment/penstock", "--tail=400"),
+    }
+    for name, words in looks.items():
+        done = kubectl.run(*words, check=False)
+        (folder / name).write_text(done.stdout + done.stderr)
+
+
+@dataclass(frozen=True)
+class OperatorSwitch:
+    """Takes the cluster's operator down and brings it back."""
+
+    kubectl: Kubectl
+
+    def scale(self, replicas: int) -> None:
+        """Bring the Deployment to this many pods and wait until it has them."""
+        self.kubectl.run("scale", "deployment", "penstock", "-n", SYSTEM_NAMESPACE, f"--replicas={replicas}")
+        if replicas:
+            words = ("rollout", "status", "deployment/penstock", "-n", SYSTEM_NAMESPACE, "--timeout=90s")
+            self.kubectl.run(*words)
+        else:
+            words = ("-l", "app.kubernetes.io/component=operator")
+            wait_for(
+                "the operator to stop", lambda: not self.kubectl.list("pods", SYSTEM_NAMESPACE, *words), 60
+            )
+
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        """The operator runs while the context lasts."""
+        self.scale(1)
+        yield
+        self.scale(0)
+
+
+def pipeline(name: str, namespace: str, spec: Mapping[str, Any], **metadata: Any) -> dict[str, Any]:
+    """A Pipeline object."""
+    return {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "Pipeline",
+        "metadata": {"name": name, "namespace": namespace, **metadata},
+        "spec": dict(spec),
+    }
+
+
+def condition(obj: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """One condition of an object's status; empty where it has none of this type."""
+    found = obj.get("status", {}).get("conditions", ())
+    return next((one for one in found if one["type"] == kind), {})
+
+
+def steps_of(run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The steps of a run's status by name."""
+    return {one["name"]: one for one in run.get("status", {}).get("steps", ())}
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of a namespace, waited for and looked at."""
+
+    kubectl: Kubectl
+    namespace: str
+
+    def names(self, pipeline: str = "") -> list[str]:
+        """Names of the runs, oldest first."""
+        found = self.kubectl.list("pipelineruns", self.namespace)
+        mine = [one for one in found if not pipeline or one["spec"]["pipeline"] == pipeline]
+        ordered = sorted(
+            mine, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"])
+        )
+        return [one["metadata"]["name"] for one in ordered]
+
+    def started(self, pipeline: str, generation: int, seconds: float = 60) -> str:
+        """The run that this generation of the pipeline started."""
+        return str(
+            wait_for(
+                f"a run of {pipeline} generation {generation}",
+                lambda: next((one for one in self.names(pipeline) if f"-g{generation}" in one), None),
+                seconds,
+            )
+        )
+
+    def get(self, name: str) -> dict[str, Any]:
+        """The run as it is now."""
+        return self.kubectl.get("pipelinerun", name, self.namespace)
+
+    def finished(self, name: str, seconds: float = 240) -> dict[str, Any]:
+        """The run once the condition Finished is True."""
+
+        def look() -> dict[str, Any] | None:
+            run = self.get(name)
+            return run if condition(run, "Finished").get("status") == "True" else None
+
+        found: dict[str, Any] = wait_for(f"run {name} to finish", look, seconds, every=0.5)
+        return found
+
+    def execute(self, pipeline_object: Mapping[str, Any], seconds: float = 240) -> dict[str, Any]:
+        """Apply a pipeline and wait for the run that its generation starts."""
+        self.kubectl.apply(pipeline_object)
+        name = pipeline_object["metadata"]["name"]
+        generation = self.kubectl.get("pipeline", name, self.namespace)["metadata"]["generation"]
+        return self.finished(self.started(name, generation), seconds)
