@@ -120,14 +120,7 @@ class _Start:
         return started
 
     def _wait_for_node(self, since: float) -> None:
-        account: Words = [
-            self.kubectl,
-            "--kubeconfig",
-            self.paths.kubeconfig,
-            "get",
-            "serviceaccount",
-            "default",
-        ]
+        account: Words = [*self.kubectl, "get", "serviceaccount", "default"]
         dns = f"http://{self.ranges.node}:{components.DNS_HEALTH_PORT}/ready"
         proxy = f"http://{self.ranges.node}:{components.PROXY_HEALTH_PORT}/healthz"
         self._wait(self.servers.kubelet, lambda: _node_is_ready(self.paths, since))
@@ -151,8 +144,7 @@ def _kubectl(paths: Paths) -> Words:
 
 def _node_is_ready(paths: Paths, since: float) -> bool:
     """Whether the node is Ready by a kubelet that lived after ``since`` (seconds since the epoch)."""
-    kubectl: Words = [build.program(KUBERNETES_TOOL, "kubectl"), "--kubeconfig", paths.kubeconfig]
-    get = [*kubectl, "--request-timeout=5s", "get", "-o", "json"]
+    get: Words = [*_kubectl(paths), "get", "-o", "json"]
     try:
         node = json.loads(run([*get, "node", paths.name]))
         lease = run([*get, "lease", "-n", "kube-node-lease", paths.name, "--ignore-not-found"])

@@ -15,10 +15,10 @@ _SIZE = "10Gi"
 class Objects:
     """Objects that the cluster's own parts need in the API."""
 
-    def __init__(self, paths: Paths, kubectl: Path) -> None:
-        """Talk to the API with ``kubectl`` as the cluster's administrator."""
+    def __init__(self, paths: Paths, kubectl: Words) -> None:
+        """Talk to the API by ``kubectl``, the words of a command that acts as administrator."""
         self._paths = paths
-        self._kubectl: Words = [kubectl, "--kubeconfig", paths.kubeconfig]
+        self._kubectl = kubectl
 
     def apply(self) -> None:
         """Create what is missing and renew volumes whose claim is gone (their data with them)."""

@@ -12,7 +12,7 @@ from hack.cluster.errors import ClusterError
 from hack.cluster.network import Namespace, claim
 from hack.cluster.packages import require_root
 from hack.cluster.paths import Paths, locked
-from hack.cluster.shell import Words, run, say, succeeds, wait_until
+from hack.cluster.shell import run, say, succeeds, wait_until
 
 
 def stop(name: str) -> None:
@@ -66,10 +66,7 @@ def stop_servers(paths: Paths) -> None:
             # Containers outlive a dead containerd; only a new one knows how to end them in order.
             namespace = Namespace(paths.name, ranges)
             servers.containerd.start(namespace.enter() if namespace.exists else [])
-        ask: Words = ["ctr", "--address", containerd.socket, "version"]
-        wait_until(
-            lambda: succeeds(ask), "containerd does not answer", seconds=60, log=servers.containerd.log
-        )
+        wait_until(containerd.answers, "containerd does not answer", seconds=60, log=servers.containerd.log)
         namespaces = _end_containers(containerd)
     servers.containerd.stop()
     # Without etcd the API server would not end.
