@@ -23,7 +23,7 @@ BIN = Path(sys.executable).parent
 def main() -> int:
     """Run the suite; the exit code is pytest's, or 1 when the cluster could not be made.
 
-    2 when the machine lacks something and CI=true; without CI it says loudly what was not tested and returns 0.
+    2 when the machine lacks something and CI=true; without CI it says what was not tested and returns 0.
     """
     parser = argparse.ArgumentParser(prog="python -m hack.e2e", description=__doc__)
     parser.add_argument("--cluster", default="penstock-test")
