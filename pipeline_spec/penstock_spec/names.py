@@ -34,6 +34,8 @@ LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_ENDPOINT = f"{GROUP}/endpoint"
 LABEL_MODEL = f"{GROUP}/model"
 LABEL_MODEL_VERSION = f"{GROUP}/model-version"
+# sha256 (16 hex digits) of the manifest as we sent it: tells our own earlier creation from somebody else's object.
+LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
 # On a ConfigMap that describes a connection to data; a Secret of the same name holds its credentials.
 LABEL_CONNECTION = f"{GROUP}/connection"
 

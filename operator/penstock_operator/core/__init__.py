@@ -1,1 +1,8 @@
-"""Pure decisions: plan(observed, now) -> Plan. No clock, no I/O, no asyncio."""
+"""The pure heart: decisions over frozen values. No clock, no I/O, no asyncio.
+
+    plan_pipeline.plan_pipeline(observed: ObservedPipeline, now, settings) -> Plan
+    plan_run.plan_run(observed: ObservedRun, now, settings) -> Plan
+    plan_endpoint.plan_endpoint(observed: ObservedEndpoint, now, settings) -> Plan
+
+What they may look at is in observed.py, what they may ask for in actions.py.
+"""

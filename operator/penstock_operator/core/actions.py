@@ -5,17 +5,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from penstock_operator.core.observed import Ref
+
 
 @dataclass(frozen=True)
 class Create:
-    """Create this object under its deterministic name. A 409 adopts it if owner uid and spec hash match, else refuses."""
+    """Create this object under its deterministic name. A 409 adopts it if owner uid and spec hash match,
+    else refuses.
+    """
 
     manifest: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Apply:
-    """Server-side apply, never forced. A conflict becomes the refusal FieldOwned that names the other manager."""
+    """Server-side apply, never forced. A conflict becomes the refusal FieldOwned that names the other
+    manager.
+    """
 
     manifest: Mapping[str, Any]
     manager: str
@@ -79,16 +85,30 @@ Action = Create | Apply | Delete | RegisterModel | SetOwner | PatchStatus
 
 @dataclass(frozen=True)
 class Plan:
-    """The answer to "what now?". The same world always gives the same plan, and a plan carried out gives an empty one."""
+    """The answer to "what now?". The same world always gives the same plan, and a plan carried out gives an
+    empty one.
+    """
 
-    # Objects whose absence the caches suggest: the shell reads them live, fills `absent` and plans again. Nothing else
-    # of a plan with `confirm` is carried out.
-    confirm: Sequence[str] = ()
+    # Objects that a decision may not take from a cache: the shell reads them live, adds them to `live` (the
+    # views updated)
+    # and plans again. Nothing else of a plan with `confirm` is carried out.
+    confirm: Sequence[Ref] = ()
     # Jobs that have been stuck long enough to read their Events: the shell fills `troubles` and plans again.
     inquire: Sequence[str] = ()
-    actions: Sequence[Action] = ()  # before the status write, in this order
-    status: Mapping[str, Any] | None = None  # the wanted status of the planned object; None where it is right already
-    after: Sequence[Action] = ()  # only after the status has been written: deletions of what has been recorded
+    # Before the status write, in this order. The first that fails ends the carrying out: a refusal for good
+    # (or by quota)
+    # goes into `refusals` and the shell plans again; anything else is tried again later from a new
+    # observation.
+    # After RegisterModel, Apply, SetOwner and PatchStatus the shell plans again with what they gave.
+    actions: Sequence[Action] = ()
+    status: Mapping[str, Any] | None = (
+        None  # the wanted status of the planned object; None where it is right already
+    )
+    after: Sequence[
+        Action
+    ] = ()  # only after the status has been written: deletions of what has been recorded
     events: Sequence[EventNote] = ()
     look_again: datetime | None = None  # the next time at which the answer may change without an event
-    steps_ended: Mapping[str, str] = field(default_factory=dict)  # step -> state, for metrics, when it ended just now
+    steps_ended: Mapping[str, str] = field(
+        default_factory=dict
+    )  # step -> state, for metrics, when it ended just now

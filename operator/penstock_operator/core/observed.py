@@ -1,6 +1,7 @@
 """Everything that a decision may look at, gathered before it is made. Frozen values only.
 
-`observe.py` fills these from the caches (and from live reads where absence is to be believed); tests build them by hand.
+`observe.py` fills these from the caches (and from live reads where absence is to be believed); tests build
+them by hand.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,16 @@ class Meta:
     resource_version: str = ""
     owner_uid: str = ""  # of the controlling owner; empty where there is none
     deleting: bool = False
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Names an object of the planned object's namespace. An empty name means the list of its children of
+    that kind.
+    """
+
+    kind: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ class PodView:
     message: str = ""
     unschedulable: str = ""  # the scheduler's words when PodScheduled is False; empty otherwise
     unschedulable_since: datetime | None = None
+    scheduled_at: datetime | None = None  # when PodScheduled became True
     disrupted: str = ""  # reason of the condition DisruptionTarget when True
     containers: Sequence[ContainerView] = ()
 
@@ -65,7 +77,7 @@ class JobView:
     """A Job of a step, with the pods whose controller it is."""
 
     meta: Meta
-    spec_hash: str = ""  # sha256 of the manifest we sent; guards adoption after a 409
+    spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
     suspended: bool = False
     complete: bool = False
     failed_reason: str = ""  # reason of the condition Failed (or FailureTarget), e.g. BackoffLimitExceeded
@@ -75,7 +87,9 @@ class JobView:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a Job that has been stuck for a while has no running pod, in the words of its Events (read on demand)."""
+    """Why a Job that has been stuck for a while has no running pod, in the words of its Events (read on
+    demand).
+    """
 
     reason: str  # FailedCreate, FailedMount, ...
     message: str
@@ -85,7 +99,7 @@ class Trouble:
 class Refusal:
     """The API server's answer to a creation of ours that failed for good or for now."""
 
-    reason: str  # NameCollision, QuotaExceeded, RejectedByCluster
+    reason: str  # NameCollision, QuotaExceeded, RejectedByCluster, FieldOwned (of an Apply)
     message: str
 
 
@@ -108,6 +122,7 @@ class EndpointView:
     meta: Meta
     version: str  # spec.model.version
     digest: str  # spec.model.digest
+    replicas: int = 1  # spec.scale.replicas
     stable: str = ""  # status.stable
     stable_digest: str = ""
     observed_generation: int = 0
@@ -134,8 +149,20 @@ class Earlier:
 
 
 @dataclass(frozen=True)
+class Previous:
+    """The newest finished run before this one, so that a step can say what has changed since then."""
+
+    run: str
+    spec: PipelineSpec  # from its frozen revision
+    parameters: Mapping[str, Any]
+    steps: Sequence[Mapping[str, Any]]  # its status.steps
+
+
+@dataclass(frozen=True)
 class Revision:
-    """A ControllerRevision that froze a pipeline's spec. `spec` is None where its data does not match its digest."""
+    """A ControllerRevision that froze a pipeline's spec. `spec` is None where its data does not match its
+    digest.
+    """
 
     meta: Meta
     digest: str
@@ -149,7 +176,8 @@ class PipelineObject:
     meta: Meta
     spec: Mapping[str, Any]
     status: Mapping[str, Any] = field(default_factory=dict)
-    # What the user wrote, where the API server pruned unknown fields: from the last-applied annotation, else None.
+    # What the user wrote, where the API server pruned unknown fields: from the last-applied annotation, else
+    # None.
     applied: Mapping[str, Any] | None = None
 
 
@@ -168,7 +196,8 @@ class RunObject:
     def finished(self) -> bool:
         """True when the condition Finished is True; then nothing about the run changes any more."""
         return any(
-            one.get("type") == "Finished" and one.get("status") == "True" for one in self.status.get("conditions", ())
+            one.get("type") == "Finished" and one.get("status") == "True"
+            for one in self.status.get("conditions", ())
         )
 
 
@@ -178,9 +207,12 @@ class ObservedPipeline:
 
     pipeline: PipelineObject
     runs: Sequence[RunObject] = ()  # of this name, whoever owns them
-    revisions: Sequence[Revision] = ()  # owned by this Pipeline (live list, asked for only when runs were removed)
+    revisions: Sequence[Revision] = ()  # owned by this Pipeline; filled when the plan asked to confirm them
     versions: Sequence[VersionView] = ()
-    refusals: Mapping[str, Refusal] = field(default_factory=dict)  # by the name of the object we tried to create
+    refusals: Mapping[str, Refusal] = field(
+        default_factory=dict
+    )  # by the name of the object we tried to create
+    live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
 
 
 @dataclass(frozen=True)
@@ -189,15 +221,20 @@ class ObservedRun:
 
     run: RunObject
     pipeline: PipelineObject | None  # of that name, now; may be another object than the one at the start
-    revision: Revision | None = None  # the one that the run names, or that its snapshot names
+    # The one that its snapshot names, else that the run names. Read live: None means that it does not exist.
+    revision: Revision | None = None
     jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this run
-    absent: frozenset[str] = frozenset()  # names of Jobs that a live read did not find
+    # What was read live for this observation, as the plan before it asked. A Job among these that is not in
+    # `jobs` does
+    # not exist, or is not ours.
+    live: frozenset[Ref] = frozenset()
     troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job
     refusals: Mapping[str, Refusal] = field(default_factory=dict)  # by name of the object
     versions: Sequence[VersionView] = ()  # all of the namespace
     endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
     earlier: Sequence[Earlier] = ()  # newest first
-    ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come before this one
+    previous: Previous | None = None
+    ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
 
 
 @dataclass(frozen=True)
@@ -235,5 +272,5 @@ class ObservedEndpoint:
     versions: Sequence[VersionView] = ()
     deployments: Sequence[DeploymentView] = ()  # controlled by this endpoint
     service: ServiceView | None = None
-    absent: frozenset[str] = frozenset()  # names that a live read did not find
+    live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
     refusals: Mapping[str, Refusal] = field(default_factory=dict)

@@ -1,0 +1,52 @@
+"""One run at a time per Pipeline: which unfinished runs a run has to wait for. The shell fills
+`ObservedRun.ahead` by it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from penstock_operator.core.observed import RunObject
+
+
+def runs_ahead(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
+    """Names of the unfinished runs of the same Pipeline that come before `run`.
+
+    A run that has started comes before all that have not; then the older one, then the smaller name. So of
+    any two
+    exactly one waits for the other. Runs of a Pipeline's predecessor of the same name do not count.
+    """
+    if _started(run):
+        return ()
+    return tuple(
+        sorted(
+            other.meta.name
+            for other in runs
+            if other.meta.uid != run.meta.uid
+            and other.pipeline == run.pipeline
+            and not other.finished
+            and not other.meta.deleting
+            and _may_share(run, other)
+            and _rank(other) < _rank(run)
+        )
+    )
+
+
+def pipeline_uid(run: RunObject) -> str:
+    """The uid of the Pipeline object that a run belongs to; empty for one that a person made and nobody took
+    up yet.
+    """
+    snapshot: Any = run.status.get("snapshot") or {}
+    return str(snapshot.get("pipelineUid", "")) or run.meta.owner_uid
+
+
+def _may_share(one: RunObject, other: RunObject) -> bool:
+    first, second = pipeline_uid(one), pipeline_uid(other)
+    return not first or not second or first == second
+
+
+def _started(run: RunObject) -> bool:
+    return bool(run.status.get("startedAt"))
+
+
+def _rank(run: RunObject) -> tuple[bool, Any, str]:
+    return (not _started(run), run.meta.created, run.meta.name)

@@ -1,0 +1,63 @@
+"""How an object is recognised as the one that we would have made: its owner, and a hash of what we sent.
+
+The hash stands as a label on the object and, where there is a pod template, on the template too: a Job's
+template cannot
+be changed, so the hash of a Job is taken from there and survives a person's editing of labels.
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from penstock_spec.names import LABEL_SPEC_HASH
+
+
+def with_hash(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest with its own hash (16 hexadecimal digits) as label LABEL_SPEC_HASH."""
+    stamped = copy.deepcopy(dict(manifest))
+    text = json.dumps(stamped, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    value = hashlib.sha256(text.encode()).hexdigest()[:16]
+    stamped["metadata"].setdefault("labels", {})[LABEL_SPEC_HASH] = value
+    if stamped.get("kind") == "Job":
+        stamped["spec"]["template"]["metadata"].setdefault("labels", {})[LABEL_SPEC_HASH] = value
+    return stamped
+
+
+def hash_of(obj: Mapping[str, Any]) -> str:
+    """The hash that `with_hash` wrote into an object, as read from the API server; empty where there is none."""
+    metadata = obj["spec"]["template"].get("metadata", {}) if obj.get("kind") == "Job" else obj["metadata"]
+    return str((metadata.get("labels") or {}).get(LABEL_SPEC_HASH, ""))
+
+
+def controller_uid(obj: Mapping[str, Any]) -> str:
+    """The uid of the controlling owner; empty where there is none."""
+    for owner in obj["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner["uid"])
+    return ""
+
+
+def may_adopt(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Whether `live`, which holds the name of `wanted`, is what an earlier try of ours created.
+
+    Same controlling owner and same hash. Guards against accidents; the namespace is the trust boundary.
+    """
+    return (
+        controller_uid(wanted) == controller_uid(live)
+        and hash_of(wanted) == hash_of(live)
+        and not live["metadata"].get("deletionTimestamp")
+    )
+
+
+def owner(kind: str, api_version: str, name: str, uid: str) -> dict[str, Any]:
+    """A controller reference that never holds up the owner's deletion."""
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
