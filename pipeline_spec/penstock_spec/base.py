@@ -4,21 +4,32 @@ A field's pydantic default is the compiler's default. It never becomes a schema 
 set, so a new release may not write into old objects. The generator appends "Default: ..." to the description instead.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from penstock_spec.plain import plain
+
 
 @dataclass(frozen=True)
 class Rule:
-    """A CEL rule (`x-kubernetes-validations`) of the object or value that carries it."""
+    """A CEL rule (`x-kubernetes-validations`) of the object or value that carries it.
+
+    The compiler repeats it, because not everything that it compiles has passed an API server: by `fields`, of which at
+    least `least` and at most one are set, or by `holds`, the same rule over JSON data. Rules with neither speak of the
+    change from an old object, which only the API server sees.
+    """
 
     rule: str
     message: str
     field_path: str | None = None
+    fields: tuple[str, ...] = ()
+    least: int = 0
+    holds: Callable[[Mapping[str, Any]], bool] | None = None
 
     def to_schema(self) -> dict[str, str]:
         """The entry as the API server wants it."""
@@ -50,43 +61,90 @@ class SpecModel(BaseModel):
     """A part of the API. Unknown fields are errors, values are frozen, names are camelCase in YAML."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, strict=False, protected_namespaces=()
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        strict=False,
+        protected_namespaces=(),
     )
     # CEL rules of this object, rendered into the CRD and, as far as they can be, repeated by the compiler.
     cel_rules: ClassVar[tuple[Rule, ...]] = ()
 
     def as_set(self) -> dict[str, Any]:
-        """What the user set that differs from the defaults, as JSON data with the API's names."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        """What the user set, as plain JSON with the API's names; fields that hold their default are absent.
+
+        Writing a default out, `policy: {}` or `dependsOn: []` for example, gives the same as leaving it out.
+        """
+        found: dict[str, Any] = {}
+        for attribute, info in type(self).model_fields.items():
+            value = getattr(self, attribute)
+            default = (
+                None if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
+            )
+            if info.is_required() or not _same(value, default):
+                found[info.alias or attribute] = _json(value)
+        return found
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, SpecModel):
+        return value.as_set()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {name: _json(one) for name, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_json(one) for one in value]
+    return plain(value)
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Equality over JSON: a list is a tuple, but true is not 1."""
+    return value is default or (
+        (type(value) is bool) == (type(default) is bool) and _json(value) == _json(default)
+    )
 
 
 def at_most_one(*fields: str) -> Rule:
     """The rule that of `fields` (names as in YAML) at most one is set."""
     terms = ", ".join(f"has(self.{field})" for field in fields)
-    return Rule(f"[{terms}].filter(x, x).size() <= 1", f"set at most one of {', '.join(fields)}")
+    return Rule(
+        f"[{terms}].filter(x, x).size() <= 1", f"set at most one of {', '.join(fields)}", fields=fields
+    )
 
 
 def exactly_one(*fields: str) -> Rule:
     """The rule that of `fields` (names as in YAML) exactly one is set."""
     terms = ", ".join(f"has(self.{field})" for field in fields)
-    return Rule(f"[{terms}].exists_one(x, x)", f"set exactly one of {', '.join(fields)}")
+    return Rule(
+        f"[{terms}].exists_one(x, x)", f"set exactly one of {', '.join(fields)}", fields=fields, least=1
+    )
 
 
 # Names of objects and steps (DNS-1035), and the shapes of strings that recur.
 DNS_1035 = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 Name40 = Annotated[str, StringConstraints(pattern=DNS_1035, min_length=1, max_length=40)]
 Name45 = Annotated[str, StringConstraints(pattern=DNS_1035, min_length=1, max_length=45)]
-ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=63)]
+ObjectName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=63)
+]
 # Parameters, inputs, outputs, arguments: usable as a folder and, upper-cased, in an environment variable.
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", min_length=1, max_length=40)]
 OutputRef = Annotated[
-    str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?\.[a-z][a-z0-9_]*$", min_length=3, max_length=81)
+    str,
+    StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?\.[a-z][a-z0-9_]*$", min_length=3, max_length=81),
 ]
 Quantity = Annotated[
-    str, StringConstraints(pattern=r"^([0-9]+(\.[0-9]{1,3})?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", min_length=1, max_length=20)
+    str,
+    StringConstraints(
+        pattern=r"^([0-9]+(\.[0-9]{1,3})?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", min_length=1, max_length=20
+    ),
 ]
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=128)]
-ImageRef = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$", min_length=1, max_length=512)]
+ImageRef = Annotated[
+    str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$", min_length=1, max_length=512)
+]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", min_length=71, max_length=71)]
 JsonMap = Annotated[Mapping[str, Any], AnyJson()]
 
@@ -94,4 +152,6 @@ JsonMap = Annotated[Mapping[str, Any], AnyJson()]
 class FromParameter(SpecModel):
     """A value taken from a pipeline parameter."""
 
-    parameter: Identifier = Field(description="Name of the parameter in spec.parameters whose value is used here.")
+    parameter: Identifier = Field(
+        description="Name of the parameter in spec.parameters whose value is used here."
+    )

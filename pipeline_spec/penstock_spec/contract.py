@@ -180,7 +180,9 @@ def encode(outcome: Result | Failure) -> str:
     if isinstance(outcome, Failure):
         message = outcome.message
         while True:
-            text = json.dumps({"version": CONTRACT_VERSION, "class": outcome.failure_class, "message": message})
+            text = json.dumps(
+                {"version": CONTRACT_VERSION, "class": outcome.failure_class, "message": message}
+            )
             if len(text.encode()) <= TERMINATION_BYTES:
                 return text
             message = message[: int(len(message) * 0.9) - 1].rstrip() + "…"
@@ -200,7 +202,11 @@ def encode(outcome: Result | Failure) -> str:
     text = json.dumps(kept, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     size = len(text.encode())
     if size > TERMINATION_BYTES:
-        sizes = {key: len(json.dumps(value, ensure_ascii=False).encode()) for key, value in kept.items() if key != "version"}
+        sizes = {
+            key: len(json.dumps(value, ensure_ascii=False).encode())
+            for key, value in kept.items()
+            if key != "version"
+        }
         largest = max(sizes, key=lambda key: sizes[key])
         raise ValueError(
             f"the step's small results take {size} bytes, more than {TERMINATION_BYTES} "
@@ -241,4 +247,6 @@ MODEL_DIGEST_VARIABLE = "PENSTOCK_MODEL_DIGEST"
 MODEL_NAME_VARIABLE = "PENSTOCK_MODEL_NAME"  # the model's name: /v2/models/<name>
 MODEL_VERSION_VARIABLE = "PENSTOCK_MODEL_VERSION"  # the ModelVersion's name: tumour-2
 ENDPOINT_VARIABLE = "PENSTOCK_ENDPOINT"
-NAMESPACE_VARIABLE = "PENSTOCK_NAMESPACE"  # also the prefix below which the namespace's artifacts lie in the store
+NAMESPACE_VARIABLE = (
+    "PENSTOCK_NAMESPACE"  # also the prefix below which the namespace's artifacts lie in the store
+)

@@ -7,7 +7,9 @@ from pydantic import Field, StringConstraints
 from penstock_spec.base import Digest, Rule, SpecModel
 from penstock_spec.kinds.deploy import EndpointScale
 
-VersionName = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=60)]
+VersionName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=60)
+]
 
 
 class ServedModel(SpecModel):
@@ -15,7 +17,8 @@ class ServedModel(SpecModel):
 
     version: VersionName = Field(description="Name of a ModelVersion in the same namespace: tumour-2")
     digest: Digest | None = Field(
-        default=None, description="Digest that the version must have; a mismatch is refused. Set by the deploy step."
+        default=None,
+        description="Digest that the version must have; a mismatch is refused. Set by the deploy step.",
     )
 
 
@@ -23,11 +26,12 @@ class EndpointResources(SpecModel):
     """What each serving pod asks of the cluster."""
 
     cpu: Annotated[str, StringConstraints(pattern=r"^([0-9]+(\.[0-9]{1,3})?)m?$", max_length=20)] = Field(
-        default="100m", description="CPU reserved per pod, in cores. The limit is twice this, and at least 2 cores."
+        default="100m",
+        description="CPU reserved per pod, in cores. The limit is twice this, and at least 2 cores.",
     )
-    memory: Annotated[str, StringConstraints(pattern=r"^([0-9]+(\.[0-9]{1,3})?)(M|G|Mi|Gi)$", max_length=20)] = Field(
-        default="512Mi", description="Memory reserved per pod, and its limit."
-    )
+    memory: Annotated[
+        str, StringConstraints(pattern=r"^([0-9]+(\.[0-9]{1,3})?)(M|G|Mi|Gi)$", max_length=20)
+    ] = Field(default="512Mi", description="Memory reserved per pod, and its limit.")
 
 
 class ModelEndpointSpec(SpecModel):
@@ -35,8 +39,10 @@ class ModelEndpointSpec(SpecModel):
 
     cel_rules: ClassVar[tuple[Rule, ...]] = ()
 
-    model: ServedModel = Field(description="The version that should serve. A new one takes over only when it is ready.")
+    model: ServedModel = Field(
+        description="The version that should serve. A new one takes over only when it is ready."
+    )
     scale: EndpointScale = Field(default_factory=EndpointScale, description="How many pods serve.")
-    resources: EndpointResources = Field(default_factory=EndpointResources, description="CPU and memory of each pod.")
-
-
+    resources: EndpointResources = Field(
+        default_factory=EndpointResources, description="CPU and memory of each pod."
+    )

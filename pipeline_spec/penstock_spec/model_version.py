@@ -6,7 +6,17 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Name45, Rule, SpecModel
+from penstock_spec.base import (
+    Digest,
+    Identifier,
+    JsonMap,
+    ListMap,
+    MapLimits,
+    Name40,
+    Name45,
+    Rule,
+    SpecModel,
+)
 
 
 class Lifecycle(StrEnum):
@@ -32,21 +42,31 @@ class Lineage(SpecModel):
     """Where the bytes came from."""
 
     pipeline: Name40 = Field(description="Pipeline that trained it.")
-    pipeline_uid: Annotated[str, StringConstraints(max_length=64)] = Field(description="Uid of that Pipeline object.")
+    pipeline_uid: Annotated[str, StringConstraints(max_length=64)] = Field(
+        description="Uid of that Pipeline object."
+    )
     run: Annotated[str, StringConstraints(max_length=63)] = Field(description="PipelineRun that trained it.")
-    run_uid: Annotated[str, StringConstraints(max_length=64)] = Field(description="Uid of that PipelineRun object.")
+    run_uid: Annotated[str, StringConstraints(max_length=64)] = Field(
+        description="Uid of that PipelineRun object."
+    )
     step: Name40 = Field(description="The training step.")
     revision: Annotated[str, StringConstraints(max_length=63)] = Field(
         description="ControllerRevision that froze the pipeline's steps for that run."
     )
-    step_digest: Digest = Field(description="Digest over all that determined the result: arguments, inputs, image.")
+    step_digest: Digest = Field(
+        description="Digest over all that determined the result: arguments, inputs, image."
+    )
     datasets: Annotated[Mapping[Identifier, Digest], MapLimits(properties=64, key_length=40)] = Field(
         default_factory=dict, description="Digest of each table that the training step read, by input name."
     )
     images: Annotated[Sequence[LineageImage], ListMap("step")] = Field(
-        default=(), max_length=256, description="Images of the training step and of all steps before it, as pulled."
+        default=(),
+        max_length=256,
+        description="Images of the training step and of all steps before it, as pulled.",
     )
-    parameters: JsonMap = Field(default_factory=dict, description="Values of the pipeline's parameters in that run.")
+    parameters: JsonMap = Field(
+        default_factory=dict, description="Values of the pipeline's parameters in that run."
+    )
 
 
 class ModelVersionSpec(SpecModel):
@@ -58,11 +78,16 @@ class ModelVersionSpec(SpecModel):
 
     model: Name40 = Field(description="Name of the model that this is a version of.")
     number: int = Field(ge=1, description="Number of the version; given once, never reused.")
-    digest: Digest = Field(description="Digest of the model's artifact: ONNX bytes, signature and profile together.")
-    format: Annotated[str, StringConstraints(max_length=32)] = Field(default="Onnx", description="Format of the model.")
+    digest: Digest = Field(
+        description="Digest of the model's artifact: ONNX bytes, signature and profile together."
+    )
+    format: Annotated[str, StringConstraints(max_length=32)] = Field(
+        default="Onnx", description="Format of the model."
+    )
     columns: int = Field(default=0, ge=0, description="Number of columns that the model takes.")
     metrics: Annotated[Mapping[str, float], MapLimits(properties=32)] = Field(
-        default_factory=dict, description="Figures that the training step measured. Gates have their own, in status.decisions."
+        default_factory=dict,
+        description="Figures that the training step measured. Gates have their own, in status.decisions.",
     )
     lineage: Lineage = Field(description="Run, data, images and parameters that made it.")
 
@@ -72,24 +97,39 @@ class Decision(SpecModel):
 
     step: Name40 = Field(description="Step that decided.")
     run: Annotated[str, StringConstraints(max_length=63)] = Field(description="Run in which it decided.")
-    verdict: Annotated[str, StringConstraints(max_length=16)] = Field(description="Pass, Fail or Inconclusive.")
-    report: Annotated[str, StringConstraints(max_length=71)] = Field(default="", description="Digest of the report.")
+    verdict: Annotated[str, StringConstraints(max_length=16)] = Field(
+        description="Pass, Fail or Inconclusive."
+    )
+    report: Annotated[str, StringConstraints(max_length=71)] = Field(
+        default="", description="Digest of the report."
+    )
     metrics: Annotated[Mapping[str, float], MapLimits(properties=32)] = Field(
         default_factory=dict, description="The figures that were compared."
     )
-    time: Annotated[str, StringConstraints(max_length=32)] = Field(description="When it decided, RFC 3339 in UTC.")
+    time: Annotated[str, StringConstraints(max_length=32)] = Field(
+        description="When it decided, RFC 3339 in UTC."
+    )
 
 
 class ModelVersionStatus(SpecModel):
     """What has happened to this version since it was made."""
 
-    observed_generation: int = Field(default=0, description="Generation of the spec that this status speaks of.")
+    observed_generation: int = Field(
+        default=0, description="Generation of the spec that this status speaks of."
+    )
     lifecycle: Lifecycle | None = Field(
-        default=None, description="Candidate after training, Approved or Rejected by its gate, Production while served."
+        default=None,
+        description="Candidate after training, Approved or Rejected by its gate, Production while served.",
     )
     reason: Annotated[str, StringConstraints(max_length=64)] = Field(
         default="", description="One word for why the lifecycle stands there."
     )
-    message: Annotated[str, StringConstraints(max_length=1024)] = Field(default="", description="The same in a sentence.")
-    decisions: Sequence[Decision] = Field(default=(), max_length=32, description="Verdicts of gates, oldest first.")
-    endpoints: Sequence[Name45] = Field(default=(), max_length=32, description="Endpoints that serve this version now.")
+    message: Annotated[str, StringConstraints(max_length=1024)] = Field(
+        default="", description="The same in a sentence."
+    )
+    decisions: Sequence[Decision] = Field(
+        default=(), max_length=32, description="Verdicts of gates, oldest first."
+    )
+    endpoints: Sequence[Name45] = Field(
+        default=(), max_length=32, description="Endpoints that serve this version now."
+    )

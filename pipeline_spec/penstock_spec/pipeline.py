@@ -56,15 +56,22 @@ class Parameter(SpecModel):
 class DeclaredSecret(SpecModel):
     """A Secret that steps of this pipeline may read through the environment."""
 
-    name: Name40 = Field(description="Alias that steps use: env: [{name: TOKEN, secret: {name: <alias>, key: token}}]")
-    secret: ObjectName = Field(description="Name of the Secret in the same namespace. The operator never reads it.")
+    name: Name40 = Field(
+        description="Alias that steps use: env: [{name: TOKEN, secret: {name: <alias>, key: token}}]"
+    )
+    secret: ObjectName = Field(
+        description="Name of the Secret in the same namespace. The operator never reads it."
+    )
 
 
 class Policy(SpecModel):
     """How runs are kept. Changing it starts no run."""
 
     keep_runs: int = Field(
-        default=10, ge=1, le=1000, description="Finished runs to keep; older ones are deleted with their Jobs and pods."
+        default=10,
+        ge=1,
+        le=1000,
+        description="Finished runs to keep; older ones are deleted with their Jobs and pods.",
     )
 
 
@@ -75,11 +82,14 @@ class Step(SpecModel):
 
     name: Name40 = Field(description="Name of the step; others refer to its outputs as <name>.<output>.")
     depends_on: Annotated[tuple[Name40, ...], Field(max_length=64)] = Field(
-        default=(), description="Steps that must have succeeded first, beside those whose outputs are inputs here."
+        default=(),
+        description="Steps that must have succeeded first, beside those whose outputs are inputs here.",
     )
     resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
     ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")
-    split: Split | None = Field(default=None, description="Cut a table into parts; gives one table per fraction.")
+    split: Split | None = Field(
+        default=None, description="Cut a table into parts; gives one table per fraction."
+    )
     train: Train | None = Field(default=None, description="Fit a model; gives model.")
     validate_: Validate | None = Field(
         default=None, alias="validate", description="Judge a model against thresholds; gives report."
@@ -128,9 +138,13 @@ class PipelineSpec(SpecModel):
     secrets: Annotated[Sequence[DeclaredSecret], ListMap()] = Field(
         default=(), max_length=16, description="Secrets that steps may read, each under an alias."
     )
-    policy: Policy = Field(default_factory=Policy, description="How runs are kept. Changing it starts no run.")
+    policy: Policy = Field(
+        default_factory=Policy, description="How runs are kept. Changing it starts no run."
+    )
     steps: Annotated[Sequence[Step], ListMap()] = Field(
-        min_length=1, max_length=256, description="The steps, in any order; the graph follows from their references."
+        min_length=1,
+        max_length=256,
+        description="The steps, in any order; the graph follows from their references.",
     )
 
     def step(self, name: str) -> Step:

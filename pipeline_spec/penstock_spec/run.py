@@ -16,12 +16,15 @@ class PipelineRunSpec(SpecModel):
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
     parameters: JsonMap = Field(
-        default_factory=dict, description="Values of declared parameters; the rest take their defaults. {trees: 500}"
+        default_factory=dict,
+        description="Values of declared parameters; the rest take their defaults. {trees: 500}",
     )
     revision: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=63)] = Field(
         default="",
         description="ControllerRevision that holds the frozen steps. Empty means the Pipeline as it is when the run starts.",
     )
     generation: int = Field(
-        default=0, ge=0, description="Generation of the Pipeline whose change started this run; 0 when a person started it."
+        default=0,
+        ge=0,
+        description="Generation of the Pipeline whose change started this run; 0 when a person started it.",
     )

@@ -46,7 +46,9 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
             StepState.CANCELLED,
         }
     ),
-    StepState.QUEUED: frozenset({StepState.STARTING, StepState.RUNNING, StepState.FAILED, StepState.CANCELLED}),
+    StepState.QUEUED: frozenset(
+        {StepState.STARTING, StepState.RUNNING, StepState.FAILED, StepState.CANCELLED}
+    ),
     StepState.STARTING: frozenset(
         {
             StepState.QUEUED,
@@ -93,7 +95,9 @@ class ConditionStatus(SpecModel):
     message: Annotated[str, StringConstraints(max_length=8192)] = Field(
         default="", description="What holds, where, and what to do next."
     )
-    observed_generation: int = Field(default=0, description="Generation of the spec that the condition speaks of.")
+    observed_generation: int = Field(
+        default=0, description="Generation of the spec that the condition speaks of."
+    )
     last_transition_time: Time = Field(description="When status last changed, RFC 3339 in UTC.")
 
 
@@ -108,8 +112,12 @@ class StepStatus(SpecModel):
     state: StepState = Field(description="Where the step stands.")
     reason: Word = Field(default="", description="One word for why it stands there.")
     message: Sentence = Field(default="", description="The same in words, with the next command to try.")
-    failure_class: Word = Field(default="", description="Who is to blame for the last failed attempt; decides retries.")
-    attempt: int = Field(default=0, description="Number of the attempt that runs or ran, from 1; 0 before the first.")
+    failure_class: Word = Field(
+        default="", description="Who is to blame for the last failed attempt; decides retries."
+    )
+    attempt: int = Field(
+        default=0, description="Number of the attempt that runs or ran, from 1; 0 before the first."
+    )
     retries: Annotated[Mapping[str, int], MapLimits(properties=8)] = Field(
         default_factory=dict, description="Failed attempts so far that were retried, by failure class."
     )
@@ -122,7 +130,8 @@ class StepStatus(SpecModel):
         default="", description="Digest over everything that determines the result."
     )
     source_revision: Annotated[str, StringConstraints(max_length=160)] = Field(
-        default="", description="Version of the outside data that an ingest read: ETag, or digest of its bytes."
+        default="",
+        description="Version of the outside data that an ingest read: ETag, or digest of its bytes.",
     )
     why: Annotated[str, StringConstraints(max_length=256)] = Field(
         default="", description="Why it runs or is reused, naming what changed since the run before."
@@ -159,21 +168,40 @@ class PipelineRunStatus(SpecModel):
     """How a run is doing."""
 
     cel_rules: ClassVar[tuple[Rule, ...]] = (
-        Rule("!has(oldSelf.snapshot) || (has(self.snapshot) && self.snapshot == oldSelf.snapshot)", "snapshot is written once"),
+        Rule(
+            "!has(oldSelf.snapshot) || (has(self.snapshot) && self.snapshot == oldSelf.snapshot)",
+            "snapshot is written once",
+        ),
     )
 
-    observed_generation: int = Field(default=0, description="Generation of the spec that this status speaks of.")
-    conditions: Conditions = Field(default=(), max_length=16, description="Ready, Reconciling, Stalled, Finished, Succeeded.")
+    observed_generation: int = Field(
+        default=0, description="Generation of the spec that this status speaks of."
+    )
+    conditions: Conditions = Field(
+        default=(), max_length=16, description="Ready, Reconciling, Stalled, Finished, Succeeded."
+    )
     status: Word = Field(default="", description="Waiting, Running, Succeeded or Failed: the STATUS column.")
-    reason: Word = Field(default="", description="One word for why; of a failed run, the first failed step's reason.")
+    reason: Word = Field(
+        default="", description="One word for why; of a failed run, the first failed step's reason."
+    )
     message: Sentence = Field(default="", description="The same in words, with the next command to try.")
-    step: Word = Field(default="", description="The step to look at: the first failed, else the first that is running.")
-    progress: Word = Field(default="", description="Steps that have ended well out of all, ready for a column: 3/7.")
+    step: Word = Field(
+        default="", description="The step to look at: the first failed, else the first that is running."
+    )
+    progress: Word = Field(
+        default="", description="Steps that have ended well out of all, ready for a column: 3/7."
+    )
     snapshot: Snapshot | None = Field(default=None, description="What this run executes, frozen.")
-    started_at: Time = Field(default="", description="When the first step was allowed to start, RFC 3339 in UTC.")
+    started_at: Time = Field(
+        default="", description="When the first step was allowed to start, RFC 3339 in UTC."
+    )
     finished_at: Time = Field(default="", description="When the last step ended, RFC 3339 in UTC.")
-    duration: Word = Field(default="", description="From start to end in words, written once at the end: 1m12s.")
-    steps: Sequence[StepStatus] = Field(default=(), max_length=256, description="The steps in the pipeline's order.")
+    duration: Word = Field(
+        default="", description="From start to end in words, written once at the end: 1m12s."
+    )
+    steps: Sequence[StepStatus] = Field(
+        default=(), max_length=256, description="The steps in the pipeline's order."
+    )
 
 
 class LastStarted(SpecModel):
@@ -187,8 +215,12 @@ class LastStarted(SpecModel):
 class PipelineStatus(SpecModel):
     """How a pipeline is doing."""
 
-    observed_generation: int = Field(default=0, description="Generation of the spec that this status speaks of.")
-    conditions: Conditions = Field(default=(), max_length=16, description="Accepted, Ready, Stalled, LastRunSucceeded.")
+    observed_generation: int = Field(
+        default=0, description="Generation of the spec that this status speaks of."
+    )
+    conditions: Conditions = Field(
+        default=(), max_length=16, description="Accepted, Ready, Stalled, LastRunSucceeded."
+    )
     status: Word = Field(default="", description="Running, Succeeded, Failed or Refused: the STATUS column.")
     reason: Word = Field(default="", description="One word for why: the current or last run's reason.")
     message: Annotated[str, StringConstraints(max_length=8192)] = Field(
@@ -207,14 +239,20 @@ class PipelineStatus(SpecModel):
 class ModelEndpointStatus(SpecModel):
     """What serves, and what is on its way."""
 
-    observed_generation: int = Field(default=0, description="Generation of the spec that this status speaks of.")
+    observed_generation: int = Field(
+        default=0, description="Generation of the spec that this status speaks of."
+    )
     conditions: Conditions = Field(default=(), max_length=16, description="Ready, Reconciling, Stalled.")
     stable: Name63 = Field(default="", description="ModelVersion that takes all traffic now.")
     stable_digest: Annotated[str, StringConstraints(max_length=71)] = Field(
         default="", description="Digest of the model that takes all traffic now."
     )
-    next: Name63 = Field(default="", description="ModelVersion that is starting and will take over when ready.")
-    replicas: Word = Field(default="", description="Ready pods out of wanted ones of the stable version: 2/2.")
+    next: Name63 = Field(
+        default="", description="ModelVersion that is starting and will take over when ready."
+    )
+    replicas: Word = Field(
+        default="", description="Ready pods out of wanted ones of the stable version: 2/2."
+    )
     url: Annotated[str, StringConstraints(max_length=256)] = Field(
         default="", description="Where clients in the cluster reach it: http://tumour.ml.svc"
     )

@@ -30,7 +30,9 @@ class SecretValue(SpecModel):
     """One key of a declared Secret."""
 
     name: Name40 = Field(description="Alias of the Secret as declared in spec.secrets.")
-    key: SecretKey = Field(description="Key inside that Secret. The kubelet reads it; the operator never does.")
+    key: SecretKey = Field(
+        description="Key inside that Secret. The kubelet reads it; the operator never does."
+    )
 
 
 class EnvVar(SpecModel):
@@ -38,9 +40,15 @@ class EnvVar(SpecModel):
 
     cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one("value", "valueFrom", "secret"),)
 
-    name: EnvName = Field(description="Name of the variable. Names that start with PENSTOCK_ are ours and refused.")
-    value: Argument | None = Field(default=None, description="Its literal value; never expanded or templated.")
-    value_from: FromParameter | None = Field(default=None, description="Its value is this parameter's, as text.")
+    name: EnvName = Field(
+        description="Name of the variable. Names that start with PENSTOCK_ are ours and refused."
+    )
+    value: Argument | None = Field(
+        default=None, description="Its literal value; never expanded or templated."
+    )
+    value_from: FromParameter | None = Field(
+        default=None, description="Its value is this parameter's, as text."
+    )
     secret: SecretValue | None = Field(default=None, description="Its value comes from a declared Secret.")
 
 
@@ -55,8 +63,7 @@ class Container(SpecModel):
     """The program that does a step's work in place of the built-in one."""
 
     cel_rules: ClassVar[tuple[Rule, ...]] = (
-        at_most_one("image", "imageFrom"),
-        Rule("has(self.image) || has(self.imageFrom)", "set image (or imageFrom: {parameter: ...})"),
+        exactly_one("image", "imageFrom"),
         at_most_one("runAsUser", "useImageUser"),
     )
 
@@ -66,10 +73,14 @@ class Container(SpecModel):
     )
     image_from: FromParameter | None = Field(default=None, description="The image is this parameter's value.")
     command: tuple[Argument, ...] = Field(
-        default=(), max_length=64, description="Replaces the image's entry point. Never passed through a shell."
+        default=(),
+        max_length=64,
+        description="Replaces the image's entry point. Never passed through a shell.",
     )
     args: tuple[Argument, ...] = Field(
-        default=(), max_length=64, description="Arguments after the command, or after the image's entry point."
+        default=(),
+        max_length=64,
+        description="Arguments after the command, or after the image's entry point.",
     )
     env: Annotated[tuple[EnvVar, ...], ListMap()] = Field(
         default=(), max_length=64, description="Environment variables beside those that the contract sets."
@@ -83,16 +94,23 @@ class Container(SpecModel):
         default_factory=dict,
         description="Any JSON values, given as PENSTOCK_ARG_<NAME> and in /penstock/arguments.json. Null is refused.",
     )
-    arguments_from: Annotated[Mapping[Identifier, FromParameter], MapLimits(properties=32, key_length=40)] = Field(
-        default_factory=dict, description="Arguments whose values come from parameters. Example: {trees: {parameter: n}}."
+    arguments_from: Annotated[Mapping[Identifier, FromParameter], MapLimits(properties=32, key_length=40)] = (
+        Field(
+            default_factory=dict,
+            description="Arguments whose values come from parameters. Example: {trees: {parameter: n}}.",
+        )
     )
     tables: TableFormat = Field(
         default=TableFormat.PARQUET,
         description="Format in which input tables are laid out: data.parquet or data.csv, beside schema.json.",
     )
     run_as_user: int | None = Field(
-        default=None, ge=1, le=2147483647, description="Numeric user to run as; root is never allowed. Default: 65532."
+        default=None,
+        ge=1,
+        le=2147483647,
+        description="Numeric user to run as; root is never allowed. Default: 65532.",
     )
     use_image_user: bool = Field(
-        default=False, description="Run as the user that the image names. An image that names root is refused."
+        default=False,
+        description="Run as the user that the image names. An image that names root is refused.",
     )

@@ -16,7 +16,10 @@ class EndpointScale(SpecModel):
 class Resources(SpecModel):
     """What a pod asks of the cluster."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (at_most_one("cpu", "cpuFrom"), at_most_one("memory", "memoryFrom"))
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
+        at_most_one("cpu", "cpuFrom"),
+        at_most_one("memory", "memoryFrom"),
+    )
 
     cpu: Quantity | None = Field(
         default=None,
@@ -27,7 +30,9 @@ class Resources(SpecModel):
         default=None,
         description="Memory reserved, and the limit: more than this and the kernel ends the program. Default: 1Gi.",
     )
-    memory_from: FromParameter | None = Field(default=None, description="The memory is this parameter's value.")
+    memory_from: FromParameter | None = Field(
+        default=None, description="The memory is this parameter's value."
+    )
 
 
 class Deploy(SpecModel):

@@ -17,7 +17,9 @@ from penstock_spec.base import (
 )
 from penstock_spec.kinds.container import Container
 
-ObjectKey = Annotated[str, StringConstraints(pattern=r"^[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]*$", min_length=1, max_length=1024)]
+ObjectKey = Annotated[
+    str, StringConstraints(pattern=r"^[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]*$", min_length=1, max_length=1024)
+]
 ConfigKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)]
 
 
@@ -29,14 +31,18 @@ class ObjectSource(SpecModel):
     connection: ObjectName = Field(
         description="ConfigMap labelled penstock.dev/connection; a Secret of the same name holds the credentials."
     )
-    key: ObjectKey | None = Field(default=None, description="Key of the object in the connection's bucket: sales/2026.csv")
+    key: ObjectKey | None = Field(
+        default=None, description="Key of the object in the connection's bucket: sales/2026.csv"
+    )
     key_from: FromParameter | None = Field(default=None, description="The key is this parameter's value.")
 
 
 class ConfigMapSource(SpecModel):
     """A key of a ConfigMap in the pipeline's namespace; for small tables (the API holds at most 1 MiB)."""
 
-    name: ObjectName = Field(description="ConfigMap in the same namespace, mounted read-only into the step's pod.")
+    name: ObjectName = Field(
+        description="ConfigMap in the same namespace, mounted read-only into the step's pod."
+    )
     key: ConfigKey = Field(description="Key inside that ConfigMap under which the file's text stands.")
 
 
@@ -45,8 +51,12 @@ class Source(SpecModel):
 
     cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one("object", "configMap"),)
 
-    object: ObjectSource | None = Field(default=None, description="Read from an S3-compatible bucket by named connection.")
-    config_map: ConfigMapSource | None = Field(default=None, description="Read from a ConfigMap of the same namespace.")
+    object: ObjectSource | None = Field(
+        default=None, description="Read from an S3-compatible bucket by named connection."
+    )
+    config_map: ConfigMapSource | None = Field(
+        default=None, description="Read from a ConfigMap of the same namespace."
+    )
 
 
 class Format(StrEnum):
@@ -95,12 +105,22 @@ class Column(SpecModel):
     """What must hold for one column; every violation is reported with its count."""
 
     name: ColumnName = Field(description="Header of the column exactly as in the file: mean_radius")
-    type: ColumnType = Field(description="Type that every value must have; a value that cannot be read so is a violation.")
-    role: Role = Field(default=Role.FEATURE, description="What the column is for: at most one Target per table.")
-    minimum: float | None = Field(default=None, description="Smallest allowed value of a Number or Integer column.")
-    maximum: float | None = Field(default=None, description="Largest allowed value of a Number or Integer column.")
+    type: ColumnType = Field(
+        description="Type that every value must have; a value that cannot be read so is a violation."
+    )
+    role: Role = Field(
+        default=Role.FEATURE, description="What the column is for: at most one Target per table."
+    )
+    minimum: float | None = Field(
+        default=None, description="Smallest allowed value of a Number or Integer column."
+    )
+    maximum: float | None = Field(
+        default=None, description="Largest allowed value of a Number or Integer column."
+    )
     values: tuple[Annotated[str, StringConstraints(max_length=128)], ...] = Field(
-        default=(), max_length=256, description="The only texts that a String column may hold. Empty means any."
+        default=(),
+        max_length=256,
+        description="The only texts that a String column may hold. Empty means any.",
     )
     nulls: Nulls = Field(default=Nulls.ALLOW, description="Refuse makes each missing value a violation.")
     unique: bool = Field(default=False, description="True makes each repeated value a violation.")
@@ -118,10 +138,13 @@ class TableSchema(SpecModel):
     """The columns that the table must have. Types of unnamed columns are inferred from all rows."""
 
     columns: Annotated[Sequence[Column], ListMap()] = Field(
-        default=(), max_length=1000, description="Columns that must be present, each with type, role and limits."
+        default=(),
+        max_length=1000,
+        description="Columns that must be present, each with type, role and limits.",
     )
     other_columns: OtherColumns = Field(
-        default=OtherColumns.INFER, description="Columns not named above: kept as inferred features, dropped, or refused."
+        default=OtherColumns.INFER,
+        description="Columns not named above: kept as inferred features, dropped, or refused.",
     )
 
 
@@ -144,8 +167,12 @@ class Check(SpecModel):
     cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one("rows", "nulls", "duplicates"),)
 
     rows: RowsCheck | None = Field(default=None, description="Bounds on the number of rows after reading.")
-    nulls: RatioCheck | None = Field(default=None, description="Share of missing values, in the worst column.")
-    duplicates: RatioCheck | None = Field(default=None, description="Share of rows that repeat an earlier row exactly.")
+    nulls: RatioCheck | None = Field(
+        default=None, description="Share of missing values, in the worst column."
+    )
+    duplicates: RatioCheck | None = Field(
+        default=None, description="Share of rows that repeat an earlier row exactly."
+    )
 
 
 class Ingest(SpecModel):
@@ -160,7 +187,9 @@ class Ingest(SpecModel):
         description="Columns that must be there, with types and roles; the rest is inferred.",
     )
     checks: tuple[Check, ...] = Field(
-        default=(), max_length=16, description="Conditions on the whole table; all violations are reported at once."
+        default=(),
+        max_length=16,
+        description="Conditions on the whole table; all violations are reported at once.",
     )
     container: Container | None = Field(
         default=None,

@@ -20,7 +20,9 @@ class OutputType(StrEnum):
 class Output(SpecModel):
     """One folder that the program writes."""
 
-    name: Identifier = Field(description="Folder below /penstock/out, and the name in references: <step>.<name>")
+    name: Identifier = Field(
+        description="Folder below /penstock/out, and the name in references: <step>.<name>"
+    )
     type: OutputType = Field(
         default=OutputType.FILES,
         description="Files: anything. Table: data.parquet or data.csv. Model: model.onnx.",
@@ -31,5 +33,7 @@ class Run(Container):
     """Runs a container with files in and files out, and gives the outputs that it declares."""
 
     outputs: Annotated[tuple[Output, ...], ListMap()] = Field(
-        default=(), max_length=32, description="What the program writes; an output that is missing fails the step."
+        default=(),
+        max_length=32,
+        description="What the program writes; an output that is missing fails the step.",
     )

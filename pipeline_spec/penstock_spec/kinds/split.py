@@ -27,18 +27,23 @@ class Split(SpecModel):
 
     table: OutputRef = Field(description="The table to cut, as <step>.<output>: data.table")
     fractions: Annotated[Mapping[Identifier, Fraction], MapLimits(properties=8, key_length=40)] = Field(
-        min_length=2, description="Share of rows per part; they must add up to 1. Each part becomes an output of this name."
+        min_length=2,
+        description="Share of rows per part; they must add up to 1. Each part becomes an output of this name.",
     )
     stratify_by: ColumnName | None = Field(
         default=None, description="Column whose values keep their shares in every part, usually the target."
     )
     entity: ColumnName | None = Field(
-        default=None, description="Column that names an entity (patient, customer); rows of one entity stay in one part."
+        default=None,
+        description="Column that names an entity (patient, customer); rows of one entity stay in one part.",
     )
     salt: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        default=None, description="Text mixed into the hash; another salt cuts differently. Default: the empty text."
+        default=None,
+        description="Text mixed into the hash; another salt cuts differently. Default: the empty text.",
     )
-    salt_from: FromParameter | None = Field(default=None, description="The salt is this parameter's value, as text.")
+    salt_from: FromParameter | None = Field(
+        default=None, description="The salt is this parameter's value, as text."
+    )
     container: Container | None = Field(
         default=None,
         description="Your own program: reads /penstock/in/table, writes a table per part to /penstock/out/<part>.",

@@ -21,7 +21,9 @@ from penstock_spec.base import (
 from penstock_spec.kinds.container import Container
 
 Columns = tuple[ColumnName, ...]
-ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", min_length=1, max_length=63)]
+ParameterName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", min_length=1, max_length=63)
+]
 
 
 class FillStrategy(StrEnum):
@@ -37,7 +39,12 @@ class FillNulls(SpecModel):
     """Replaces missing values by a figure learned from the training rows, or by a constant."""
 
     cel_rules: ClassVar[tuple[Rule, ...]] = (
-        Rule("(self.strategy == 'Constant') == has(self.value)", "value is set exactly when strategy is Constant", ".value"),
+        Rule(
+            "(self.strategy == 'Constant') == has(self.value)",
+            "value is set exactly when strategy is Constant",
+            ".value",
+            holds=lambda data: (data.get("strategy") == FillStrategy.CONSTANT) == ("value" in data),
+        ),
     )
 
     strategy: FillStrategy = Field(description="Mean, Median, MostFrequent, or Constant with a value.")
@@ -54,7 +61,9 @@ class FillNulls(SpecModel):
 class Scale(SpecModel):
     """Shifts numbers to mean 0 and scales them to standard deviation 1, both learned from the training rows."""
 
-    columns: Columns = Field(default=(), max_length=1000, description="Columns to scale. Empty means every number.")
+    columns: Columns = Field(
+        default=(), max_length=1000, description="Columns to scale. Empty means every number."
+    )
 
 
 class EncodeMethod(StrEnum):
@@ -67,8 +76,12 @@ class EncodeMethod(StrEnum):
 class Encode(SpecModel):
     """Turns texts into numbers; a text that training did not see becomes all zeros (OneHot) or -1 (Ordinal)."""
 
-    method: EncodeMethod = Field(default=EncodeMethod.ONE_HOT, description="One column per text, or one number per text.")
-    columns: Columns = Field(default=(), max_length=1000, description="Columns to encode. Empty means every String feature.")
+    method: EncodeMethod = Field(
+        default=EncodeMethod.ONE_HOT, description="One column per text, or one number per text."
+    )
+    columns: Columns = Field(
+        default=(), max_length=1000, description="Columns to encode. Empty means every String feature."
+    )
 
 
 class Preprocess(SpecModel):
@@ -84,7 +97,9 @@ class Preprocess(SpecModel):
 class Estimator(SpecModel):
     """The class that learns, and its settings."""
 
-    class_: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$", min_length=1, max_length=128)] = Field(
+    class_: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$", min_length=1, max_length=128)
+    ] = Field(
         alias="class",
         description="Class from the allow-list in docs/estimators.md: sklearn.ensemble.RandomForestClassifier",
     )
@@ -103,10 +118,17 @@ class Train(SpecModel):
     cel_rules: ClassVar[tuple[Rule, ...]] = (
         at_most_one("seed", "seedFrom"),
         exactly_one("estimator", "container"),
-        Rule("!(has(self.container) && has(self.preprocess))", "preprocess belongs to estimator, not to container"),
+        Rule(
+            "!(has(self.container) && has(self.preprocess))",
+            "preprocess belongs to estimator, not to container",
+            ".preprocess",
+            holds=lambda data: not ("container" in data and "preprocess" in data),
+        ),
     )
 
-    model: Name40 = Field(description="Name of the model; the result is registered as ModelVersion <name>-<number>.")
+    model: Name40 = Field(
+        description="Name of the model; the result is registered as ModelVersion <name>-<number>."
+    )
     train: OutputRef = Field(description="Table with the training rows, as <step>.<output>: split.train")
     validation: OutputRef | None = Field(
         default=None, description="Table whose rows only measure the fit during training: split.validation"
@@ -119,7 +141,10 @@ class Train(SpecModel):
     )
     estimator: Estimator | None = Field(default=None, description="The scikit-learn class that learns.")
     seed: int | None = Field(
-        default=None, ge=0, le=4294967295, description="Seed of every random choice, so that a run repeats. Default: 0."
+        default=None,
+        ge=0,
+        le=4294967295,
+        description="Seed of every random choice, so that a run repeats. Default: 0.",
     )
     seed_from: FromParameter | None = Field(default=None, description="The seed is this parameter's value.")
     container: Container | None = Field(

@@ -39,14 +39,21 @@ class Threshold(SpecModel):
         Rule(
             "has(self.minimum) || has(self.minimumFrom) || has(self.maximum) || has(self.maximumFrom)",
             "set minimum or maximum (or both)",
+            holds=lambda data: any(
+                name in data for name in ("minimum", "minimumFrom", "maximum", "maximumFrom")
+            ),
         ),
     )
 
     metric: Metric = Field(description="Which figure is compared: roc_auc, rmse, ...")
     minimum: float | None = Field(default=None, description="The figure must be at least this.")
-    minimum_from: FromParameter | None = Field(default=None, description="The minimum is this parameter's value.")
+    minimum_from: FromParameter | None = Field(
+        default=None, description="The minimum is this parameter's value."
+    )
     maximum: float | None = Field(default=None, description="The figure must be at most this.")
-    maximum_from: FromParameter | None = Field(default=None, description="The maximum is this parameter's value.")
+    maximum_from: FromParameter | None = Field(
+        default=None, description="The maximum is this parameter's value."
+    )
 
 
 class OnInconclusive(StrEnum):
@@ -68,7 +75,10 @@ class Validate(SpecModel):
         default=30, ge=1, le=1000000000, description="With fewer test rows the verdict is Inconclusive."
     )
     minimum_per_class: int = Field(
-        default=5, ge=1, le=1000000000, description="With fewer test rows of any class the verdict is Inconclusive."
+        default=5,
+        ge=1,
+        le=1000000000,
+        description="With fewer test rows of any class the verdict is Inconclusive.",
     )
     positive: Annotated[str, StringConstraints(max_length=128)] | None = Field(
         default=None,
@@ -76,7 +86,8 @@ class Validate(SpecModel):
         "Default: true for Booleans, else the last label in sorted order.",
     )
     on_inconclusive: OnInconclusive = Field(
-        default=OnInconclusive.FAIL, description="Whether an Inconclusive verdict stops the steps that need this one."
+        default=OnInconclusive.FAIL,
+        description="Whether an Inconclusive verdict stops the steps that need this one.",
     )
     container: Container | None = Field(
         default=None,

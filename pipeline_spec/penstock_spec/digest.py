@@ -1,0 +1,168 @@
+"""Digests: two specs that mean the same have the same digest, two that may give other results do not.
+
+A digest is over canonical JSON of what the user set, defaults removed, so that neither a release of Penstock that adds a
+field nor a client that writes a default out starts anything. See docs/adr/0003-digests.md.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock_spec.paths import clip, show
+from penstock_spec.pipeline import PipelineSpec
+from penstock_spec.plain import canonical, plain
+from penstock_spec.references import BUILT_IN_INPUTS
+from penstock_spec.resolve import ResolvedStep
+
+# Raised when the same arguments and inputs give another result, e.g. because a default that matters has changed.
+KIND_CONTRACTS: Mapping[str, int] = {
+    "ingest": 1,
+    "split": 1,
+    "train": 1,
+    "validate": 1,
+    "deploy": 1,
+    "run": 1,
+}
+
+WHY_LENGTH = 256  # status.StepStatus.why
+_UNSAID = frozenset({"env", "secrets"})  # values that may be confidential are not repeated
+
+
+def digest_of(data: Any) -> str:
+    """`sha256:<hex>` over the canonical JSON of any JSON value. SpecError where it is none, or larger than 1 MiB."""
+    return "sha256:" + hashlib.sha256(canonical(plain(data, limit=1024 * 1024)).encode()).hexdigest()
+
+
+def run_digest(spec: PipelineSpec) -> str:
+    """The digest whose change starts a run: over steps, parameter declarations and secrets, as the user set them.
+
+    Description, owner, policy and the descriptions of parameters do not count, nor does the order of the steps.
+    """
+    data = spec.as_set()
+    parameters = [
+        {key: value for key, value in one.items() if key != "description"}
+        for one in data.get("parameters", [])
+    ]
+    return digest_of(
+        {
+            "steps": _by_name(data["steps"]),
+            "parameters": _by_name(parameters),
+            "secrets": _by_name(data.get("secrets", [])),
+        }
+    )
+
+
+def _by_name(items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {one["name"]: one for one in items}
+
+
+@dataclass(frozen=True)
+class Components:
+    """Everything that determines a step's result; where two of them are equal, the results are.
+
+    `inputs` maps input names to artifact digests. References to steps do not count: their digests do.
+    """
+
+    kind: str
+    contract: int
+    arguments: Mapping[str, Any]
+    image: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def step_components(step: ResolvedStep, inputs: Mapping[str, str]) -> Components:
+    """The components of a resolved step, given the digests of its inputs by input name."""
+    arguments = {
+        name: value for name, value in step.arguments.items() if name not in BUILT_IN_INPUTS[step.kind]
+    }
+    if step.kind == "run":
+        arguments = _without_references(arguments)
+    elif "container" in arguments:
+        arguments["container"] = _without_references(arguments["container"])
+    return Components(
+        kind=step.kind,
+        contract=KIND_CONTRACTS[step.kind],
+        arguments=arguments,
+        image=step.image,
+        secrets=dict(step.secrets),
+        inputs=dict(inputs),
+    )
+
+
+def _without_references(container: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in container.items() if name not in {"inputs", "image"}}
+
+
+def step_digest(components: Components) -> str:
+    """The digest by which a step's result is known again."""
+    return digest_of(
+        {
+            "kind": components.kind,
+            "contract": components.contract,
+            "arguments": components.arguments,
+            "image": components.image,
+            "secrets": components.secrets,
+            "inputs": components.inputs,
+        }
+    )
+
+
+def reusable_image(image: str) -> bool:
+    """Whether the same reference will mean the same bytes: it has a digest, or a tag other than latest.
+
+    The empty reference stands for the built-in program, whose version is the kind's contract.
+    """
+    if image == "" or "@sha256:" in image:
+        return True
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return tag not in {"", "latest"}
+
+
+def difference(step: str, old: Components | None, new: Components) -> str:
+    """Why a step runs: the first component in which it differs from before, in words of at most 256 characters.
+
+    Empty where nothing differs. Values of environment variables are never repeated.
+    """
+    if old is None:
+        return "first run"
+    changes = list(_changes(step, old, new))
+    if not changes:
+        return ""
+    more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
+    return clip(f"changed: {changes[0]}", WHY_LENGTH - len(more)) + more
+
+
+def _changes(step: str, old: Components, new: Components) -> Iterator[str]:
+    if old.kind != new.kind:
+        yield f"steps.{step} is {new.kind}, was {old.kind}"
+        return
+    if old.contract != new.contract:
+        yield f"contract of {new.kind} {old.contract} -> {new.contract}"
+    yield from _differing(("steps", step, new.kind), old.arguments, new.arguments)
+    if old.image != new.image:
+        yield f"image {old.image or 'built in'} -> {new.image or 'built in'}"
+    for alias in sorted({*old.secrets, *new.secrets}):
+        if old.secrets.get(alias) != new.secrets.get(alias):
+            yield f"secret {alias}"
+    for name in sorted({*old.inputs, *new.inputs}):
+        if old.inputs.get(name) != new.inputs.get(name):
+            yield f"input {name}"
+
+
+def _differing(path: tuple[str | int, ...], old: Any, new: Any) -> Iterator[str]:
+    """Each leaf in which two JSON values differ, as `path old -> new`."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in sorted({*old, *new}):
+            yield from _differing((*path, name), old.get(name), new.get(name))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from _differing((*path, index), before, after)
+    elif canonical(old) != canonical(new):
+        said = "" if _UNSAID & set(path) else f" {_short(old)} -> {_short(new)}"
+        yield f"{show(path)}{said}"
+
+
+def _short(value: Any) -> str:
+    return "unset" if value is None else clip(canonical(value), 60)

@@ -1,0 +1,113 @@
+"""What can be wrong with a user's pipeline, and how it is said: where, what, and what to do next.
+
+    SpecError          raised with every problem found, never with only the first
+      └─ Problem       one of them: path, reason, message, hint
+
+Only a user's file raises SpecError. Anything else that escapes from this package is a bug of ours.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from penstock_spec.paths import clip
+
+# The Accepted condition carries all problems; the API bounds its message (status.ConditionStatus).
+MESSAGE_LIMIT = 8192
+
+
+class SpecReason(StrEnum):
+    """Kinds of problems; a closed list, so that programs may act on them."""
+
+    # the shape of the file
+    UNKNOWN_FIELD = "UnknownField"
+    MISSING_FIELD = "MissingField"
+    WRONG_TYPE = "WrongType"
+    INVALID_VALUE = "InvalidValue"
+    OUT_OF_RANGE = "OutOfRange"
+    TOO_LARGE = "TooLarge"
+    TOO_FEW = "TooFew"
+    CONFLICTING_FIELDS = "ConflictingFields"
+    NULL_VALUE = "NullValue"
+    BOOLEAN_KEY = "BooleanKey"
+    DUPLICATE = "Duplicate"
+    RESERVED_NAME = "ReservedName"
+    # what refers to something
+    UNKNOWN_STEP = "UnknownStep"
+    UNKNOWN_OUTPUT = "UnknownOutput"
+    UNKNOWN_PARAMETER = "UnknownParameter"
+    UNKNOWN_SECRET = "UnknownSecret"  # noqa: S105 - a reason
+    UNKNOWN_COLUMN = "UnknownColumn"
+    TYPE_MISMATCH = "TypeMismatch"
+    SELF_REFERENCE = "SelfReference"
+    CYCLE = "Cycle"
+    # what contradicts itself
+    EMPTY_RANGE = "EmptyRange"
+    UNREACHABLE_THRESHOLD = "UnreachableThreshold"
+    FRACTIONS_DO_NOT_ADD_UP = "FractionsDoNotAddUp"
+    METRIC_MISMATCH = "MetricMismatch"
+    MISSING_TARGET = "MissingTarget"
+    TEST_LEAKS_TRAINING = "TestLeaksTraining"
+    UNORDERED_DEPLOYS = "UnorderedDeploys"
+    # the values of one run
+    MISSING_PARAMETER = "MissingParameter"
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong: `path` as a user would point at it (spec.steps[2].split.fractions.tset)."""
+
+    path: str
+    reason: SpecReason
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """One line: where, what, what to do next."""
+        said = f"{self.path}: {self.message}"
+        return f"{said}. {self.hint}" if self.hint else said
+
+
+class SpecError(Exception):
+    """A pipeline, or the parameters of a run, that cannot be executed as written. Carries every problem."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """`problems` must not be empty; they keep their order."""
+        self.problems = tuple(problems)
+        super().__init__(format_problems(self.problems))
+
+
+def format_problems(problems: Sequence[Problem], limit: int = MESSAGE_LIMIT) -> str:
+    """All problems as text of at most `limit` characters, one a line; says how many did not fit."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = [f"{count}:" if len(problems) > 1 else ""]
+    used = len(lines[0])
+    reserve = 80  # for the closing line
+    for position, problem in enumerate(problems):
+        line = clip(f"{problem} [{problem.reason}]", 1024)
+        last = position == len(problems) - 1
+        if used + 1 + len(line) > limit - (0 if last else reserve):
+            lines.append(f"... and {len(problems) - position} more; mend these and apply again to see them")
+            break
+        lines.append(line)
+        used += 1 + len(line)
+    return "\n".join(lines).strip()
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean "..."?` with the nearest of `known`, else the list of them when it is short, else nothing."""
+    # Only names of nearly the same length can be near: this keeps a large file of mistakes quick to answer.
+    candidates = sorted({one for one in known if one})
+    near = [one for one in candidates if abs(len(one) - len(word)) <= max(3, len(word) // 2)][:300]
+    lowered = {one.lower(): one for one in near}
+    match = difflib.get_close_matches(word.lower()[:80], list(lowered), n=1, cutoff=0.6)
+    if match:
+        return f'Did you mean "{lowered[match[0]]}"?'
+    return one_of(candidates)
+
+
+def one_of(known: Iterable[str]) -> str:
+    """`Use one of a, b, c.` for a short list, nothing for an empty or long one."""
+    names = sorted(known)
+    return f"Use one of {', '.join(names)}." if 0 < len(names) <= 16 else ""

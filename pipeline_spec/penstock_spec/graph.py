@@ -1,0 +1,131 @@
+"""From what the user wrote to a graph that can be executed, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+from pydantic import ValidationError
+
+from penstock_spec.checks import all_problems
+from penstock_spec.errors import Problem, SpecError, SpecReason
+from penstock_spec.pipeline import PipelineSpec
+from penstock_spec.plain import plain
+from penstock_spec.references import StepFacts, read_steps
+from penstock_spec.shapes import object_shape
+from penstock_spec.structure import without_nulls
+
+Source = tuple[str, str]  # a step and one of its outputs
+
+
+@dataclass(frozen=True)
+class CompiledPipeline:
+    """A pipeline without mistakes. Nodes of `graph` are step names; each edge carries `kinds`, why it is there.
+
+    `order` is the one topological order in which ties go by position in the file.
+    """
+
+    spec: PipelineSpec
+    graph: nx.DiGraph[str]
+    order: tuple[str, ...]
+    _facts: Mapping[str, StepFacts]
+
+    def needs(self, step: str) -> tuple[str, ...]:
+        """The steps that must have ended well before this one, in the order of the file."""
+        return tuple(sorted(self.graph.predecessors(step), key=lambda name: self._facts[name].position))
+
+    def needed_by(self, step: str) -> tuple[str, ...]:
+        """The steps that wait for this one, in the order of the file."""
+        return tuple(sorted(self.graph.successors(step), key=lambda name: self._facts[name].position))
+
+    def inputs(self, step: str) -> Mapping[str, Source]:
+        """What the step reads: input name -> (step, output)."""
+        return {name: reference.source for name, reference in self._facts[step].inputs.items()}
+
+    def outputs(self, step: str) -> Mapping[str, str]:
+        """What the step gives: output name -> Table, Model, Report or Files."""
+        return dict(self._facts[step].outputs or {})
+
+    def type_of(self, source: Source) -> str:
+        """The type of an output: Table, Model, Report or Files."""
+        return self.outputs(source[0])[source[1]]
+
+    def gates_of(self, model: Source) -> tuple[str, ...]:
+        """The validate steps that judge this model, in the order of the file."""
+        return gates_of(list(self._facts.values()), model)
+
+
+def gates_of(steps: list[StepFacts], model: Source) -> tuple[str, ...]:
+    """The validate steps among `steps` that judge the model."""
+    return tuple(
+        one.name
+        for one in steps
+        if one.kind == "validate" and "model" in one.inputs and one.inputs["model"].source == model
+    )
+
+
+def build_graph(steps: list[StepFacts]) -> nx.DiGraph[str]:
+    """The edges among the steps that exist. A deploy waits for every gate of its model, asked for or not."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(one.name for one in steps)
+
+    def connect(before: str, after: str, kind: str) -> None:
+        if before in graph and before != after:
+            kinds = graph.edges[before, after]["kinds"] if graph.has_edge(before, after) else frozenset()
+            graph.add_edge(before, after, kinds=kinds | {kind})
+
+    for one in steps:
+        for reference in one.inputs.values():
+            connect(reference.step, one.name, "input")
+        for _, name in one.depends_on:
+            connect(name, one.name, "dependsOn")
+        if one.kind == "deploy" and "model" in one.inputs:
+            for gate in gates_of(steps, one.inputs["model"].source):
+                connect(gate, one.name, "gate")
+    return graph
+
+
+def parse(raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None) -> PipelineSpec:
+    """The models of a spec. SpecError with every problem; `applied` as in `compile_pipeline`."""
+    return compile_pipeline(raw, applied).spec
+
+
+def compile_pipeline(raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None) -> CompiledPipeline:
+    """The executable form of a raw `spec` mapping. SpecError with every problem, and never any other exception.
+
+    `applied` is the spec as the user sent it, where that is known: the API server silently drops fields that it does
+    not know, and a misspelt field must not pass for an absent one.
+    """
+    shape = object_shape(PipelineSpec)
+    data = without_nulls(shape, plain(raw))
+    problems = all_problems(data, applied)
+    if problems:
+        raise SpecError(problems)
+    try:
+        spec = PipelineSpec.model_validate(data, by_alias=True, by_name=False)
+    except (
+        ValidationError
+    ) as error:  # cannot happen while the shapes are those of the models; say so all the same
+        raise SpecError(
+            [
+                Problem(
+                    "spec", SpecReason.INVALID_VALUE, f"is refused by the model: {error.error_count()} errors"
+                )
+            ]
+        ) from error
+    return _compiled(spec, data)
+
+
+def compiled(spec: PipelineSpec) -> CompiledPipeline:
+    """The executable form of a spec that has been compiled before (a frozen one)."""
+    return _compiled(spec, spec.as_set())
+
+
+def _compiled(spec: PipelineSpec, data: Mapping[str, Any]) -> CompiledPipeline:
+    steps = read_steps(data)
+    facts = {one.name: one for one in steps}
+    graph = build_graph(steps)
+    order = tuple(nx.lexicographical_topological_sort(graph, key=lambda name: facts[name].position))
+    return CompiledPipeline(spec, nx.freeze(graph), order, facts)

@@ -1,0 +1,162 @@
+"""What a step takes and gives, read from its raw data, so that it is known even where other parts of it are wrong."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from penstock_spec.base import SpecModel
+from penstock_spec.kinds.deploy import Deploy
+from penstock_spec.kinds.ingest import Ingest
+from penstock_spec.kinds.run import OutputType, Run
+from penstock_spec.kinds.split import Split
+from penstock_spec.kinds.train import Train
+from penstock_spec.kinds.validate import Validate
+from penstock_spec.paths import Path
+
+TABLE, MODEL, REPORT, FILES = "Table", "Model", "Report", "Files"
+KINDS: Mapping[str, type[SpecModel]] = {
+    "ingest": Ingest,
+    "split": Split,
+    "train": Train,
+    "validate": Validate,
+    "deploy": Deploy,
+    "run": Run,
+}
+# The inputs that a kind has by itself, and the type that each takes.
+BUILT_IN_INPUTS: Mapping[str, Mapping[str, str]] = {
+    "ingest": {},
+    "split": {"table": TABLE},
+    "train": {"train": TABLE, "validation": TABLE},
+    "validate": {"model": MODEL, "test": TABLE},
+    "deploy": {"model": MODEL},
+    "run": {},
+}
+FIXED_OUTPUTS: Mapping[str, Mapping[str, str]] = {
+    "ingest": {"table": TABLE},
+    "train": {"model": MODEL},
+    "validate": {"report": REPORT},
+    "deploy": {},
+}
+_REFERENCE = re.compile(r"([a-z](?:[-a-z0-9]*[a-z0-9])?)\.([a-z][a-z0-9_]*)")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An input: the output of another step. `wanted` is the type that fits; empty where any does."""
+
+    path: Path
+    step: str
+    output: str
+    wanted: str = ""
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """Step and output that are referred to."""
+        return (self.step, self.output)
+
+    def __str__(self) -> str:
+        """As users write it."""
+        return f"{self.step}.{self.output}"
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """One step as far as it can be understood. `outputs` is None where what it gives is not known."""
+
+    position: int
+    name: str
+    kind: str
+    body: Mapping[str, Any]
+    inputs: Mapping[str, Reference]
+    outputs: Mapping[str, str] | None
+    depends_on: Sequence[tuple[Path, str]]
+
+    @property
+    def path(self) -> Path:
+        """Where the step stands."""
+        return ("spec", "steps", self.position)
+
+    @property
+    def body_path(self) -> Path:
+        """Where its kind's body stands."""
+        return (*self.path, self.kind)
+
+
+def read_steps(spec: Mapping[str, Any]) -> list[StepFacts]:
+    """The facts of every step that has at least a name, in the order of the file; of equal names, the first."""
+    steps = spec.get("steps")
+    facts: dict[str, StepFacts] = {}
+    for position, step in enumerate(steps if isinstance(steps, list) else ()):
+        name = step.get("name") if isinstance(step, Mapping) else None
+        if isinstance(name, str) and name not in facts:
+            facts[name] = _facts(position, name, step)
+    return list(facts.values())
+
+
+def container_of(kind: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The user's program of a step: the body itself for `run`, else what stands below `container`."""
+    container = body if kind == "run" else body.get("container")
+    return container if isinstance(container, Mapping) else None
+
+
+def _facts(position: int, name: str, step: Mapping[str, Any]) -> StepFacts:
+    path: Path = ("spec", "steps", position)
+    kinds = [kind for kind in KINDS if isinstance(step.get(kind), Mapping)]
+    kind = kinds[0] if len(kinds) == 1 else ""
+    body: Mapping[str, Any] = step[kind] if kind else {}
+    waits = step.get("dependsOn")
+    return StepFacts(
+        position=position,
+        name=name,
+        kind=kind,
+        body=body,
+        inputs=dict(_inputs(kind, body, (*path, kind))) if kind else {},
+        outputs=outputs_of(kind, body),
+        depends_on=[
+            ((*path, "dependsOn", index), one)
+            for index, one in enumerate(waits if isinstance(waits, list) else ())
+            if isinstance(one, str)
+        ],
+    )
+
+
+def _inputs(kind: str, body: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Reference]]:
+    for name, wanted in BUILT_IN_INPUTS[kind].items():
+        found = _reference(body.get(name), (*path, name), wanted)
+        if found is not None:
+            yield name, found
+    container = container_of(kind, body)
+    inputs = {} if container is None else container.get("inputs")
+    inside: Path = path if kind == "run" else (*path, "container")
+    for name, text in inputs.items() if isinstance(inputs, Mapping) else ():
+        found = _reference(text, (*inside, "inputs", name), "")
+        if found is not None and name not in BUILT_IN_INPUTS[kind]:
+            yield name, found
+
+
+def _reference(text: Any, path: Path, wanted: str) -> Reference | None:
+    match = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
+    return None if match is None else Reference(path, match[1], match[2], wanted)
+
+
+def outputs_of(kind: str, body: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Name and type of what a step gives; None where the step's data does not tell."""
+    if kind in FIXED_OUTPUTS:
+        return FIXED_OUTPUTS[kind]
+    if kind == "split":
+        parts = body.get("fractions")
+        return dict.fromkeys(parts, TABLE) if isinstance(parts, Mapping) else None
+    if kind != "run":
+        return None
+    declared = body.get("outputs", [])
+    if not isinstance(declared, list):
+        return None
+    outputs: dict[str, str] = {}
+    for one in declared:
+        name = one.get("name") if isinstance(one, Mapping) else None
+        type_ = one.get("type", OutputType.FILES.value) if isinstance(one, Mapping) else None
+        if not isinstance(name, str) or type_ not in list(OutputType):
+            return None
+        outputs[name] = str(type_)
+    return outputs

@@ -1,0 +1,320 @@
+"""Is the data of the shape that the API has? The same questions as the API server's, answered in our words, all at once.
+
+pydantic builds the models after this has found nothing; its own messages speak of Python and never reach a user.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from penstock_spec.base import Rule
+from penstock_spec.errors import Problem, SpecReason, did_you_mean, one_of
+from penstock_spec.paths import Path, clip, show
+from penstock_spec.shapes import Entries, Field, Free, Items, Object, Scalar, Shape
+
+Report = Callable[[Path, SpecReason, str, str], None]
+_WORDS = {"string": "a text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
+_PATTERNS = {  # what a pattern means, for people
+    r"^[a-z]([-a-z0-9]*[a-z0-9])?$": "Use lower-case letters, digits and dashes, a letter first: my-name.",
+    r"^[a-z][a-z0-9_]*$": "Use lower-case letters, digits and underscores, a letter first: my_name.",
+    r"^[a-z]([-a-z0-9]*[a-z0-9])?\.[a-z][a-z0-9_]*$": "Write it as <step>.<output>, for example split.train.",
+    r"^([0-9]+(\.[0-9]{1,3})?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$": "Write a Kubernetes quantity: 500m, 2, 512Mi, 4Gi.",
+}
+
+
+def without_nulls(shape: Shape, data: Any) -> Any:
+    """The data without the fields that are null, which mean "not set" (the API server drops them too)."""
+    if isinstance(shape, Object) and isinstance(data, Mapping):
+        return {
+            name: without_nulls(shape.fields[name].shape, value) if name in shape.fields else value
+            for name, value in data.items()
+            if value is not None
+        }
+    if isinstance(shape, Items) and isinstance(data, list):
+        return [without_nulls(shape.item, one) for one in data]
+    if isinstance(shape, Entries) and isinstance(data, Mapping):
+        return {name: without_nulls(shape.value, value) for name, value in data.items()}
+    return data
+
+
+def objects(shape: Shape, data: Any, path: Path) -> Iterator[tuple[Object, Mapping[str, Any], Path]]:
+    """Every object with known fields in the data, outermost first, wherever the data has the right shape."""
+    if isinstance(shape, Object) and isinstance(data, Mapping):
+        yield shape, data, path
+        for name, one in shape.fields.items():
+            if name in data:
+                yield from objects(one.shape, data[name], (*path, name))
+    elif isinstance(shape, Items) and isinstance(data, list):
+        for index, item in enumerate(data):
+            yield from objects(shape.item, item, (*path, index))
+    elif isinstance(shape, Entries) and isinstance(data, Mapping):
+        for name, value in data.items():
+            yield from objects(shape.value, value, (*path, name))
+
+
+def structure_problems(shape: Shape, data: Any, path: Path) -> list[Problem]:
+    """Everything in which the data differs from its shape. Null fields must have been dropped before."""
+    problems: list[Problem] = []
+
+    def report(where: Path, reason: SpecReason, message: str, hint: str) -> None:
+        problems.append(Problem(show(where), reason, message, hint))
+
+    _check(shape, data, path, report)
+    return problems
+
+
+def _check(shape: Shape, data: Any, path: Path, report: Report) -> None:
+    if isinstance(shape, Object):
+        _check_object(shape, data, path, report)
+    elif isinstance(shape, Items):
+        _check_items(shape, data, path, report)
+    elif isinstance(shape, Entries):
+        _check_entries(shape, data, path, report)
+    elif isinstance(shape, Free):
+        _check_free(shape, data, path, report)
+    else:
+        _check_scalar(shape, data, path, report)
+
+
+def _check_object(shape: Object, data: Any, path: Path, report: Report) -> None:
+    if not isinstance(data, Mapping):
+        example = next(iter(shape.fields))
+        report(
+            path,
+            SpecReason.WRONG_TYPE,
+            f"is {said(data)}, not a mapping of fields",
+            f"Begin with {example}: below it.",
+        )
+        return
+    unknown = [name for name in data if name not in shape.fields]
+    for name in unknown:
+        free = [one for one in shape.fields if one not in data]
+        report(
+            (*path, name), SpecReason.UNKNOWN_FIELD, "there is no such field here", did_you_mean(name, free)
+        )
+    for name, one in shape.fields.items():
+        if name in data:
+            _check(one.shape, data[name], (*path, name), report)
+        elif one.required and not any(_near(name, other) for other in unknown):
+            report((*path, name), SpecReason.MISSING_FIELD, "is missing", f"Set it. {_first_sentence(one)}")
+    if not unknown:  # a misspelt field is one mistake, not also "set exactly one of"
+        for rule in shape.rules:
+            _check_rule(rule, data, path, report)
+
+
+def _near(name: str, other: str) -> bool:
+    return f'"{name}"' in did_you_mean(other, [name])
+
+
+def _first_sentence(field: Field) -> str:
+    return field.description.split(". ")[0].rstrip(".") + "."
+
+
+def _check_rule(rule: Rule, data: Mapping[str, Any], path: Path, report: Report) -> None:
+    hint = f"{rule.message[0].upper()}{rule.message[1:]}."
+    if rule.fields:
+        present = [name for name in rule.fields if name in data]
+        if len(present) > 1:
+            report(path, SpecReason.CONFLICTING_FIELDS, f"sets {' and '.join(present)} together", hint)
+        elif len(present) < rule.least:
+            report(path, SpecReason.MISSING_FIELD, f"sets none of {', '.join(rule.fields)}", hint)
+    elif rule.holds is not None and not rule.holds(data):
+        where = path if rule.field_path is None else (*path, rule.field_path.lstrip("."))
+        report(where, SpecReason.CONFLICTING_FIELDS, "does not fit the fields beside it", hint)
+
+
+def _check_items(shape: Items, data: Any, path: Path, report: Report) -> None:
+    if not isinstance(data, list):
+        report(
+            path,
+            SpecReason.WRONG_TYPE,
+            f"is {said(data)}, not a list",
+            "Begin each item with a dash, or use [a, b].",
+        )
+        return
+    if len(data) < shape.min_items:
+        report(path, SpecReason.TOO_FEW, "is empty", f"Give at least {shape.min_items}.")
+    if shape.max_items is not None and len(data) > shape.max_items:
+        report(
+            path,
+            SpecReason.TOO_LARGE,
+            f"has {len(data)} items, more than {shape.max_items}",
+            "Use fewer items.",
+        )
+        return
+    for index, item in enumerate(data):
+        _check(shape.item, item, (*path, index), report)
+    if shape.key is not None:
+        _check_unique(shape.key, data, path, report)
+
+
+def _check_unique(key: str, data: Sequence[Any], path: Path, report: Report) -> None:
+    first: dict[str, int] = {}
+    for index, item in enumerate(data):
+        name = item.get(key) if isinstance(item, Mapping) else None
+        if not isinstance(name, str):
+            continue
+        if name in first:
+            here = show((*path, first[name]))
+            report(
+                (*path, index, key),
+                SpecReason.DUPLICATE,
+                f'"{clip(name, 80)}" is taken by {here}',
+                "Give each its own name.",
+            )
+        first.setdefault(name, index)
+
+
+def _check_entries(shape: Entries, data: Any, path: Path, report: Report) -> None:
+    if not isinstance(data, Mapping):
+        report(path, SpecReason.WRONG_TYPE, f"is {said(data)}, not a mapping", "Write name: value below it.")
+        return
+    if len(data) < shape.min_entries:
+        report(path, SpecReason.TOO_FEW, f"has {len(data)} entries", f"Give at least {shape.min_entries}.")
+    if shape.max_entries is not None and len(data) > shape.max_entries:
+        report(
+            path,
+            SpecReason.TOO_LARGE,
+            f"has {len(data)} entries, more than {shape.max_entries}",
+            "Use fewer.",
+        )
+        return
+    for name, value in data.items():
+        if check_key(name, (*path, name), report):
+            _check_scalar(shape.key, name, (*path, name), report, noun="the name ")
+        if value is None:
+            report((*path, name), SpecReason.NULL_VALUE, "is null", "Give a value, or leave the name out.")
+        else:
+            _check(shape.value, value, (*path, name), report)
+
+
+def check_key(name: str, path: Path, report: Report) -> bool:
+    """Report a key that a YAML 1.1 reader made of y, n, on, off, yes or no; True when it is not one."""
+    if name not in {"true", "false"}:
+        return True
+    report(
+        path,
+        SpecReason.BOOLEAN_KEY,
+        f"is the key {name}: YAML reads y, n, on, off, yes and no as true or false",
+        'Put the name in quotes ("y"), or choose another.',
+    )
+    return False
+
+
+def _check_free(shape: Free, data: Any, path: Path, report: Report) -> None:
+    if shape.is_map and not isinstance(data, Mapping):
+        report(path, SpecReason.WRONG_TYPE, f"is {said(data)}, not a mapping", "Write name: value below it.")
+        return
+    _check_free_value(data, path, report)
+
+
+def _check_free_value(data: Any, path: Path, report: Report) -> None:
+    if data is None:
+        report(
+            path,
+            SpecReason.NULL_VALUE,
+            "is null",
+            "Give a value, or leave the name out: then the default holds.",
+        )
+    elif isinstance(data, Mapping):
+        for name, value in data.items():
+            check_key(name, (*path, name), report)
+            _check_free_value(value, (*path, name), report)
+    elif isinstance(data, list):
+        for index, item in enumerate(data):
+            _check_free_value(item, (*path, index), report)
+
+
+def _check_scalar(shape: Scalar, data: Any, path: Path, report: Report, noun: str = "") -> None:
+    if not _is_of(shape.type, data):
+        report(
+            path, SpecReason.WRONG_TYPE, f"is {said(data)}, not {_WORDS[shape.type]}", _type_hint(shape, data)
+        )
+    elif shape.values:
+        if data not in shape.values:
+            known = did_you_mean(data, shape.values) or one_of(shape.values)
+            report(path, SpecReason.INVALID_VALUE, f'"{clip(data, 80)}" is not a value of this field', known)
+    elif shape.type == "string":
+        _check_text(shape, data, path, report, noun)
+    elif shape.type != "boolean":
+        _check_number(shape, data, path, report)
+
+
+def _is_of(type_: str, data: Any) -> bool:
+    if type_ == "string":
+        return isinstance(data, str)
+    if type_ == "boolean":
+        return isinstance(data, bool)
+    if isinstance(data, bool):
+        return False
+    return isinstance(data, int) or (type_ == "number" and isinstance(data, float))
+
+
+def _type_hint(shape: Scalar, data: Any) -> str:
+    if shape.values:
+        return one_of(shape.values)
+    if shape.type == "string":
+        if isinstance(data, bool):
+            return 'YAML reads y, n, on, off, yes and no as true or false: put the text in quotes ("y").'
+        return "Put it in quotes." if isinstance(data, int | float) else "Write one text."
+    if shape.type == "boolean":
+        return "Write true or false, without quotes."
+    return "Write the number without quotes." if isinstance(data, str) else f"Write {_WORDS[shape.type]}."
+
+
+def _check_text(shape: Scalar, data: str, path: Path, report: Report, noun: str) -> None:
+    if shape.max_length is not None and len(data) > shape.max_length:
+        report(
+            path,
+            SpecReason.TOO_LARGE,
+            f"{noun}has {len(data)} characters, more than {shape.max_length}",
+            "Shorten it.",
+        )
+    elif shape.min_length is not None and len(data) < shape.min_length:
+        report(path, SpecReason.INVALID_VALUE, f"{noun}is empty", "Write at least one character.")
+    elif shape.pattern is not None and not _pattern(shape.pattern).search(data):
+        hint = _PATTERNS.get(shape.pattern, f"It must match {shape.pattern}")
+        report(path, SpecReason.INVALID_VALUE, f'{noun}"{clip(data, 80)}" is not of the allowed form', hint)
+
+
+def _check_number(shape: Scalar, data: float, path: Path, report: Report) -> None:
+    if shape.minimum is not None and data < shape.minimum:
+        report(
+            path,
+            SpecReason.OUT_OF_RANGE,
+            f"is {data}, less than {shape.minimum}",
+            f"Use at least {shape.minimum}.",
+        )
+    elif shape.maximum is not None and data > shape.maximum:
+        report(
+            path,
+            SpecReason.OUT_OF_RANGE,
+            f"is {data}, more than {shape.maximum}",
+            f"Use at most {shape.maximum}.",
+        )
+    elif shape.exclusive_minimum is not None and data <= shape.exclusive_minimum:
+        least = shape.exclusive_minimum
+        report(path, SpecReason.OUT_OF_RANGE, f"is {data}, not more than {least}", f"Use more than {least}.")
+    elif shape.exclusive_maximum is not None and data >= shape.exclusive_maximum:
+        most = shape.exclusive_maximum
+        report(path, SpecReason.OUT_OF_RANGE, f"is {data}, not less than {most}", f"Use less than {most}.")
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    # In Python `$` also stands before a closing newline; in the API server's RE2 it does not.
+    return re.compile(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern)
+
+
+def said(data: Any) -> str:
+    """What a value is, in words, without repeating it."""
+    if data is None:
+        return "null"
+    if isinstance(data, bool):
+        return "true or false"
+    if isinstance(data, str):
+        return "a text"
+    if isinstance(data, int | float):
+        return "a number"
+    return "a list" if isinstance(data, list) else "a mapping"
