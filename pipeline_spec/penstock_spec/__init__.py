@@ -1,1 +1,4 @@
-"""What a pipeline is: the API's models, the compiler from spec to graph, digests, the CRD generator. No I/O."""
+"""What a pipeline is.
+
+The API's models, the compiler from spec to graph, digests, the CRD generator. No I/O.
+"""

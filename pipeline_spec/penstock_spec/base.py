@@ -1,7 +1,8 @@
-"""What every model of the API shares: strictness, camelCase names, and the marks that the CRD generator reads.
+"""What every model of the API shares: strictness, camelCase names, marks that the CRD generator reads.
 
-A field's pydantic default is the compiler's default. It never becomes a schema default: digests are over what the user
-set, so a new release may not write into old objects. The generator appends "Default: ..." to the description instead.
+A field's pydantic default is the compiler's default. It never becomes a schema default: digests are over what
+the user set, so a new release may not write into old objects. The generator appends "Default: ..." to the
+description instead.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +20,9 @@ from penstock_spec.plain import plain
 class Rule:
     """A CEL rule (`x-kubernetes-validations`) of the object or value that carries it.
 
-    The compiler repeats it, because not everything that it compiles has passed an API server: by `fields`, of which at
-    least `least` and at most one are set, or by `holds`, the same rule over JSON data. Rules with neither speak of the
-    change from an old object, which only the API server sees.
+    The compiler repeats it, because not everything that it compiles has passed an API server: by `fields`, of
+    which at least `least` and at most one are set, or by `holds`, the same rule over JSON data. Rules with
+    neither speak of the change from an old object, which only the API server sees.
     """
 
     rule: str

@@ -46,7 +46,8 @@ FETCH = "fetch"
 MAIN = "main"
 PUBLISH = "publish"
 
-# Store: environment of our own containers, from keys of the Secret `penstock-store`. Only `url` must be there.
+# Store: environment of our own containers, from keys of the Secret `penstock-store`. Only `url` must be
+# there.
 STORE_VARIABLES = {
     "url": "PENSTOCK_STORE_URL",  # s3://bucket/prefix, or file:///folder
     "endpoint": "PENSTOCK_STORE_ENDPOINT",
@@ -55,7 +56,8 @@ STORE_VARIABLES = {
     "secretAccessKey": "PENSTOCK_STORE_SECRET_ACCESS_KEY",
     "ca": "PENSTOCK_STORE_CA",  # PEM text of the certificate authority
 }
-# Connection: from the ConfigMap of that name (`bucket` must be there), and credentials from the Secret of that name.
+# Connection: from the ConfigMap of that name (`bucket` must be there), and credentials from the Secret of
+# that name.
 CONNECTION_VARIABLES = {
     "bucket": "PENSTOCK_SOURCE_BUCKET",
     "prefix": "PENSTOCK_SOURCE_PREFIX",
@@ -81,7 +83,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Known:
-    """What an earlier run made of the same arguments, so that an ingest need not repeat it if its source is unchanged."""
+    """What an earlier run made of the same arguments: an ingest need not repeat it if its source is unchanged."""
 
     run: str
     source_revision: str
@@ -90,7 +92,10 @@ class Known:
 
 @dataclass(frozen=True)
 class Task:
-    """All that our own containers need to know of the step. `arguments` is the kind's body with parameters resolved."""
+    """All that our own containers need to know of the step.
+
+    `arguments` is the kind's body with parameters resolved.
+    """
 
     namespace: str
     pipeline: str
@@ -131,7 +136,8 @@ class Task:
         data = json.loads(text)
         if data.get("version") != CONTRACT_VERSION:
             raise ValueError(
-                f"this image speaks contract version {CONTRACT_VERSION}, the operator version {data.get('version')}: "
+                f"this image speaks contract version {CONTRACT_VERSION}, the operator version "
+                f"{data.get('version')}: "
                 "use images and operator of the same release"
             )
         known = data.get("known")
@@ -210,7 +216,8 @@ def encode(outcome: Result | Failure) -> str:
         largest = max(sizes, key=lambda key: sizes[key])
         raise ValueError(
             f"the step's small results take {size} bytes, more than {TERMINATION_BYTES} "
-            f"(the largest part is {largest} with {sizes[largest]}): write large values to an output folder instead"
+            f"(the largest part is {largest} with {sizes[largest]}): write large values to an output folder "
+            f"instead"
         )
     return text
 
@@ -238,10 +245,12 @@ def decode(text: str) -> Result | Failure:
     )
 
 
-# Serving: environment of the model server's pod. The init container FETCH alone holds the store's credentials; it lays
-# the model's folder out at MODEL_FOLDER and SERVE checks every byte against MODEL_DIGEST_VARIABLE before it answers.
+# Serving: environment of the model server's pod. The init container FETCH alone holds the store's
+# credentials; it lays the model's folder out at MODEL_FOLDER, and SERVE checks every byte against
+# MODEL_DIGEST_VARIABLE before it answers.
 SERVE = "serve"
 MODEL_FOLDER = f"{ROOT}/model"
+MODEL_MANIFEST = "model-manifest.json"  # beside MODEL_FOLDER; lets the server name the file that is wrong
 SERVE_PORT = 8080
 MODEL_DIGEST_VARIABLE = "PENSTOCK_MODEL_DIGEST"
 MODEL_NAME_VARIABLE = "PENSTOCK_MODEL_NAME"  # the model's name: /v2/models/<name>

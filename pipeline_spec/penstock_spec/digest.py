@@ -1,7 +1,7 @@
 """Digests: two specs that mean the same have the same digest, two that may give other results do not.
 
-A digest is over canonical JSON of what the user set, defaults removed, so that neither a release of Penstock that adds a
-field nor a client that writes a default out starts anything. See docs/adr/0003-digests.md.
+A digest is over canonical JSON of what the user set, defaults removed, so that neither a release of Penstock
+that adds a field nor a client that writes a default out starts anything. See docs/adr/0003-digests.md.
 """
 
 import hashlib
@@ -15,7 +15,8 @@ from penstock_spec.plain import canonical, plain
 from penstock_spec.references import BUILT_IN_INPUTS
 from penstock_spec.resolve import ResolvedStep
 
-# Raised when the same arguments and inputs give another result, e.g. because a default that matters has changed.
+# Raised when the same arguments and inputs give another result, e.g. because a default that matters has
+# changed.
 KIND_CONTRACTS: Mapping[str, int] = {
     "ingest": 1,
     "split": 1,
@@ -30,14 +31,18 @@ _UNSAID = frozenset({"env", "secrets"})  # values that may be confidential are n
 
 
 def digest_of(data: Any) -> str:
-    """`sha256:<hex>` over the canonical JSON of any JSON value. SpecError where it is none, or larger than 1 MiB."""
+    """`sha256:<hex>` over the canonical JSON of any JSON value.
+
+    SpecError where it is none, or larger than 1 MiB.
+    """
     return "sha256:" + hashlib.sha256(canonical(plain(data, limit=1024 * 1024)).encode()).hexdigest()
 
 
 def run_digest(spec: PipelineSpec) -> str:
-    """The digest whose change starts a run: over steps, parameter declarations and secrets, as the user set them.
+    """The digest whose change starts a run: over steps, parameters and secrets, as the user set them.
 
-    Description, owner, policy and the descriptions of parameters do not count, nor does the order of the steps.
+    Description, owner, policy and the descriptions of parameters do not count, nor does the order of the
+    steps.
     """
     data = spec.as_set()
     parameters = [
@@ -121,7 +126,7 @@ def reusable_image(image: str) -> bool:
 
 
 def difference(step: str, old: Components | None, new: Components) -> str:
-    """Why a step runs: the first component in which it differs from before, in words of at most 256 characters.
+    """Why a step runs: the first component that differs from before, in words of at most 256 characters.
 
     Empty where nothing differs. Values of environment variables are never repeated.
     """

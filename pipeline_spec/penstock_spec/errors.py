@@ -96,7 +96,7 @@ def format_problems(problems: Sequence[Problem], limit: int = MESSAGE_LIMIT) -> 
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean "..."?` with the nearest of `known`, else the list of them when it is short, else nothing."""
+    """`Did you mean "..."?` with the nearest of `known`, else all of them when they are few, else nothing."""
     # Only names of nearly the same length can be near: this keeps a large file of mistakes quick to answer.
     candidates = sorted({one for one in known if one})
     near = [one for one in candidates if abs(len(one) - len(word)) <= max(3, len(word) // 2)][:300]

@@ -22,7 +22,7 @@ Source = tuple[str, str]  # a step and one of its outputs
 
 @dataclass(frozen=True)
 class CompiledPipeline:
-    """A pipeline without mistakes. Nodes of `graph` are step names; each edge carries `kinds`, why it is there.
+    """A pipeline without mistakes. Nodes of `graph` are step names; each edge says in `kinds` why it is there.
 
     `order` is the one topological order in which ties go by position in the file.
     """
@@ -93,10 +93,10 @@ def parse(raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None) -> P
 
 
 def compile_pipeline(raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None) -> CompiledPipeline:
-    """The executable form of a raw `spec` mapping. SpecError with every problem, and never any other exception.
+    """The executable form of a raw `spec`. SpecError with every problem, and never any other exception.
 
-    `applied` is the spec as the user sent it, where that is known: the API server silently drops fields that it does
-    not know, and a misspelt field must not pass for an absent one.
+    `applied` is the spec as the user sent it, where that is known: the API server silently drops fields that
+    it does not know, and a misspelt field must not pass for an absent one.
     """
     shape = object_shape(PipelineSpec)
     data = without_nulls(shape, plain(raw))

@@ -20,7 +20,10 @@ from penstock_spec.base import (
 
 
 class Lifecycle(StrEnum):
-    """Where a version stands. It moves forward only by evidence: a gate's verdict, an endpoint that serves."""
+    """Where a version stands.
+
+    It moves forward only by evidence: a gate's verdict, an endpoint that serves.
+    """
 
     CANDIDATE = "Candidate"
     APPROVED = "Approved"

@@ -22,7 +22,8 @@ PLURALS = {
 }
 SHORT_NAMES = {PIPELINE: "pl", PIPELINE_RUN: "plr", MODEL_VERSION: "mv", MODEL_ENDPOINT: "me"}
 
-# Labels on what the operator makes. They serve selection by people and by our informer; no decision rests on them.
+# Labels on what the operator makes. They serve selection by people and by our informer; no decision rests on
+# them.
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_NAME = "app.kubernetes.io/name"
 LABEL_COMPONENT = "app.kubernetes.io/component"
@@ -34,7 +35,8 @@ LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_ENDPOINT = f"{GROUP}/endpoint"
 LABEL_MODEL = f"{GROUP}/model"
 LABEL_MODEL_VERSION = f"{GROUP}/model-version"
-# sha256 (16 hex digits) of the manifest as we sent it: tells our own earlier creation from somebody else's object.
+# sha256 (16 hex digits) of the manifest as we sent it: tells our own earlier creation from somebody else's
+# object.
 LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
 # On a ConfigMap that describes a connection to data; a Secret of the same name holds its credentials.
 LABEL_CONNECTION = f"{GROUP}/connection"
@@ -130,7 +132,7 @@ class Reason(StrEnum):
 
 
 def short_hash(*parts: str, length: int = 10) -> str:
-    """The first `length` hexadecimal digits of the sha256 over `parts`, joined so that no two lists collide."""
+    """The first `length` hex digits of the sha256 over `parts`, joined so that no two lists collide."""
     joined = "".join(f"{len(part)}:{part}" for part in parts)
     return hashlib.sha256(joined.encode()).hexdigest()[:length]
 
@@ -145,12 +147,18 @@ def run_name(pipeline: str, generation: int, uid: str | None = None) -> str:
 
 
 def revision_name(pipeline: str, pipeline_uid: str, spec_digest: str) -> str:
-    """The ControllerRevision that freezes a spec; the uid keeps a re-created Pipeline off its predecessor's."""
+    """The ControllerRevision that freezes a spec.
+
+    The uid keeps a re-created Pipeline off its predecessor's.
+    """
     return f"{pipeline}-{short_hash(pipeline_uid, spec_digest)}"
 
 
 def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
-    """The Job of one attempt of one step: readable, at most 51 characters, and the lock against a second start."""
+    """The Job of one attempt of one step.
+
+    Readable, at most 51 characters, and the lock against a second start.
+    """
     readable = f"{run}-{step}"[:40].rstrip("-")
     return f"{readable}-{short_hash(run_uid, step, str(attempt))}"
 

@@ -1,7 +1,8 @@
-"""JSON as it comes from anywhere, brought into one form: bounded, without nulls that mean nothing, numbers canonical.
+"""JSON as it comes from anywhere, brought into one form: bounded, and with canonical numbers.
 
-1, 1.0 and 1e0 are the same number, and become the integer 1: the API server, kubectl and YAML readers each write them
-in their own way, and a digest must not see the difference. What a container gets is this same form.
+1, 1.0 and 1e0 are the same number, and become the integer 1: the API server, kubectl and YAML readers each
+write them in their own way, and a digest must not see the difference. What a container gets is this same
+form.
 """
 
 import json
@@ -20,12 +21,18 @@ _INT64 = 2**63
 
 
 def canonical(data: Any) -> str:
-    """The one text of a JSON value: sorted keys, no blanks, Unicode as it is. `data` must be plain (see `plain`)."""
+    """The one text of a JSON value.
+
+    Sorted keys, no blanks, Unicode as it is. `data` must be plain (see `plain`).
+    """
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def plain(data: Any, root: Path = ("spec",), limit: int = MAX_BYTES) -> Any:
-    """A copy of any JSON value in canonical form. SpecError where it is too deep, too large, or no JSON at all."""
+    """A copy of any JSON value in canonical form.
+
+    SpecError where it is too deep, too large, or no JSON at all.
+    """
     reader = _Reader(limit)
     copy = reader.read(data, root)
     if reader.problems:
@@ -114,7 +121,10 @@ class _Reader:
 
 
 def _number(value: float) -> int | float | None:
-    """The canonical number, or None where it is none. Whole numbers of 64 bits are integers, all others floats."""
+    """The canonical number, or None where it is none.
+
+    Whole numbers of 64 bits are integers, all others floats.
+    """
     if isinstance(value, int):
         if -_INT64 <= value < _INT64:
             return value

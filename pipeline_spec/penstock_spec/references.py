@@ -1,4 +1,4 @@
-"""What a step takes and gives, read from its raw data, so that it is known even where other parts of it are wrong."""
+"""What a step takes and gives, read from its raw data: known even where other parts of it are wrong."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +84,10 @@ class StepFacts:
 
 
 def read_steps(spec: Mapping[str, Any]) -> list[StepFacts]:
-    """The facts of every step that has at least a name, in the order of the file; of equal names, the first."""
+    """The facts of every step that has at least a name, in the order of the file.
+
+    Of equal names, the first.
+    """
     steps = spec.get("steps")
     facts: dict[str, StepFacts] = {}
     for position, step in enumerate(steps if isinstance(steps, list) else ()):

@@ -22,8 +22,9 @@ Values = Mapping[str, Any]
 class ResolvedStep:
     """A step with every parameter replaced by its value.
 
-    `arguments` is the kind's body as plain JSON, what the user set and nothing else; `body` is the same as a model.
-    `image` is empty where the built-in program runs. `secrets` maps the aliases that the step uses to Secrets.
+    `arguments` is the kind's body as plain JSON, what the user set and nothing else; `body` is the same as a
+    model. `image` is empty where the built-in program runs. `secrets` maps the aliases that the step uses to
+    Secrets.
     """
 
     name: str
@@ -72,7 +73,10 @@ def resolve_parameters(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str
 
 
 def resolve_step(spec: PipelineSpec, step: Step, values: Values) -> ResolvedStep:
-    """The step as its containers will see it. SpecError where a value does not fit the field it is used in."""
+    """The step as its containers will see it.
+
+    SpecError where a value does not fit the field it is used in.
+    """
     position = next(index for index, one in enumerate(spec.steps) if one.name == step.name)
     path = ("spec", "steps", position)
     body_shape = object_shape(KINDS[step.kind])

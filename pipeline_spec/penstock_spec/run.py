@@ -21,7 +21,8 @@ class PipelineRunSpec(SpecModel):
     )
     revision: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=63)] = Field(
         default="",
-        description="ControllerRevision that holds the frozen steps. Empty means the Pipeline as it is when the run starts.",
+        description="ControllerRevision that holds the frozen steps. Empty means the Pipeline as it is when "
+        "the run starts.",
     )
     generation: int = Field(
         default=0,

@@ -1,7 +1,7 @@
 """The models as plain descriptions of JSON: which fields, of which type, within which limits.
 
-Three readers need the same facts: the generator of the CRDs, the compiler's check of what was written, and the
-resolution of `...From` fields. They read them here, from the models, and nowhere else.
+Three readers need the same facts: the generator of the CRDs, the compiler's check of what was written, and
+the resolution of `...From` fields. They read them here, from the models, and nowhere else.
 """
 
 import types

@@ -205,7 +205,10 @@ class PipelineRunStatus(SpecModel):
 
 
 class LastStarted(SpecModel):
-    """The last run that a change of the spec started; the memory that keeps the same spec from starting twice."""
+    """The last run that a change of the spec started.
+
+    The memory that keeps the same spec from starting twice.
+    """
 
     digest: Digest = Field(description="Digest of the steps and parameters that were started.")
     generation: int = Field(description="Generation of the Pipeline at that time.")

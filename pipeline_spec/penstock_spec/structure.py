@@ -1,6 +1,7 @@
-"""Is the data of the shape that the API has? The same questions as the API server's, answered in our words, all at once.
+"""Is the data of the shape that the API has? The API server's questions, answered in our words, all at once.
 
-pydantic builds the models after this has found nothing; its own messages speak of Python and never reach a user.
+pydantic builds the models after this has found nothing; its own messages speak of Python and never reach a
+user.
 """
 
 import re

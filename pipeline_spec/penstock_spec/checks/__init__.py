@@ -1,4 +1,7 @@
-"""What must hold beyond the shape of the file. One module per subject; each finds all it can, whatever else is wrong."""
+"""What must hold beyond the shape of the file.
+
+One module per subject; each finds all it can, whatever else is wrong.
+"""
 
 from collections.abc import Mapping
 from typing import Any

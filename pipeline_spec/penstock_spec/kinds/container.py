@@ -69,7 +69,8 @@ class Container(SpecModel):
 
     image: ImageRef | None = Field(
         default=None,
-        description="Image to run, e.g. ghcr.io/acme/train:1.4. Without a tag, or with :latest, the step is never reused.",
+        description="Image to run, e.g. ghcr.io/acme/train:1.4. Without a tag, or with :latest, the step is "
+        "never reused.",
     )
     image_from: FromParameter | None = Field(default=None, description="The image is this parameter's value.")
     command: tuple[Argument, ...] = Field(
@@ -92,7 +93,8 @@ class Container(SpecModel):
     )
     arguments: JsonMap = Field(
         default_factory=dict,
-        description="Any JSON values, given as PENSTOCK_ARG_<NAME> and in /penstock/arguments.json. Null is refused.",
+        description="Any JSON values, given as PENSTOCK_ARG_<NAME> and in /penstock/arguments.json. Null is "
+        "refused.",
     )
     arguments_from: Annotated[Mapping[Identifier, FromParameter], MapLimits(properties=32, key_length=40)] = (
         Field(
@@ -102,7 +104,8 @@ class Container(SpecModel):
     )
     tables: TableFormat = Field(
         default=TableFormat.PARQUET,
-        description="Format in which input tables are laid out: data.parquet or data.csv, beside schema.json.",
+        description="Format in which input tables are laid out: data.parquet or data.csv, beside "
+        "schema.json.",
     )
     run_as_user: int | None = Field(
         default=None,

@@ -23,12 +23,14 @@ class Resources(SpecModel):
 
     cpu: Quantity | None = Field(
         default=None,
-        description="CPU reserved, in cores: 500m or 2. The limit is twice this, and at least 2 cores. Default: 250m.",
+        description="CPU reserved, in cores: 500m or 2. The limit is twice this, and at least 2 cores. "
+        "Default: 250m.",
     )
     cpu_from: FromParameter | None = Field(default=None, description="The CPU is this parameter's value.")
     memory: Quantity | None = Field(
         default=None,
-        description="Memory reserved, and the limit: more than this and the kernel ends the program. Default: 1Gi.",
+        description="Memory reserved, and the limit: more than this and the kernel ends the program. "
+        "Default: 1Gi.",
     )
     memory_from: FromParameter | None = Field(
         default=None, description="The memory is this parameter's value."
@@ -36,7 +38,10 @@ class Resources(SpecModel):
 
 
 class Deploy(SpecModel):
-    """Asks the endpoint to serve the model and waits until it does; waits for every gate of that model first."""
+    """Asks the endpoint to serve the model and waits until it does.
+
+    Waits for every gate of that model first.
+    """
 
     model: OutputRef = Field(description="The model to serve, as <step>.<output>: fit.model")
     endpoint: Name45 = Field(description="ModelEndpoint to create or update; its Service has the same name.")

@@ -29,7 +29,8 @@ class ObjectSource(SpecModel):
     cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one("key", "keyFrom"),)
 
     connection: ObjectName = Field(
-        description="ConfigMap labelled penstock.dev/connection; a Secret of the same name holds the credentials."
+        description="ConfigMap labelled penstock.dev/connection; a Secret of the same name holds the "
+        "credentials."
     )
     key: ObjectKey | None = Field(
         default=None, description="Key of the object in the connection's bucket: sales/2026.csv"
@@ -193,6 +194,7 @@ class Ingest(SpecModel):
     )
     container: Container | None = Field(
         default=None,
-        description="Your own program: reads /penstock/in/source, writes /penstock/out/table/data.csv or data.parquet; "
+        description="Your own program: reads /penstock/in/source, writes /penstock/out/table/data.csv or "
+        "data.parquet; "
         "schema and checks are then enforced on what it wrote.",
     )

@@ -28,7 +28,8 @@ class Split(SpecModel):
     table: OutputRef = Field(description="The table to cut, as <step>.<output>: data.table")
     fractions: Annotated[Mapping[Identifier, Fraction], MapLimits(properties=8, key_length=40)] = Field(
         min_length=2,
-        description="Share of rows per part; they must add up to 1. Each part becomes an output of this name.",
+        description="Share of rows per part; they must add up to 1. Each part becomes an output of this "
+        "name.",
     )
     stratify_by: ColumnName | None = Field(
         default=None, description="Column whose values keep their shares in every part, usually the target."
@@ -46,5 +47,6 @@ class Split(SpecModel):
     )
     container: Container | None = Field(
         default=None,
-        description="Your own program: reads /penstock/in/table, writes a table per part to /penstock/out/<part>.",
+        description="Your own program: reads /penstock/in/table, writes a table per part to "
+        "/penstock/out/<part>.",
     )

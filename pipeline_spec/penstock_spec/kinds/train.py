@@ -54,12 +54,13 @@ class FillNulls(SpecModel):
     columns: Columns = Field(
         default=(),
         max_length=1000,
-        description="Columns to fill. Empty means every feature that the strategy fits: numbers for Mean and Median.",
+        description="Columns to fill. Empty means every feature that the strategy fits: numbers for Mean and "
+        "Median.",
     )
 
 
 class Scale(SpecModel):
-    """Shifts numbers to mean 0 and scales them to standard deviation 1, both learned from the training rows."""
+    """Shifts numbers to mean 0 and scales them to standard deviation 1, learned from the training rows."""
 
     columns: Columns = Field(
         default=(), max_length=1000, description="Columns to scale. Empty means every number."
@@ -74,7 +75,10 @@ class EncodeMethod(StrEnum):
 
 
 class Encode(SpecModel):
-    """Turns texts into numbers; a text that training did not see becomes all zeros (OneHot) or -1 (Ordinal)."""
+    """Turns texts into numbers.
+
+    A text that training did not see becomes all zeros (OneHot) or -1 (Ordinal).
+    """
 
     method: EncodeMethod = Field(
         default=EncodeMethod.ONE_HOT, description="One column per text, or one number per text."
@@ -101,7 +105,8 @@ class Estimator(SpecModel):
         str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$", min_length=1, max_length=128)
     ] = Field(
         alias="class",
-        description="Class from the allow-list in docs/estimators.md: sklearn.ensemble.RandomForestClassifier",
+        description="Class from the allow-list in docs/estimators.md: "
+        "sklearn.ensemble.RandomForestClassifier",
     )
     parameters: JsonMap = Field(
         default_factory=dict,
@@ -149,6 +154,7 @@ class Train(SpecModel):
     seed_from: FromParameter | None = Field(default=None, description="The seed is this parameter's value.")
     container: Container | None = Field(
         default=None,
-        description="Your own program in any language: reads /penstock/in/train (and /penstock/in/validation), "
+        description="Your own program in any language: reads /penstock/in/train (and "
+        "/penstock/in/validation), "
         "writes /penstock/out/model/model.onnx; signature and profile are computed from the training table.",
     )
