@@ -61,6 +61,15 @@ def build_images(cluster: Cluster) -> dict[str, str]:
         references[image.name] = build_and_load(
             cluster, ROOT / image.dockerfile, f"penstock/{image.name}", inputs
         )
+    store = ensure(VERSITYGW)
+    references["store"] = build_and_load(
+        cluster,
+        ROOT / "images/versitygw.Dockerfile",
+        "penstock/versitygw",
+        [store / "versitygw"],
+        build_args={"STAGE": "prebuilt"},
+        context=store,
+    )
     return references
 
 
@@ -113,7 +122,7 @@ def install(cluster: Cluster, images: Mapping[str, str], values: Mapping[str, An
 def _image_values(reference: str) -> dict[str, str]:
     repository, _, tag = reference.rpartition(":")
     registry, _, path = repository.partition("/")
-    return {"registry": registry, "repository": path, "tag": tag, "pullPolicy": "IfNotPresent"}
+    return {"registry": registry, "repository": path, "tag": tag}
 
 
 @contextmanager
