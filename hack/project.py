@@ -12,10 +12,12 @@ from typing import Any
 
 from obstore.store import S3Store
 
+from hack.cluster.build import ensure
 from hack.cluster.cluster import Cluster
 from hack.cluster.errors import ClusterError
 from hack.cluster.images import build_and_load
 from hack.cluster.shell import run
+from hack.cluster.versions import VERSITYGW
 
 ROOT = Path(__file__).resolve().parent.parent
 RELEASE = "penstock"
