@@ -42,15 +42,15 @@ class InputError(ValueError):
 
 def check_names(signature: Signature, names: Iterable[str]) -> None:
     """Raise InputError when `names` are not exactly the model's columns, in whatever order."""
-    given = list(names)
+    given = set(names)
+    if given == signature.known:
+        return
     wanted = signature.names
-    unknown = [name for name in given if name not in set(wanted)]
-    if unknown:
+    if unknown := sorted(given - signature.known):
         raise InputError(f"unknown column {quoted(unknown[0])}{did_you_mean(unknown[0], wanted)}")
-    missing = [name for name in wanted if name not in set(given)]
-    if missing:
-        listed = ", ".join(quoted(name) for name in missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise InputError(f"{len(missing)} of {len(wanted)} columns missing: {listed}")
+    missing = [name for name in wanted if name not in given]
+    listed = ", ".join(quoted(name) for name in missing[:5]) + (", ..." if len(missing) > 5 else "")
+    raise InputError(f"{len(missing)} of {len(wanted)} columns missing: {listed}")
 
 
 def row_count(columns: Mapping[str, Cells]) -> int:

@@ -101,6 +101,13 @@ class Predictor:
         rows = row_count(columns)
         return self._decode(self._run(self.feed(columns)), rows)
 
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What a prediction holds: `prediction`, or `label` and, if the graph gives them, `probabilities`."""
+        if self.signature.task is Task.REGRESSION:
+            return ("prediction",)
+        return ("label", "probabilities")[: len(self._outputs)]
+
     def warm_up(self) -> None:
         """Answer one made-up row, so that a model that cannot answer is found at once. ModelError."""
         row: dict[str, Sequence[Scalar]] = {

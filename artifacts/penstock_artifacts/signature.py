@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -110,10 +111,15 @@ class Signature:
         if len(set(self.labels)) < len(self.labels):
             raise SignatureError("signature: labels must differ from each other")
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The feature columns' names in order."""
         return tuple(column.name for column in self.inputs)
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The feature columns' names as a set."""
+        return frozenset(self.names)
 
     def to_json(self) -> str:
         """The text of signature.json; the same signature always gives the same bytes."""

@@ -1,0 +1,47 @@
+"""`python -m penstock_server fetch` lays a model out; `python -m penstock_server serve` answers with it."""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from penstock_server import logs
+from penstock_server.settings import Settings, SettingsError
+from penstock_spec import contract
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m penstock_server", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, words in (("fetch", "download the model by its digest"), ("serve", "answer requests")):
+        command = commands.add_parser(name, help=words)
+        command.add_argument(
+            "--folder", type=Path, default=Path(contract.MODEL_FOLDER), help="the model's folder"
+        )
+    command.add_argument("--host", default="", help="address to listen on; default: all")
+    command.add_argument("--port", type=int, default=contract.SERVE_PORT, help="port to listen on")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command. The exit code: 0 done, 1 refused, 2 wrongly configured."""
+    started = time.perf_counter()
+    options = _options(arguments)
+    logs.configure()
+    try:
+        if options.command == "fetch":
+            from penstock_server.fetch import fetch  # noqa: PLC0415 - the store's client only where it is used
+
+            return fetch(os.environ, options.folder)
+        settings = Settings.read(os.environ, folder=options.folder, host=options.host, port=options.port)
+    except SettingsError as error:
+        logs.event("wrongly configured", level=logs.ERROR, reason=str(error))
+        return 2
+    from penstock_server.server import serve  # noqa: PLC0415 - fetch needs no HTTP server
+
+    return serve(settings, started)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

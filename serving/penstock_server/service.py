@@ -1,0 +1,92 @@
+"""The served model and whether it wants traffic. Loading, ready, draining: forward only."""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from penstock_artifacts.model import Predictor
+from penstock_server import describe
+from penstock_server.body import BodyReader
+from penstock_server.infer_request import RequestError, parse
+from penstock_server.metrics import Metrics
+from penstock_server.settings import Settings
+from penstock_server.verify import verify_folder
+
+# Smaller requests are answered on the event loop: handing them to a thread costs more than answering them.
+_INLINE_BYTES = 16 * 1024
+
+
+class Phase(StrEnum):
+    """What the server is doing."""
+
+    LOADING = "Loading"
+    READY = "Ready"
+    DRAINING = "Draining"
+
+
+class Service:
+    """One model, its figures and its phase."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is loaded yet."""
+        self.settings = settings
+        self.metrics = Metrics(settings)
+        self.bodies = BodyReader(settings.limits)
+        self.phase = Phase.LOADING
+        self._predictor: Predictor | None = None
+        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="infer")
+
+    @property
+    def predictor(self) -> Predictor:
+        """The loaded model. RequestError 503 before it is there."""
+        if self._predictor is None:
+            raise RequestError("the model is still being loaded; try again", status=503)
+        return self._predictor
+
+    async def load(self) -> None:
+        """Check every file of the model, load it, let it answer once: only then it is ready."""
+        predictor = await asyncio.get_running_loop().run_in_executor(self._pool, self._load)
+        self._predictor = predictor
+        self.metrics.loaded(predictor.signature.task)
+        if self.phase is Phase.LOADING:
+            self.phase = Phase.READY
+            self.metrics.ready.set(1)
+
+    def _load(self) -> Predictor:
+        verify_folder(self.settings.folder, self.settings.manifest, self.settings.digest)
+        predictor = Predictor(self.settings.folder)
+        predictor.warm_up()
+        return predictor
+
+    def drain(self) -> None:
+        """Ask for no more traffic; what still comes is answered."""
+        self.phase = Phase.DRAINING
+        self.metrics.ready.set(0)
+
+    def check_ready(self) -> None:
+        """RequestError 503 unless the model answers and wants traffic."""
+        if self.phase is Phase.DRAINING:
+            raise RequestError("the server is shutting down", status=503)
+        _ = self.predictor
+
+    async def infer(self, body: bytes) -> bytes:
+        """The answer to an inference request, as JSON. RequestError, InputError or ModelError in words."""
+        predictor = self.predictor
+        if len(body) <= _INLINE_BYTES:
+            return self._infer(predictor, body)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._infer, predictor, body)
+
+    def _infer(self, predictor: Predictor, body: bytes) -> bytes:
+        request = parse(body, predictor.signature, predictor.answers, self.settings.limits.rows)
+        prediction = predictor.predict(request.columns)
+        self.metrics.rows.inc(request.rows)
+        answer = describe.answer(self.settings, predictor.signature, request, prediction)
+        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    def describe(self) -> Mapping[str, Any]:
+        """The model's metadata."""
+        return describe.model(self.settings, self.predictor)

@@ -1,0 +1,97 @@
+"""What the server is told: which model, where it lies, its limits. From the environment, checked at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock_spec import contract
+
+_MEBIBYTE = 1024 * 1024
+
+
+class SettingsError(ValueError):
+    """A variable is missing or unusable; the message names it and says what to set."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request, and all of them together, may ask of the server."""
+
+    body_bytes: int = 10 * _MEBIBYTE  # of one request
+    waiting_bytes: int = 64 * _MEBIBYTE  # of all bodies held at one time
+    body_seconds: int = 30  # until a body has arrived
+    rows: int = 50_000  # of one request
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between two servers."""
+
+    model: str
+    version: str
+    digest: str
+    endpoint: str
+    folder: Path
+    host: str
+    port: int
+    drain_seconds: (
+        int  # how long it still answers after SIGTERM, so that every proxy has taken it off its list
+    )
+    stop_seconds: int  # how long it then waits for requests in flight
+    threads: int  # that work on large requests
+    limits: Limits
+
+    @property
+    def manifest(self) -> Path:
+        """The manifest that `fetch` left beside the model's folder."""
+        return self.folder.parent / contract.MODEL_MANIFEST
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], *, folder: Path, host: str, port: int) -> "Settings":
+        """Settings from the variables of `contract` and the PENSTOCK_SERVE_* limits. SettingsError."""
+        return cls(
+            model=required(environment, contract.MODEL_NAME_VARIABLE),
+            version=required(environment, contract.MODEL_VERSION_VARIABLE),
+            digest=digest(environment),
+            endpoint=environment.get(contract.ENDPOINT_VARIABLE, ""),
+            folder=folder,
+            host=host,
+            port=port,
+            drain_seconds=_number(environment, "PENSTOCK_SERVE_DRAIN_SECONDS", 5, minimum=0),
+            stop_seconds=_number(environment, "PENSTOCK_SERVE_STOP_SECONDS", 20),
+            threads=_number(environment, "PENSTOCK_SERVE_THREADS", 2),
+            limits=Limits(
+                body_bytes=_number(environment, "PENSTOCK_SERVE_BODY_BYTES", Limits.body_bytes),
+                waiting_bytes=_number(environment, "PENSTOCK_SERVE_WAITING_BYTES", Limits.waiting_bytes),
+                body_seconds=_number(environment, "PENSTOCK_SERVE_BODY_SECONDS", Limits.body_seconds),
+                rows=_number(environment, "PENSTOCK_SERVE_ROWS", Limits.rows),
+            ),
+        )
+
+
+def required(environment: Mapping[str, str], name: str) -> str:
+    """The variable's value. SettingsError when it is absent or empty."""
+    value = environment.get(name, "")
+    if not value:
+        raise SettingsError(
+            f"the environment variable {name} is not set; the operator sets it on every server"
+        )
+    return value
+
+
+def digest(environment: Mapping[str, str]) -> str:
+    """The digest that the model must have. SettingsError when it is not sha256:<64 hex digits>."""
+    value = required(environment, contract.MODEL_DIGEST_VARIABLE)
+    algorithm, _, digits = value.partition(":")
+    if algorithm != "sha256" or len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
+        raise SettingsError(f"{contract.MODEL_DIGEST_VARIABLE} must be sha256: and 64 hexadecimal digits")
+    return value
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, *, minimum: int = 1) -> int:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text) < minimum:
+        raise SettingsError(f"{name} must be a whole number of at least {minimum}")
+    return int(text)
