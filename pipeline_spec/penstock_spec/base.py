@@ -136,11 +136,10 @@ OutputRef = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?\.[a-z][a-z0-9_]*$", min_length=3, max_length=81),
 ]
-Quantity = Annotated[
+Cpu = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]{1,3})?m?$", min_length=1, max_length=20)]
+Memory = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^([0-9]+(\.[0-9]{1,3})?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", min_length=1, max_length=20
-    ),
+    StringConstraints(pattern=r"^[0-9]+(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?$", min_length=1, max_length=20),
 ]
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=128)]
 ImageRef = Annotated[

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from penstock_spec.base import Digest, Rule, SpecModel
+from penstock_spec.base import Cpu, Digest, Memory, Rule, SpecModel
 from penstock_spec.kinds.deploy import EndpointScale
 
 VersionName = Annotated[
@@ -25,13 +25,11 @@ class ServedModel(SpecModel):
 class EndpointResources(SpecModel):
     """What each serving pod asks of the cluster."""
 
-    cpu: Annotated[str, StringConstraints(pattern=r"^([0-9]+(\.[0-9]{1,3})?)m?$", max_length=20)] = Field(
+    cpu: Cpu = Field(
         default="100m",
         description="CPU reserved per pod, in cores. The limit is twice this, and at least 2 cores.",
     )
-    memory: Annotated[
-        str, StringConstraints(pattern=r"^([0-9]+(\.[0-9]{1,3})?)(M|G|Mi|Gi)$", max_length=20)
-    ] = Field(default="512Mi", description="Memory reserved per pod, and its limit.")
+    memory: Memory = Field(default="512Mi", description="Memory reserved per pod, and its limit.")
 
 
 class ModelEndpointSpec(SpecModel):

@@ -59,9 +59,10 @@ class Entries:
 
 @dataclass(frozen=True)
 class Free:
-    """Any JSON; `is_map` where it must be an object."""
+    """Any JSON; `is_map` where it must be an object, of at most `max_entries`."""
 
     is_map: bool
+    max_entries: int = 64
 
 
 @dataclass(frozen=True)

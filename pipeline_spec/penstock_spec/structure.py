@@ -20,7 +20,8 @@ _PATTERNS = {  # what a pattern means, for people
     r"^[a-z]([-a-z0-9]*[a-z0-9])?$": "Use lower-case letters, digits and dashes, a letter first: my-name.",
     r"^[a-z][a-z0-9_]*$": "Use lower-case letters, digits and underscores, a letter first: my_name.",
     r"^[a-z]([-a-z0-9]*[a-z0-9])?\.[a-z][a-z0-9_]*$": "Write it as <step>.<output>, for example split.train.",
-    r"^([0-9]+(\.[0-9]{1,3})?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$": "Write a Kubernetes quantity: 500m, 2, 512Mi, 4Gi.",
+    r"^[0-9]+(\.[0-9]{1,3})?m?$": "Write cores, 2 or 0.5, or thousandths of one, 500m.",
+    r"^[0-9]+(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?$": "Write bytes with a unit: 512Mi or 4Gi.",
 }
 
 
@@ -207,6 +208,13 @@ def _check_free(shape: Free, data: Any, path: Path, report: Report) -> None:
     if shape.is_map and not isinstance(data, Mapping):
         report(path, SpecReason.WRONG_TYPE, f"is {said(data)}, not a mapping", "Write name: value below it.")
         return
+    if shape.is_map and len(data) > shape.max_entries:
+        report(
+            path,
+            SpecReason.TOO_LARGE,
+            f"has {len(data)} entries, more than {shape.max_entries}",
+            "Use fewer.",
+        )
     _check_free_value(data, path, report)
 
 

@@ -111,7 +111,7 @@ class Container(SpecModel):
         default=None,
         ge=1,
         le=2147483647,
-        description="Numeric user to run as; root is never allowed. Default: 65532.",
+        description="Numeric user to run as; root is never allowed. Without it, 65532.",
     )
     use_image_user: bool = Field(
         default=False,

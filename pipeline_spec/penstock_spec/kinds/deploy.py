@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from penstock_spec.base import FromParameter, Name45, OutputRef, Quantity, Rule, SpecModel, at_most_one
+from penstock_spec.base import Cpu, FromParameter, Memory, Name45, OutputRef, Rule, SpecModel, at_most_one
 
 
 class EndpointScale(SpecModel):
@@ -21,16 +21,14 @@ class Resources(SpecModel):
         at_most_one("memory", "memoryFrom"),
     )
 
-    cpu: Quantity | None = Field(
-        default=None,
-        description="CPU reserved, in cores: 500m or 2. The limit is twice this, and at least 2 cores. "
-        "Default: 250m.",
+    cpu: Cpu = Field(
+        default="250m",
+        description="CPU reserved, in cores: 500m or 2. The limit is twice this, and at least 2 cores.",
     )
     cpu_from: FromParameter | None = Field(default=None, description="The CPU is this parameter's value.")
-    memory: Quantity | None = Field(
-        default=None,
-        description="Memory reserved, and the limit: more than this and the kernel ends the program. "
-        "Default: 1Gi.",
+    memory: Memory = Field(
+        default="1Gi",
+        description="Memory reserved, and the limit: more than this and the kernel ends the program.",
     )
     memory_from: FromParameter | None = Field(
         default=None, description="The memory is this parameter's value."

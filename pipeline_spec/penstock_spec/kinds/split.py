@@ -38,9 +38,8 @@ class Split(SpecModel):
         default=None,
         description="Column that names an entity (patient, customer); rows of one entity stay in one part.",
     )
-    salt: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        default=None,
-        description="Text mixed into the hash; another salt cuts differently. Default: the empty text.",
+    salt: Annotated[str, StringConstraints(max_length=64)] = Field(
+        default="", description="Text mixed into the hash; another salt cuts differently."
     )
     salt_from: FromParameter | None = Field(
         default=None, description="The salt is this parameter's value, as text."

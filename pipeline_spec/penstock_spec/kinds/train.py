@@ -145,11 +145,11 @@ class Train(SpecModel):
         "Empty means: numbers filled by Median, texts filled by MostFrequent and encoded OneHot.",
     )
     estimator: Estimator | None = Field(default=None, description="The scikit-learn class that learns.")
-    seed: int | None = Field(
-        default=None,
+    seed: int = Field(
+        default=0,
         ge=0,
         le=4294967295,
-        description="Seed of every random choice, so that a run repeats. Default: 0.",
+        description="Seed of every random choice, so that a run repeats.",
     )
     seed_from: FromParameter | None = Field(default=None, description="The seed is this parameter's value.")
     container: Container | None = Field(

@@ -83,7 +83,7 @@ class Validate(SpecModel):
     positive: Annotated[str, StringConstraints(max_length=128)] | None = Field(
         default=None,
         description="Label that counts as positive for precision, recall, f1, brier with two classes. "
-        "Default: true for Booleans, else the last label in sorted order.",
+        "Without it: true for Booleans, else the last label in sorted order.",
     )
     on_inconclusive: OnInconclusive = Field(
         default=OnInconclusive.FAIL,
