@@ -22,7 +22,7 @@ Source = tuple[str, str]  # a step and one of its outputs
 
 @dataclass(frozen=True)
 class CompiledPipeline:
-    """A pipeline without mistakes. Nodes of `graph` are step names; each edge says in `kinds` why it is there.
+    """A pipeline without mistakes. Nodes of `graph` are step names; each edge says why in `kinds`.
 
     `order` is the one topological order in which ties go by position in the file.
     """

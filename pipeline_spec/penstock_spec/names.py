@@ -99,13 +99,14 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = "QuotaExceeded"
     SCHEDULING = "Scheduling"
     PULLING_IMAGE = "PullingImage"
+    FETCHING = "Fetching"  # the inputs of a user's program are being laid out
+    PUBLISHING = "Publishing"  # what a user's program wrote is being checked and stored
     INGESTING = "Ingesting"
     SPLITTING = "Splitting"
     TRAINING = "Training"
     VALIDATING = "Validating"
     DEPLOYING = "Deploying"
     RUNNING = "Running"
-    BACKING_OFF = "BackingOff"
     # step, at its end
     COMPLETED = "Completed"
     UNCHANGED = "Unchanged"  # reused: the digest of what determines the result is known
