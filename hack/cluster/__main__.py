@@ -11,7 +11,7 @@ from hack.cluster import bare, build, kind, provider, teardown
 from hack.cluster.cluster import load
 from hack.cluster.errors import ClusterError
 from hack.cluster.images import build_and_load
-from hack.cluster.paths import REPO, cache_home
+from hack.cluster.paths import REPO, Paths, cache_home
 from hack.cluster.shell import say
 from hack.cluster.versions import ALL_TOOLS, BARE_TOOLS
 
@@ -104,7 +104,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _start(arguments: argparse.Namespace) -> int:
-    print(f"KUBECONFIG={bare.start(arguments.name).kubeconfig}")
+    print(f"KUBECONFIG={provider.up(arguments.name, 'bare').kubeconfig}")
     return 0
 
 
@@ -127,6 +127,8 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
+    if Paths(arguments.name).record.exists() and load(arguments.name).provider != "bare":
+        raise ClusterError(f"cluster {arguments.name} is not a bare one: use `down`")
     teardown.clean(arguments.name)
     if arguments.cache:
         teardown.remove_folder(cache_home())

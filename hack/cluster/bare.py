@@ -70,14 +70,14 @@ class _Start:
         self.namespace.ensure()
         cgroups.ensure(self.paths.name)
         pki.ensure(self.paths, self.ranges)
+        described = cluster(self.paths.name)
+        described.link_programs()
+        described.save()
         reference, archive = sandbox_image()
         components.configure(self.paths, self.ranges, reference)
         started = self._start_servers(reference, archive)
         Objects(self.paths, self.kubectl).apply()
         self._wait_for_node(since if self.servers.kubelet.name in started else 0)
-        described = cluster(self.paths.name)
-        described.link_programs()
-        described.save()
         if started:
             say(
                 f"cluster {self.paths.name} is up ({time.monotonic() - began:.1f} s): "

@@ -56,11 +56,6 @@ def forget(name: str) -> None:
     Paths(name).record.unlink(missing_ok=True)
 
 
-def known() -> list[str]:
-    """The names of all clusters on record."""
-    return sorted(record.parent.name for record in Paths("x").root.parent.glob("*/cluster.json"))
-
-
 def executable(path: str | Path) -> str:
     """``path`` as a full path with links kept (a link's name may decide what a program does)."""
     return str(Path(path).absolute())

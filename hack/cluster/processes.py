@@ -69,7 +69,10 @@ class Process:
         record = self.record()
         if record is None or not record.alive() or record.command != self._command():
             return False
-        return Path(f"/proc/{record.pid}/ns/net").stat().st_ino == namespace
+        try:
+            return Path(f"/proc/{record.pid}/ns/net").stat().st_ino == namespace
+        except FileNotFoundError:  # it has just ended
+            return False
 
     def start(self, enter: Sequence[str]) -> None:
         """Start it in a session of its own and record it.
@@ -79,14 +82,17 @@ class Process:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.record_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
-            child = subprocess.Popen(
-                [*enter, *self.argv],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd="/",
-                start_new_session=True,
-            )
+            try:
+                child = subprocess.Popen(
+                    [*enter, *self.argv],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd="/",
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise ClusterError(f"{self.name} cannot be started: {error}") from error
         started = _start_time(child.pid)
         if started is None:
             raise ClusterError(f"{self.name} ended at once; {tail(self.log)}")

@@ -6,6 +6,7 @@ from typing import cast, get_args
 from hack.cluster import bare, current, docker, kind, teardown
 from hack.cluster.cluster import Cluster, ProviderName, load
 from hack.cluster.errors import ClusterError, Missing
+from hack.cluster.paths import Paths
 
 
 def choose(wish: str | None = None) -> ProviderName:
@@ -29,8 +30,19 @@ def choose(wish: str | None = None) -> ProviderName:
 
 
 def up(name: str, wish: str | None = None) -> Cluster:
-    """Bring a cluster up by the chosen provider, or make sure that it is."""
-    start = {"bare": bare.start, "kind": kind.up, "current": current.up}[choose(wish)]
+    """Bring a cluster up by the chosen provider, or make sure that it is.
+
+    A cluster that is there stays with its provider; ClusterError when ``wish`` or CLUSTER asks for another.
+    """
+    wish = wish or os.environ.get("CLUSTER") or None
+    there = load(name).provider if Paths(name).record.exists() else None
+    chosen = there if there is not None and wish is None else choose(wish)
+    if there is not None and chosen != there:
+        raise ClusterError(
+            f"cluster {name} was brought up by {there}, not by {chosen}: take it down first "
+            f"(python3 -m hack.cluster down --name {name}) or use another name"
+        )
+    start = {"bare": bare.start, "kind": kind.up, "current": current.up}[chosen]
     return start(name)
 
 

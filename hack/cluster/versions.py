@@ -87,7 +87,7 @@ VERSITYGW = _single(
     prints="1.8.0",
     flags="-X main.Version=v1.8.0",
 )
-KIND = _single("kind", "sigs.k8s.io/kind", "0.30.0", "sigs.k8s.io/kind", "version", prints="v0.30.0")
+KIND = _single("kind", "sigs.k8s.io/kind", "0.32.0", "sigs.k8s.io/kind", "version", prints="v0.32.0")
 
 BARE_TOOLS = (KUBERNETES_TOOL, ETCD, COREDNS, HELM, VERSITYGW)
 """What a bare cluster and the demo on it need, the slowest first."""
