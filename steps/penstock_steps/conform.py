@@ -1,0 +1,172 @@
+"""Holds a frame to a declared schema, and infers what is not declared, over all rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from penstock_spec.kinds.ingest import Column, ColumnType, Nulls, OtherColumns, Role, TableSchema
+from penstock_steps.problems import Problem, columns_problem, did_you_mean, shown, value_problem
+from penstock_steps.tables import NUMERIC, POLARS_TYPES, Table, TableColumn
+
+TRUE = ("true", "1", "yes")
+FALSE = ("false", "0", "no")
+_READABLE = {
+    ColumnType.NUMBER: "are not a finite Number",
+    ColumnType.INTEGER: "are not an Integer of 64 bits",
+    ColumnType.BOOLEAN: "are not a Boolean (true, false, 1, 0, yes, no)",
+    ColumnType.STRING: "are not text",
+}
+# Whole numbers up to here are exact in a 64-bit float: 3.0 is the Integer 3.
+_EXACT = float(1 << 53)
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """The typed table, with null where a cell could not be read, and everything that is wrong with it."""
+
+    table: Table
+    problems: Sequence[Problem]
+
+
+def conform(raw: pl.DataFrame, schema: TableSchema) -> Conformed:
+    """The frame (texts, or typed) as a table in the file's order of columns, and all violations with counts."""
+    declared = {column.name: column for column in schema.columns}
+    problems = _missing(raw, declared) + _others(raw, schema, declared)
+    targets = [column.name for column in schema.columns if column.role is Role.TARGET]
+    if len(targets) > 1:
+        problems.append(columns_problem(f"columns {', '.join(map(shown, targets))} are all Target; keep one"))
+    columns: list[TableColumn] = []
+    cells: list[pl.Series] = []
+    for name in raw.columns:
+        rule = declared.get(name)
+        if rule is None and schema.other_columns is not OtherColumns.INFER:
+            continue
+        series, column = (
+            _inferred(raw[name]) if rule is None else (_read(raw[name], rule.type), _column(rule))
+        )
+        if rule is not None:
+            problems += _violations(raw[name], series, rule)
+        columns.append(column)
+        cells.append(series)
+    return Conformed(Table(pl.DataFrame(cells), columns), problems)
+
+
+def _column(rule: Column) -> TableColumn:
+    return TableColumn(rule.name, rule.type, rule.role)
+
+
+def _missing(raw: pl.DataFrame, declared: dict[str, Column]) -> list[Problem]:
+    spare = [name for name in raw.columns if name not in declared]
+    return [
+        columns_problem(f"column {shown(name)} is missing{did_you_mean(name, spare)}")
+        for name in declared
+        if name not in raw.columns
+    ]
+
+
+def _others(raw: pl.DataFrame, schema: TableSchema, declared: dict[str, Column]) -> list[Problem]:
+    if schema.other_columns is not OtherColumns.REFUSE:
+        return []
+    return [
+        columns_problem(f"column {shown(name)} is not in the schema{did_you_mean(name, list(declared))}")
+        for name in raw.columns
+        if name not in declared
+    ]
+
+
+def _read(series: pl.Series, wanted: ColumnType) -> pl.Series:
+    """The cells as `wanted`, null where a cell is missing or cannot be read so."""
+    if series.dtype == pl.String:
+        return _PARSERS[wanted](series)
+    if wanted is ColumnType.STRING:
+        return series.cast(pl.String)
+    if wanted is ColumnType.BOOLEAN and series.dtype != pl.Boolean:
+        numbers = series.cast(pl.Float64)
+        return (
+            numbers.to_frame()
+            .select(pl.when(pl.first().is_in([0.0, 1.0])).then(pl.first() == 1.0).otherwise(None))
+            .to_series()
+        )
+    if wanted is ColumnType.INTEGER and series.dtype == pl.Float64:
+        return _whole(series)
+    return _finite(series.cast(POLARS_TYPES[wanted]))
+
+
+def _number(series: pl.Series) -> pl.Series:
+    return _finite(series.str.strip_chars().cast(pl.Float64, strict=False))
+
+
+def _finite(series: pl.Series) -> pl.Series:
+    if series.dtype != pl.Float64:
+        return series
+    return (
+        series.to_frame().select(pl.when(pl.first().is_finite()).then(pl.first()).otherwise(None)).to_series()
+    )
+
+
+def _integer(series: pl.Series) -> pl.Series:
+    exact = series.str.strip_chars().cast(pl.Int64, strict=False)
+    return exact.zip_with(exact.is_not_null(), _whole(_number(series)))
+
+
+def _whole(numbers: pl.Series) -> pl.Series:
+    """Floats that stand for whole numbers, such as 3.0, as integers; the others null."""
+    whole = pl.first().is_finite() & (pl.first() == pl.first().floor()) & (pl.first().abs() <= _EXACT)
+    return (
+        numbers.to_frame().select(pl.when(whole).then(pl.first()).otherwise(None).cast(pl.Int64)).to_series()
+    )
+
+
+def _boolean(series: pl.Series) -> pl.Series:
+    lowered = series.str.strip_chars().str.to_lowercase()
+    known = (
+        pl.when(pl.first().is_in(TRUE)).then(True).when(pl.first().is_in(FALSE)).then(False).otherwise(None)
+    )
+    return lowered.to_frame().select(known.cast(pl.Boolean).alias(series.name)).to_series()
+
+
+_PARSERS = {
+    ColumnType.NUMBER: _number,
+    ColumnType.INTEGER: _integer,
+    ColumnType.BOOLEAN: _boolean,
+    ColumnType.STRING: lambda series: series,
+}
+
+
+def _inferred(series: pl.Series) -> tuple[pl.Series, TableColumn]:
+    """The narrowest type that reads all cells. A column without any value is kept, but is no feature."""
+    if series.null_count() == len(series):
+        return series.cast(pl.String), TableColumn(series.name, ColumnType.STRING, Role.IGNORE)
+    if series.dtype != pl.String:
+        by_type = {
+            pl.Int64: ColumnType.INTEGER,
+            pl.Float64: ColumnType.NUMBER,
+            pl.Boolean: ColumnType.BOOLEAN,
+        }
+        type_ = by_type[type(series.dtype)]
+        return series, TableColumn(series.name, type_)
+    for type_ in (ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER):
+        typed = _PARSERS[type_](series)
+        words = series.str.to_lowercase().is_in(("true", "false")).all()
+        if typed.null_count() == series.null_count() and (type_ is not ColumnType.BOOLEAN or words):
+            return typed, TableColumn(series.name, type_)
+    return series, TableColumn(series.name, ColumnType.STRING)
+
+
+def _violations(raw: pl.Series, series: pl.Series, rule: Column) -> list[Problem]:
+    found = [(series.null_count() - raw.null_count(), _READABLE[rule.type])]
+    if rule.nulls is Nulls.REFUSE:
+        found.append((raw.null_count(), "are missing"))
+    if rule.type in NUMERIC:
+        if rule.minimum is not None:
+            found.append((int((series < rule.minimum).sum()), f"are below the minimum {rule.minimum:g}"))
+        if rule.maximum is not None:
+            found.append((int((series > rule.maximum).sum()), f"are above the maximum {rule.maximum:g}"))
+    if rule.values and rule.type is ColumnType.STRING:
+        strange = series.drop_nulls().is_in(list(rule.values)).not_()
+        found.append((int(strange.sum()), f"are none of the {len(rule.values)} allowed"))
+    if rule.unique:
+        present = series.drop_nulls()
+        found.append((len(present) - present.n_unique(), "repeat an earlier one"))
+    return [value_problem(rule.name, count, words) for count, words in found if count]

@@ -1,0 +1,135 @@
+"""The three ways in which our image takes part in a step, and how each one ends.
+
+    run       fetch the inputs, do the built-in work, store the outputs: one process
+    fetch     lay the inputs out for a user's program
+    publish   check and store what a user's program wrote
+
+Exit code 0 with a Result in the termination message, or 1 with a Failure. A fault of our own leaves no message: the
+kubelet then takes the last lines of the log, which name the exception and where it happened.
+"""
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from penstock_artifacts.errors import ArtifactCorrupt, ArtifactMissing, StoreUnavailable
+from penstock_artifacts.store import Store, store_from
+from penstock_spec import contract
+from penstock_spec.contract import Failure, Result, Task
+from penstock_spec.names import FailureClass
+from penstock_steps.errors import StepError, invalid_result
+from penstock_steps.workspace import Workspace, say
+
+# Imported only when asked for: fetch and publish of files must start without data frames and scikit-learn.
+_BUILT_IN = {
+    "ingest": "penstock_steps.ingest",
+    "split": "penstock_steps.split",
+    "train": "penstock_steps.train",
+    "validate": "penstock_steps.validate",
+}
+
+
+def execute(mode: str, workspace: Workspace) -> int:
+    """Do `mode` (run, fetch, publish) for the Task in the workspace's environment; gives the exit code."""
+    try:
+        task = Task.from_json(workspace.environment[contract.TASK_VARIABLE])
+        outcome: Result | Failure | None = _MODES[mode](task, workspace)
+        if outcome is not None:
+            _tell(workspace, _encoded(outcome))
+    except StepError as error:
+        return _fail(workspace, Failure(error.failure_class, error.message))
+    except StoreUnavailable as error:
+        return _fail(workspace, Failure(FailureClass.STORE_UNAVAILABLE, str(error)))
+    except (ArtifactMissing, ArtifactCorrupt) as error:
+        return _fail(workspace, Failure(FailureClass.INVALID_RESULT, str(error)))
+    except MemoryError:
+        return _fail(workspace, Failure(FailureClass.OUT_OF_MEMORY, "the program could not get more memory"))
+    except Exception as error:  # noqa: BLE001 - the rim: whatever it is must not print values of rows
+        _confess(error)
+        return 1
+    return 0
+
+
+def _run(task: Task, workspace: Workspace) -> Result:
+    store = store_from(workspace.environment, task.namespace)
+    _fetch_inputs(task, workspace, store)
+    for name in task.outputs:
+        workspace.fresh(workspace.output(name))
+    module = importlib.import_module(_BUILT_IN[task.kind])
+    work: Callable[[Task, Workspace, Store], Result] = module.run
+    result = work(task, workspace, store)
+    if result.unchanged:
+        say(result.message)
+        return result
+    say(result.message)
+    return replace(result, outputs=store_outputs(task, workspace, store))
+
+
+def store_outputs(task: Task, workspace: Workspace, store: Store) -> Mapping[str, str]:
+    """Store every declared output's folder; gives the digests by name."""
+    digests = {}
+    for name, type_ in task.outputs.items():
+        digests[name] = store.put_folder(workspace.output(name), type_)
+        say(f"stored {name}: {digests[name]}")
+    return digests
+
+
+def _fetch_inputs(task: Task, workspace: Workspace, store: Store) -> None:
+    for name, one in task.inputs.items():
+        manifest = store.get_folder(one.digest, workspace.fresh(workspace.input(name)))
+        if manifest.type != one.type:
+            raise invalid_result(f"input {name} is of type {manifest.type}, the step needs {one.type}")
+        size = sum(entry.size for entry in manifest.files)
+        say(f"fetched {name}: {len(manifest.files)} files, {size} bytes, {one.digest}")
+
+
+def _fetch(task: Task, workspace: Workspace) -> None:
+    from penstock_steps import layout  # noqa: PLC0415 - not needed by run
+
+    store = store_from(workspace.environment, task.namespace)
+    _fetch_inputs(task, workspace, store)
+    layout.prepare(task, workspace)
+
+
+def _publish(task: Task, workspace: Workspace) -> Result:
+    from penstock_steps import publish  # noqa: PLC0415 - not needed by run
+
+    return publish.publish(task, workspace, store_from(workspace.environment, task.namespace))
+
+
+_MODES: Mapping[str, Callable[[Task, Workspace], Result | None]] = {
+    "run": _run,
+    "fetch": _fetch,
+    "publish": _publish,
+}
+MODES = tuple(_MODES)
+
+
+def _encoded(outcome: Result | Failure) -> str:
+    try:
+        return contract.encode(outcome)
+    except ValueError as error:
+        raise invalid_result(str(error)) from error
+
+
+def _fail(workspace: Workspace, failure: Failure) -> int:
+    say(f"{failure.failure_class}: {failure.message}")
+    _tell(workspace, contract.encode(failure))
+    return 1
+
+
+def _tell(workspace: Workspace, text: str) -> None:
+    workspace.termination.write_text(text, encoding="utf-8")
+
+
+def _confess(error: BaseException) -> None:
+    """Type and place of an exception that nobody expected. Its text is left out: it may quote values of rows."""
+    lines = [
+        f"  {frame.filename}:{frame.lineno} in {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    sys.stderr.write(
+        "\n".join([*lines[-12:], f"unexpected {type(error).__name__}: this is a fault of Penstock", ""])
+    )
