@@ -46,8 +46,17 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
             StepState.CANCELLED,
         }
     ),
+    # An observation may come late: what was queued may be seen again when it has ended already.
     StepState.QUEUED: frozenset(
-        {StepState.STARTING, StepState.RUNNING, StepState.FAILED, StepState.CANCELLED}
+        {
+            StepState.STARTING,
+            StepState.RUNNING,
+            StepState.SUCCEEDED,
+            StepState.REUSED,
+            StepState.RETRYING,
+            StepState.FAILED,
+            StepState.CANCELLED,
+        }
     ),
     StepState.STARTING: frozenset(
         {
