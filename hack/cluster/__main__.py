@@ -11,8 +11,7 @@ from hack.cluster import bare, build, kind, provider, teardown
 from hack.cluster.cluster import load
 from hack.cluster.errors import ClusterError
 from hack.cluster.images import build_and_load
-from hack.cluster.paths import REPO, Paths, cache_home
-from hack.cluster.shell import say
+from hack.cluster.paths import REPO, Paths
 from hack.cluster.versions import ALL_TOOLS, BARE_TOOLS
 
 _DEFAULT = "penstock"
@@ -131,8 +130,7 @@ def _clean(arguments: argparse.Namespace) -> int:
         raise ClusterError(f"cluster {arguments.name} is not a bare one: use `down`")
     teardown.clean(arguments.name)
     if arguments.cache:
-        teardown.remove_folder(cache_home())
-        say(f"{cache_home()} is deleted")
+        teardown.clean_cache()
     return 0
 
 

@@ -1,6 +1,7 @@
 """Images without a container engine: buildah, with a store of its own in the user's cache."""
 
 import configparser
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -17,14 +18,10 @@ _PIP_VARIABLES = ("INDEX_URL", "EXTRA_INDEX_URL", "TRUSTED_HOST", "DEFAULT_TIMEO
 
 def buildah(*words: str | Path, timeout: float = 60) -> str:
     """Run buildah on our store."""
-    store: Words = [
-        "--root",
-        cache_home() / "buildah",
-        "--runroot",
-        "/run/penstock/buildah",
-        "--storage-driver",
-        "overlay",
-    ]
+    root = cache_home() / "buildah"
+    # What buildah keeps for the time until the next boot, apart for each cache folder.
+    volatile = f"/run/penstock/buildah-{hashlib.sha256(bytes(root)).hexdigest()[:8]}"
+    store: Words = ["--root", root, "--runroot", volatile, "--storage-driver", "overlay"]
     return run(["buildah", *store, *words], timeout=timeout)
 
 

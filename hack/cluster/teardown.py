@@ -11,7 +11,7 @@ from hack.cluster.containerd import Containerd
 from hack.cluster.errors import ClusterError
 from hack.cluster.network import Namespace, claim
 from hack.cluster.packages import require_root
-from hack.cluster.paths import Paths, locked
+from hack.cluster.paths import Paths, cache_home, locked
 from hack.cluster.shell import run, say, succeeds, wait_until
 
 
@@ -46,6 +46,14 @@ def remove_folder(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
+def clean_cache() -> None:
+    """Delete built programs, image archives and buildah's store."""
+    for mount in mounts_below(cache_home()):  # buildah leaves its store mounted
+        run(["umount", mount])
+    remove_folder(cache_home())
+    say(f"{cache_home()} is deleted")
+
+
 def stop_servers(paths: Paths) -> None:
     """Stop servers and containers, unmount what they mounted, remove their cgroups."""
     ranges = claim(paths)
@@ -70,7 +78,7 @@ def stop_servers(paths: Paths) -> None:
         namespaces = _end_containers(containerd)
     servers.containerd.stop()
     # Without etcd the API server would not end.
-    servers.apiserver.stop()
+    servers.apiserver.stop(grace=5)
     servers.etcd.stop()
     cgroups.remove(paths.name)
     for namespace_file in namespaces:
