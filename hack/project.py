@@ -54,6 +54,9 @@ IMAGES = (
     ),
 )
 
+# The names under which the chart's values know the images.
+CHART_IMAGES = ("operator", "steps", "server", "store")
+
 
 def build_images(cluster: Cluster) -> dict[str, str]:
     """Build what has changed and bring it to the cluster: full reference by the image's name."""
@@ -104,7 +107,7 @@ def make_namespace(cluster: Cluster, name: str) -> None:
 def install(cluster: Cluster, images: Mapping[str, str], values: Mapping[str, Any]) -> None:
     """Install or upgrade the chart and wait until its pods are ready."""
     chart = ROOT / "charts/penstock"
-    full = {"image": {name: _image_values(reference) for name, reference in images.items()}, **values}
+    full = {"image": {name: image_values(images[name]) for name in CHART_IMAGES}, **values}
     words = [
         "upgrade",
         "--install",
@@ -121,7 +124,8 @@ def install(cluster: Cluster, images: Mapping[str, str], values: Mapping[str, An
     )
 
 
-def _image_values(reference: str) -> dict[str, str]:
+def image_values(reference: str) -> dict[str, str]:
+    """The chart's values for an image of this reference."""
     repository, _, tag = reference.rpartition(":")
     registry, _, path = repository.partition("/")
     return {"registry": registry, "repository": path, "tag": tag}
