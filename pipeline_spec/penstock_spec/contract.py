@@ -83,7 +83,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Known:
-    """What an earlier run made of the same arguments: not repeated by an ingest if its source is unchanged."""
+    """What an earlier run made of the same arguments: an ingest whose source is unchanged reuses it."""
 
     run: str
     source_revision: str

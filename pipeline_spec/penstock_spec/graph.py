@@ -10,14 +10,13 @@ import networkx as nx
 from pydantic import ValidationError
 
 from penstock_spec.checks import all_problems
+from penstock_spec.edges import Source, build_graph, gates_of
 from penstock_spec.errors import Problem, SpecError, SpecReason
 from penstock_spec.pipeline import PipelineSpec
 from penstock_spec.plain import plain
 from penstock_spec.references import StepFacts, read_steps
 from penstock_spec.shapes import object_shape
 from penstock_spec.structure import without_nulls
-
-Source = tuple[str, str]  # a step and one of its outputs
 
 
 @dataclass(frozen=True)
@@ -57,36 +56,6 @@ class CompiledPipeline:
         return gates_of(list(self._facts.values()), model)
 
 
-def gates_of(steps: list[StepFacts], model: Source) -> tuple[str, ...]:
-    """The validate steps among `steps` that judge the model."""
-    return tuple(
-        one.name
-        for one in steps
-        if one.kind == "validate" and "model" in one.inputs and one.inputs["model"].source == model
-    )
-
-
-def build_graph(steps: list[StepFacts]) -> nx.DiGraph[str]:
-    """The edges among the steps that exist. A deploy waits for every gate of its model, asked for or not."""
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(one.name for one in steps)
-
-    def connect(before: str, after: str, kind: str) -> None:
-        if before in graph and before != after:
-            kinds = graph.edges[before, after]["kinds"] if graph.has_edge(before, after) else frozenset()
-            graph.add_edge(before, after, kinds=kinds | {kind})
-
-    for one in steps:
-        for reference in one.inputs.values():
-            connect(reference.step, one.name, "input")
-        for _, name in one.depends_on:
-            connect(name, one.name, "dependsOn")
-        if one.kind == "deploy" and "model" in one.inputs:
-            for gate in gates_of(steps, one.inputs["model"].source):
-                connect(gate, one.name, "gate")
-    return graph
-
-
 def parse(raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None) -> PipelineSpec:
     """The models of a spec. SpecError with every problem; `applied` as in `compile_pipeline`."""
     return compile_pipeline(raw, applied).spec
@@ -105,9 +74,8 @@ def compile_pipeline(raw: Mapping[str, Any], applied: Mapping[str, Any] | None =
         raise SpecError(problems)
     try:
         spec = PipelineSpec.model_validate(data, by_alias=True, by_name=False)
-    except (
-        ValidationError
-    ) as error:  # cannot happen while the shapes are those of the models; say so all the same
+    except ValidationError as error:
+        # Cannot happen while shapes and models agree (a property test); even so, users get no traceback.
         raise SpecError(
             [
                 Problem(

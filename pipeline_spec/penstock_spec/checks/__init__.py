@@ -1,17 +1,57 @@
-"""What must hold beyond the shape of the file.
+"""What must hold beyond the shape of the file. One module per subject; each finds all it can."""
 
-One module per subject; each finds all it can, whatever else is wrong.
-"""
-
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from penstock_spec.checks import containers, gates, order, parameters, pruned, references, sizes, tables
+from penstock_spec.checks.document import Document, read_document
 from penstock_spec.errors import Problem
 from penstock_spec.pipeline import PipelineSpec
 from penstock_spec.shapes import object_shape
 from penstock_spec.structure import structure_problems
 
+Check = Callable[[Document], Iterator[Problem]]
+CHECKS: tuple[Check, ...] = (
+    parameters.declarations,
+    parameters.uses,
+    references.inputs,
+    references.waits,
+    order.cycles,
+    order.deploys,
+    containers.environment,
+    containers.names,
+    tables.columns,
+    tables.row_checks,
+    tables.fractions,
+    tables.column_names,
+    tables.targets,
+    gates.thresholds,
+    gates.metrics,
+    gates.leaks,
+    gates.models,
+    sizes.totals,
+)
 
-def all_problems(data: Any, applied: Mapping[str, Any] | None) -> list[Problem]:
-    """Every problem of a plain spec, in the order of the file as far as there is one."""
-    return structure_problems(object_shape(PipelineSpec), data, ("spec",))
+
+def all_problems(data: Any, applied: Any = None) -> list[Problem]:
+    """Every problem of a plain spec, sorted by path. `applied`: see `pruned.unknown_fields`."""
+    shape = object_shape(PipelineSpec)
+    problems = structure_problems(shape, data, ("spec",))
+    if applied is not None:
+        problems += pruned.unknown_fields(shape, applied, data)
+    if isinstance(data, Mapping):
+        document = read_document(data)
+        found = [problem for check in CHECKS for problem in check(document)]
+        problems += [one for one in found if not _follows(one, problems)]
+    return sorted(dict.fromkeys(problems), key=lambda one: _natural(one.path))
+
+
+def _follows(problem: Problem, structural: list[Problem]) -> bool:
+    """Whether a problem may only follow from a malformed value at or below the same place."""
+    return any(re.match(re.escape(problem.path) + r"($|[.\[])", one.path) for one in structural)
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    """Sorts steps[2] before steps[10]."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path)]

@@ -1,0 +1,114 @@
+"""Parameters: their declarations, and that each `...From` names one whose values fit."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from penstock_spec.base import FromParameter
+from penstock_spec.checks.document import Document, dicts, problem
+from penstock_spec.errors import Problem, SpecReason, did_you_mean
+from penstock_spec.parameters import value_problem
+from penstock_spec.paths import Path, show
+from penstock_spec.pipeline import Parameter, ParameterType
+from penstock_spec.plain import canonical
+from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape
+from penstock_spec.structure import structure_problems
+
+_NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
+# Which parameters can have values for a field of this type; texts take every value, written as JSON.
+_FITTING = {"integer": (ParameterType.INTEGER,), "number": _NUMBERS, "boolean": (ParameterType.BOOLEAN,)}
+
+
+def declarations(document: Document) -> Iterator[Problem]:
+    """Limits that a type does not have, empty ranges, defaults that the parameter itself does not allow."""
+    for position, raw in dicts(document.data.get("parameters")):
+        one = document.parameters.get(str(raw.get("name")))
+        if one is None:
+            continue
+        path: Path = ("spec", "parameters", position)
+        for limit in ("minimum", "maximum"):
+            if limit in raw and one.type not in _NUMBERS:
+                message = f"has no meaning for the type {one.type}"
+                yield problem(
+                    (*path, limit), SpecReason.CONFLICTING_FIELDS, message, "Remove it, or set type: Number."
+                )
+        if "allowed" in raw and one.type is not ParameterType.STRING:
+            message = f"has no meaning for the type {one.type}"
+            yield problem(
+                (*path, "allowed"), SpecReason.CONFLICTING_FIELDS, message, "Remove it, or set type: String."
+            )
+        if one.minimum is not None and one.maximum is not None and one.minimum > one.maximum:
+            message = f"is {one.minimum:g}, more than the maximum {one.maximum:g}: no value is allowed"
+            yield problem((*path, "minimum"), SpecReason.EMPTY_RANGE, message, "Exchange them.")
+        elif one.default is not None:
+            found = value_problem(one, raw["default"], show((*path, "default")))
+            if found is not None:
+                yield found
+
+
+def uses(document: Document) -> Iterator[Problem]:
+    """Each `<field>From`, alone or in a map, and the names in the free maps beside them."""
+    for shape, data, path in document.objects:
+        for name, field in shape.fields.items():
+            target = shape.fields.get(name.removesuffix("From"))
+            if target is None or target.name == name or not isinstance(data.get(name), Mapping):
+                if isinstance(field.shape, Free) and f"{name}From" in shape.fields:
+                    yield from _free_names(shape.fields[f"{name}From"].shape, data.get(name), (*path, name))
+            elif isinstance(field.shape, Object) and field.shape.model is FromParameter:
+                yield from _use(document, data[name], target.shape, (*path, name, "parameter"))
+            elif isinstance(field.shape, Entries):
+                yield from _map_uses(document, data, name, target.name, path)
+
+
+def _map_uses(
+    document: Document, data: Mapping[str, Any], name: str, target: str, path: Path
+) -> Iterator[Problem]:
+    literal = data.get(target)
+    for key, one in data[name].items():
+        if isinstance(literal, Mapping) and key in literal:
+            message = f"is set in {target} as well"
+            yield problem(
+                (*path, name, key), SpecReason.CONFLICTING_FIELDS, message, "Remove one of the two."
+            )
+        if isinstance(one, Mapping):
+            yield from _use(document, one, Free(is_map=False), (*path, name, key, "parameter"))
+
+
+def _free_names(beside: Shape, data: Any, path: Path) -> Iterator[Problem]:
+    """Names in a free map obey the same form as those of the map of parameters beside it."""
+    if isinstance(beside, Entries) and isinstance(data, Mapping):
+        for name in data:
+            if name in {"true", "false"}:
+                continue  # reported as what YAML made of y or n
+            for found in structure_problems(beside.key, name, (*path, name)):
+                yield Problem(found.path, found.reason, f"the name {found.message}", found.hint)
+
+
+def _use(document: Document, data: Mapping[str, Any], target: Shape, path: Path) -> Iterator[Problem]:
+    name = data.get("parameter")
+    if not isinstance(name, str):
+        return
+    if name not in document.declared:
+        hint = did_you_mean(name, document.declared) or "Declare it in spec.parameters."
+        yield problem(path, SpecReason.UNKNOWN_PARAMETER, f'there is no parameter "{name}"', hint)
+        return
+    parameter = document.parameters.get(name)
+    if parameter is None or not isinstance(target, Scalar):
+        return
+    fitting = _FITTING.get(target.type)
+    if fitting is not None and parameter.type not in fitting:
+        wanted = " or ".join(fitting)
+        message = f'the parameter "{name}" is a {parameter.type}; this field takes {wanted}'
+        yield problem(
+            path, SpecReason.TYPE_MISMATCH, message, f"Declare the parameter with type: {fitting[0]}."
+        )
+    elif parameter.default is not None:
+        yield from _default_fits(parameter, target, path)
+
+
+def _default_fits(parameter: Parameter, target: Scalar, path: Path) -> Iterator[Problem]:
+    value = parameter.default
+    if target.type == "string" and not isinstance(value, str):
+        value = canonical(value)
+    for found in structure_problems(target, value, path)[:1]:
+        message = f'the default of "{parameter.name}" does not fit this field: it {found.message}'
+        yield Problem(found.path, found.reason, message, found.hint)

@@ -1,0 +1,46 @@
+"""Who waits for whom, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import networkx as nx
+
+if TYPE_CHECKING:
+    from penstock_spec.references import StepFacts
+
+Source = tuple[str, str]  # a step and one of its outputs
+
+
+def build_graph(steps: Sequence[StepFacts]) -> nx.DiGraph[str]:
+    """The edges among the steps that exist; `kinds` of an edge is why: input, dependsOn, gate.
+
+    A deploy waits for every gate of its model, asked for or not.
+    """
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(one.name for one in steps)
+
+    def connect(before: str, after: str, kind: str) -> None:
+        if before in graph and before != after:
+            kinds = graph.edges[before, after]["kinds"] if graph.has_edge(before, after) else frozenset()
+            graph.add_edge(before, after, kinds=kinds | {kind})
+
+    for one in steps:
+        for reference in one.inputs.values():
+            connect(reference.step, one.name, "input")
+        for _, name in one.depends_on:
+            connect(name, one.name, "dependsOn")
+        if one.kind == "deploy" and "model" in one.inputs:
+            for gate in gates_of(steps, one.inputs["model"].source):
+                connect(gate, one.name, "gate")
+    return graph
+
+
+def gates_of(steps: Sequence[StepFacts], model: Source) -> tuple[str, ...]:
+    """The validate steps among `steps` that judge the model, in the order of the file."""
+    return tuple(
+        one.name
+        for one in steps
+        if one.kind == "validate" and "model" in one.inputs and one.inputs["model"].source == model
+    )
