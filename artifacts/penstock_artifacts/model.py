@@ -5,6 +5,7 @@ The same code predicts in `validate` and in the model server, so a gate judges e
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -241,7 +242,7 @@ def _flat(output: Any, rows: int) -> NDArray[Any]:
 
 def _shaped(output: Any, shape: tuple[int, ...], what: str) -> NDArray[np.float64]:
     array = np.asarray(output)
-    if array.dtype.kind not in "fiu" or array.size != np.prod(shape) or array.shape[:1] != shape[:1]:
+    if array.dtype.kind not in "fiu" or array.size != prod(shape) or array.shape[:1] != shape[:1]:
         raise ModelError(
             f"the model answered {list(array.shape)} of {array.dtype}; {what} must be numbers {list(shape)}"
         )

@@ -29,17 +29,18 @@ def build(service: Service) -> ASGIApp:
     face = _Face(service)
     model = "/v2/models/{name}"
     one_version = f"{model}/versions/{{version}}"
-    routes = [
-        Route("/v2", face.server, methods=["GET"]),
+    # In the order of how often they are asked for: routes are tried one after the other.
+    routes = [Route(f"{path}/infer", face.infer, methods=["POST"]) for path in (model, one_version)]
+    routes += [
         Route("/v2/health/live", face.live, methods=["GET"]),
         Route("/v2/health/ready", face.ready, methods=["GET"]),
         Route("/metrics", face.metrics, methods=["GET"]),
+        Route("/v2", face.server, methods=["GET"]),
     ]
     for path in (model, one_version):
         routes += [
             Route(path, face.model, methods=["GET"]),
             Route(f"{path}/ready", face.ready, methods=["GET"]),
-            Route(f"{path}/infer", face.infer, methods=["POST"]),
         ]
     handlers: Mapping[Any, Any] = {
         HTTPException: _http_error,
