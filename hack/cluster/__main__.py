@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hack.cluster import bare, build, kind, provider, teardown
+from hack.cluster import bare, build, current, kind, provider, teardown
 from hack.cluster.cluster import load
 from hack.cluster.errors import ClusterError
 from hack.cluster.images import build_and_load
@@ -114,10 +114,13 @@ def _stop(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     cluster = load(arguments.name)
-    if cluster.provider == "kind":
-        problems = [] if kind.running(cluster.name) else ["Docker does not run it"]
-    else:
-        problems = bare.problems(cluster.name) if cluster.provider == "bare" else []
+    match cluster.provider:
+        case "bare":
+            problems = bare.problems(cluster.name)
+        case "kind":
+            problems = [] if kind.running(cluster.name) else ["Docker does not run it"]
+        case "current":
+            problems = [] if current.running(cluster) else ["its server does not answer"]
     state = "does not run" if problems else "runs"
     print(f"cluster {cluster.name} ({cluster.provider}) {state}")
     for problem in problems:

@@ -51,11 +51,6 @@ def load(name: str) -> Cluster:
         ) from None
 
 
-def forget(name: str) -> None:
-    """Remove the record; the cluster itself stays as it is."""
-    Paths(name).record.unlink(missing_ok=True)
-
-
 def executable(path: str | Path) -> str:
     """``path`` as a full path with links kept (a link's name may decide what a program does)."""
     return str(Path(path).absolute())

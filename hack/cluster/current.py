@@ -2,13 +2,13 @@
 
 import json
 import os
-from pathlib import Path
 
-from hack.cluster.cluster import Cluster, forget
-from hack.cluster.errors import Missing
+from hack.cluster.cluster import Cluster
+from hack.cluster.errors import ClusterError, Missing
 from hack.cluster.kind import find_or_build
-from hack.cluster.paths import Paths, write_atomically
-from hack.cluster.shell import run, say
+from hack.cluster.paths import Paths, locked, write_atomically
+from hack.cluster.shell import run, say, succeeds
+from hack.cluster.teardown import remove_folder
 from hack.cluster.versions import HELM, KUBERNETES_TOOL
 
 
@@ -20,28 +20,36 @@ def up(name: str) -> Cluster:
     """
     kubectl = find_or_build(KUBERNETES_TOOL, "kubectl", "version", "--client")
     helm = find_or_build(HELM, "helm", "version", "--short")
+    if not succeeds([kubectl, "config", "current-context"]):
+        raise Missing("CLUSTER=current, but kubectl has no current context: kubectl config use-context NAME")
     view = run([kubectl, "config", "view", "--minify", "--flatten", "--raw", "--output", "json"])
     config = json.loads(view)
-    if not config.get("clusters"):
-        raise Missing("CLUSTER=current, but kubectl has no current context: kubectl config use-context NAME")
-    server = config["clusters"][0]["cluster"]["server"]
-    say(f"using context {config['current-context']} at {server}")
+    say(f"using context {config['current-context']} at {config['clusters'][0]['cluster']['server']}")
     paths = Paths(name)
-    write_atomically(paths.kubeconfig, view, 0o600)
-    version = json.loads(
-        run([kubectl, "--kubeconfig", paths.kubeconfig, "version", "--output", "json"], timeout=30)
-    )
-    say(f"its server runs Kubernetes {version['serverVersion']['gitVersion']}")
-    if not os.environ.get("PENSTOCK_REGISTRY"):
-        say("to bring images there, PENSTOCK_REGISTRY must name a registry that its nodes pull from")
     cluster = Cluster(name, str(paths.kubeconfig), kubectl, helm, "current")
-    cluster.link_programs()
-    cluster.save()
+    with locked(f"cluster-{name}"):
+        write_atomically(paths.kubeconfig, view, 0o600)
+        try:
+            version = run(
+                [kubectl, "--kubeconfig", paths.kubeconfig, "version", "--output", "json"], timeout=30
+            )
+        except ClusterError as error:
+            raise Missing(f"the server of the current context does not answer: {error}") from error
+        say(f"its server runs Kubernetes {json.loads(version)['serverVersion']['gitVersion']}")
+        if not os.environ.get("PENSTOCK_REGISTRY"):
+            say("to bring images there, PENSTOCK_REGISTRY must name a registry that its nodes pull from")
+        cluster.link_programs()
+        cluster.save()
     return cluster
 
 
 def down(name: str) -> None:
     """Forget the cluster; it stays as it is."""
-    Path(Paths(name).kubeconfig).unlink(missing_ok=True)
-    forget(name)
+    with locked(f"cluster-{name}"):
+        remove_folder(Paths(name).root)
     say("the cluster of the current context is left as it is")
+
+
+def running(cluster: Cluster) -> bool:
+    """Whether its server answers."""
+    return succeeds([cluster.kubectl, "--kubeconfig", cluster.kubeconfig, "get", "--raw", "/readyz"])

@@ -4,16 +4,25 @@ import shutil
 from pathlib import Path
 
 from hack.cluster import build, docker
-from hack.cluster.cluster import Cluster, executable, forget
+from hack.cluster.cluster import Cluster, executable
+from hack.cluster.errors import Missing
 from hack.cluster.paths import REPO, Paths, locked
 from hack.cluster.shell import Words, run, say, succeeds
+from hack.cluster.teardown import remove_folder
 from hack.cluster.versions import HELM, KIND, KUBERNETES_TOOL, Tool
 
 CONFIG = REPO / "kind-config.yaml"
 
 
 def up(name: str) -> Cluster:
-    """Create the cluster, unless it is there, with a kubeconfig of its own."""
+    """Create the cluster, unless it is there, with a kubeconfig of its own.
+
+    Raises Missing when no Docker answers.
+    """
+    if not docker.answers():
+        raise Missing(
+            "kind needs Docker, and `docker info` does not answer: start its engine, or use CLUSTER=bare"
+        )
     kind, paths = _kind(), Paths(name)
     with locked(f"cluster-{name}"):
         if name in run([kind, "get", "clusters"]).split():
@@ -40,7 +49,7 @@ def down(name: str) -> None:
     """Delete the cluster with all that it holds."""
     with locked(f"cluster-{name}"):
         run([_kind(), "delete", "cluster", "--name", name, "--kubeconfig", Paths(name).kubeconfig])
-        forget(name)
+        remove_folder(Paths(name).root)
 
 
 def running(name: str) -> bool:

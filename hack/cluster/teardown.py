@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 from hack.cluster import cgroups, components
-from hack.cluster.cluster import forget
 from hack.cluster.containerd import Containerd
 from hack.cluster.errors import ClusterError
 from hack.cluster.network import Namespace, claim
@@ -33,7 +32,6 @@ def clean(name: str) -> None:
     stop(name)
     paths = Paths(name)
     with locked(f"cluster-{name}"):
-        forget(name)
         remove_folder(paths.root)
         say(f"cluster {name} is deleted")
 
