@@ -161,7 +161,7 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
     if error.status_code == 404:
         return _refusal("there is nothing at this path; see /v2", 404)
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
         return _refusal(f"this path takes {allowed}, not {request.method[:16]}", 405, error.headers)
     return _refusal(error.detail, error.status_code, error.headers)
 

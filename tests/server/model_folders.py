@@ -97,7 +97,7 @@ def visitors(parent: Path) -> StoredModel:
     graph = _convert(fitted, [*types, ("city", StringTensorType([None, 1]))])
     _fill_nulls(graph, {"age": 40.0, "visits": 3.0, "member": 0.0})
 
-    def cells(values: Sequence[Any], convert: Callable[[Any], Any], every: int) -> list[Any]:
+    def cells(values: Any, convert: Callable[[Any], Any], every: int) -> list[Any]:
         return [None if index % every == 0 else convert(value) for index, value in enumerate(values)]
 
     columns: Columns = {
@@ -194,7 +194,8 @@ def _renamed(model: onnx.ModelProto, names: Sequence[str]) -> bytes:
         for node in model.graph.node:
             node.input[:] = [name if one == slot.name else one for one in node.input]
         slot.name = name
-    return model.SerializeToString()
+    graph: bytes = model.SerializeToString()
+    return graph
 
 
 def _fill_nulls(model: onnx.ModelProto, fillings: Mapping[str, float]) -> None:

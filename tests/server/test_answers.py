@@ -1,6 +1,7 @@
 """What is answered: bit for bit what ONNX Runtime answers in this process (S2, server side)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -17,7 +18,7 @@ def _bits(values: object) -> bytes:
     return np.asarray(values, dtype=np.float64).tobytes()
 
 
-def _outputs(server: ServerProcess, columns: dict[str, list[object]]) -> dict[str, dict[str, object]]:
+def _outputs(server: ServerProcess, columns: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
     answer = server.infer({"inputs": tensors(server.model, columns)})
     assert answer.status_code == 200, answer.text
     return {one["name"]: one for one in answer.json()["outputs"]}
@@ -58,14 +59,14 @@ def test_labels_have_the_json_type_of_the_target(
     server = served(name)
     label = _outputs(server, rows(server.model, 0, 3))["label"]
     assert label["datatype"] == datatype
-    assert [type(value) for value in label["data"]] == [kind] * 3  # type: ignore[union-attr]  # a list by protocol
+    assert [type(value) for value in label["data"]] == [kind] * 3
 
 
 def test_probabilities_name_their_labels_in_order(served: Served) -> None:
     server = served("iris")
     probabilities = _outputs(server, rows(server.model, 0, 1))["probabilities"]
     assert probabilities["parameters"] == {"labels": ["setosa", "versicolor", "virginica"]}
-    assert int(np.argmax(probabilities["data"])) == 0  # type: ignore[arg-type]  # the first iris is a setosa
+    assert int(np.argmax(probabilities["data"])) == 0  # the first iris is a setosa
 
 
 def test_the_request_id_comes_back(served: Served) -> None:
@@ -104,7 +105,12 @@ def test_a_model_of_numbers_takes_one_matrix_too(served: Served, nested: bool) -
 
 def test_columns_may_come_in_any_order_and_shape_and_numeric_datatype(served: Served) -> None:
     server = served("visitors")
-    columns = {"age": [31, 44], "visits": [2, None], "member": [True, None], "city": ["Oslo", None]}
+    columns: dict[str, list[Any]] = {
+        "age": [31, 44],
+        "visits": [2, None],
+        "member": [True, None],
+        "city": ["Oslo", None],
+    }
     plain = server.infer({"inputs": tensors(server.model, columns)})
     other = [
         {"name": "city", "shape": [2, 1], "datatype": "BYTES", "data": [["Oslo"], [None]]},
@@ -118,5 +124,10 @@ def test_columns_may_come_in_any_order_and_shape_and_numeric_datatype(served: Se
 
 def test_a_text_that_training_never_saw_is_answered(served: Served) -> None:
     server = served("visitors")
-    columns = {"age": [31], "visits": [2], "member": [True], "city": ["\U0001f680 " * 200]}
+    columns: dict[str, list[Any]] = {
+        "age": [31],
+        "visits": [2],
+        "member": [True],
+        "city": ["\U0001f680 " * 200],
+    }
     assert server.infer({"inputs": tensors(server.model, columns)}).status_code == 200
