@@ -96,9 +96,9 @@ def files() -> Iterator[tuple[Path, str]]:
     yield CHART / "values.schema.json", json.dumps(values_schema(), indent=2) + "\n"
 
 
-def values_schema() -> dict[str, Any]:
-    """The JSON schema of values.yaml. ValueError names a value without a comment."""
-    text = (CHART / "values.yaml").read_text()
+def values_schema(text: str | None = None) -> dict[str, Any]:
+    """The JSON schema of values.yaml, or of `text`. ValueError names a value without comment or type."""
+    text = (CHART / "values.yaml").read_text() if text is None else text
     schema = _object(yaml.compose(text), text.splitlines(), ())
     # Helm gives every chart this one when it is part of another.
     schema["properties"]["global"] = {"type": "object"}

@@ -1,6 +1,6 @@
 """What `helm test` runs in a served namespace: the API, the operator and the store, each by its real use.
 
-Runs in the steps image without rights of its own. Prints a line for each check; the exit code counts failures.
+Runs in the steps image without rights of its own. One line for each check; the exit code counts failures.
 """
 
 import json
@@ -57,6 +57,8 @@ def operator() -> str:
         raise CheckError(
             f"the operator is not ready: {error.read().decode(errors='replace')[:500]}"
         ) from error
+    except OSError as error:
+        raise CheckError(f"the operator does not answer at {OPERATOR}: {error}") from error
 
 
 def store() -> str:
