@@ -1,0 +1,82 @@
+"""All stores together: everything that the operator knows of the cluster."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from penstock_operator.resources import CHILD_KINDS, CUSTOM_KINDS
+from penstock_operator.store import Change, Index, Object, Store, key_of
+from penstock_spec import names
+
+Listener = Callable[[Change], None]
+
+
+def _of_pipeline(run: Object) -> Iterable[str]:
+    name = (run.get("spec") or {}).get("pipeline")
+    return (f"{run['metadata']['namespace']}/{name}",) if name else ()
+
+
+def _of_endpoint(pod: Object) -> Iterable[str]:
+    name = (pod["metadata"].get("labels") or {}).get(names.LABEL_ENDPOINT)
+    return (f"{pod['metadata']['namespace']}/{name}",) if name else ()
+
+
+_EXTRA: Mapping[str, Mapping[str, Index]] = {
+    names.PIPELINE_RUN: {"pipeline": _of_pipeline},
+    "Pod": {"endpoint": _of_endpoint},
+}
+
+
+class Caches:
+    """One store per kind. Whoever learns something tells it here, and `listener` hears what was news."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._stores = {kind: Store(kind, _EXTRA.get(kind, {})) for kind in (*CUSTOM_KINDS, *CHILD_KINDS)}
+
+    def __getitem__(self, kind: str) -> Store:
+        return self._stores[kind]
+
+    def sizes(self) -> Mapping[str, Callable[[], int]]:
+        """For each kind, how many objects are known: to be asked when somebody looks."""
+        return {kind: store.__len__ for kind, store in self._stores.items()}
+
+    def learn(self, kind: str, item: Object) -> bool:
+        """Take in a state of an object, from a watch, a read or the answer to a write.
+
+        True where it was news.
+        """
+        return self._tell(self._stores[kind].put(item))
+
+    def forget(self, kind: str, item: Object) -> bool:
+        """Take in the end of an object. True where it was news."""
+        return self._tell(self._stores[kind].remove(item))
+
+    def compare(self, kind: str, namespace: str | None, listed: Iterable[Object], version: str) -> int:
+        """Take in a full list, read at `version`, and forget what it lacks.
+
+        Gives how many differences there were.
+        """
+        differences = 0
+        present = set()
+        for item in listed:
+            present.add(key_of(item))
+            differences += self.learn(kind, item)
+        store = self._stores[kind]
+        known = store.all() if namespace is None else store.find("namespace", namespace)
+        for item in known:
+            # What was made after the list was read is missing from it, and yet there.
+            if key_of(item) not in present and not _after(item, version):
+                differences += self.forget(kind, item)
+        return differences
+
+    def _tell(self, change: Change | None) -> bool:
+        if change is None:
+            return False
+        self._listener(change)
+        return True
+
+
+def _after(item: Object, version: str) -> bool:
+    try:
+        return int(item["metadata"]["resourceVersion"]) > int(version)
+    except ValueError:
+        return False

@@ -1,0 +1,159 @@
+"""Gathers the world of one decision from the caches, and from what the pass has read live."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from penstock_operator import views
+from penstock_operator.caches import Caches
+from penstock_operator.core import history
+from penstock_operator.core.ahead import runs_ahead
+from penstock_operator.core.observed import (
+    DeploymentView,
+    JobView,
+    ObservedEndpoint,
+    ObservedPipeline,
+    ObservedRun,
+    PodView,
+    Previous,
+    Revision,
+    RunObject,
+    VersionView,
+)
+from penstock_operator.reads import Findings, Reads
+from penstock_operator.store import Object, controller_of
+from penstock_spec import names
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+class Observer:
+    """Builds observations; all but frozen revisions comes from memory."""
+
+    def __init__(self, caches: Caches, reads: Reads) -> None:
+        self._caches = caches
+        self._reads = reads
+
+    def pipeline(self, item: Object, findings: Findings) -> ObservedPipeline:
+        """The world of plan_pipeline."""
+        about = views.pipeline(item, applied_spec(item))
+        namespace = about.meta.namespace
+        return ObservedPipeline(
+            pipeline=about,
+            runs=self._runs_of(namespace, about.meta.name),
+            revisions=tuple(findings.revisions),
+            versions=self._versions(namespace),
+            live=frozenset(findings.live),
+            refusals=dict(findings.refusals),
+        )
+
+    async def run(self, item: Object, findings: Findings) -> ObservedRun:
+        """The world of plan_run."""
+        run = views.run(item)
+        namespace = run.meta.namespace
+        runs = self._runs_of(namespace, run.pipeline)
+        pipeline = self._caches[names.PIPELINE].get(namespace, run.pipeline)
+        versions = self._versions(namespace)
+        return ObservedRun(
+            run=run,
+            pipeline=None if pipeline is None else views.pipeline(pipeline, applied_spec(pipeline)),
+            revision=await self._revision_of(run),
+            jobs=self._jobs(run.meta.uid),
+            live=frozenset(findings.live),
+            troubles=dict(findings.troubles),
+            refusals=dict(findings.refusals),
+            versions=versions,
+            endpoints={
+                one["metadata"]["name"]: views.endpoint(one)
+                for one in self._caches[names.MODEL_ENDPOINT].find("namespace", namespace)
+            },
+            earlier=() if run.finished else history.earlier_steps(run, runs),
+            previous=None if run.finished else await self._previous(run, runs),
+            ahead=runs_ahead(run, runs),
+        )
+
+    def endpoint(self, item: Object, findings: Findings) -> ObservedEndpoint:
+        """The world of plan_endpoint."""
+        about = views.meta(item)
+        service = self._caches["Service"].get(about.namespace, about.name)
+        return ObservedEndpoint(
+            meta=about,
+            spec=item.get("spec") or {},
+            status=item.get("status") or {},
+            versions=self._versions(about.namespace),
+            deployments=tuple(
+                self._deployment(one, about.name)
+                for one in self._caches["Deployment"].find("owner", about.uid)
+            ),
+            service=None if service is None else views.service(service),
+            live=frozenset(findings.live),
+            refusals=dict(findings.refusals),
+        )
+
+    def _runs_of(self, namespace: str, pipeline: str) -> tuple[RunObject, ...]:
+        found = self._caches[names.PIPELINE_RUN].find("pipeline", f"{namespace}/{pipeline}")
+        return tuple(views.run(one) for one in found)
+
+    def _versions(self, namespace: str) -> tuple[VersionView, ...]:
+        return tuple(
+            views.version(one) for one in self._caches[names.MODEL_VERSION].find("namespace", namespace)
+        )
+
+    def _jobs(self, uid: str) -> Mapping[str, JobView]:
+        found = {}
+        for one in self._caches["Job"].find("owner", uid):
+            pods = self._caches["Pod"].find("owner", one["metadata"]["uid"])
+            found[one["metadata"]["name"]] = views.job(one, (views.pod(pod) for pod in pods))
+        return found
+
+    def _deployment(self, item: Object, endpoint: str) -> DeploymentView:
+        namespace, name = item["metadata"]["namespace"], item["metadata"]["name"]
+        pods = self._caches["Pod"].find("endpoint", f"{namespace}/{endpoint}")
+        return views.deployment(item, _of_deployment(name, pods))
+
+    async def _previous(self, run: RunObject, runs: Iterable[RunObject]) -> Previous | None:
+        newest = history.previous_run(run, runs)
+        revision = None if newest is None else await self._revision_of(newest)
+        if newest is None or revision is None or revision.pipeline is None:
+            return None
+        steps = newest.status.get("steps") or ()
+        return Previous(newest.meta.name, revision.pipeline, newest.parameters, steps)
+
+    async def _revision_of(self, run: RunObject) -> Revision | None:
+        snapshot: Mapping[str, Any] = run.status.get("snapshot") or {}
+        name = snapshot.get("revision") or run.revision
+        if not name:
+            return None
+        return await self._reads.revision(run.meta.namespace, name)
+
+
+def applied_spec(item: Object) -> Mapping[str, Any] | None:
+    """What the user wrote below `spec`, where the API server dropped some of it.
+
+    Only where the rest is what is stored: after an edit by other means the annotation tells of the past.
+    """
+    text = (item["metadata"].get("annotations") or {}).get(LAST_APPLIED)
+    if not text:
+        return None
+    try:
+        written = json.loads(text)["spec"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    stored = item.get("spec") or {}
+    return written if isinstance(written, dict) and written != stored and _contains(written, stored) else None
+
+
+def _contains(whole: Any, part: Any) -> bool:
+    if isinstance(whole, dict) and isinstance(part, dict):
+        return all(key in whole and _contains(whole[key], value) for key, value in part.items())
+    if isinstance(whole, list) and isinstance(part, list):
+        return len(whole) == len(part) and all(map(_contains, whole, part))
+    return bool(whole == part)
+
+
+def _of_deployment(name: str, pods: Iterable[Object]) -> Iterable[PodView]:
+    """The pods of a Deployment: their replica set is called like it, with a hash behind."""
+    for one in pods:
+        owner = controller_of(one) or {}
+        if owner.get("kind") == "ReplicaSet" and owner.get("name", "").rpartition("-")[0] == name:
+            yield views.pod(one)

@@ -1,0 +1,128 @@
+"""Live reads on behalf of one decision: what a cache may not answer.
+
+Whatever is read goes into the caches as well.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from penstock_operator import views
+from penstock_operator.caches import Caches
+from penstock_operator.cluster import Cluster
+from penstock_operator.core import frozen
+from penstock_operator.core.observed import Ref, Refusal, Revision, Trouble
+from penstock_operator.errors import NotFound
+from penstock_operator.resources import (
+    CHILD_KINDS,
+    CONTROLLER_REVISION,
+    CUSTOM_KINDS,
+    EVENT,
+    MANAGED_SELECTOR,
+)
+from penstock_operator.store import Object, controller_of
+
+REVISIONS_KEPT = 512
+
+
+@dataclass
+class Findings:
+    """What one pass has learned beside the caches; it dies with the pass."""
+
+    live: set[Ref] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)  # Jobs whose Events were read, whatever they said
+    troubles: dict[str, Trouble] = field(default_factory=dict)
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    revisions: list[Revision] = field(default_factory=list)
+
+
+class Reads:
+    """Reads objects, lists and Events from the API server itself."""
+
+    def __init__(self, cluster: Cluster, caches: Caches) -> None:
+        self._cluster = cluster
+        self._caches = caches
+        self._revisions: dict[tuple[str, str], Revision] = {}
+
+    async def fresh(self, kind: str, namespace: str, name: str) -> Object | None:
+        """The object as it is now, or None. The caches know either afterwards."""
+        try:
+            item = await self._cluster.get(kind, namespace, name)
+        except NotFound:
+            known = self._caches[kind].get(namespace, name)
+            if known is not None:
+                self._caches.forget(kind, known)
+            return None
+        self._caches.learn(kind, item)
+        return item
+
+    async def confirm(self, refs: Iterable[Ref], namespace: str, uid: str, findings: Findings) -> None:
+        """Read each of `refs`; children are those whose controller has `uid`."""
+        for ref in refs:
+            if ref.kind == CONTROLLER_REVISION:
+                findings.revisions = await self._owned_revisions(namespace, uid)
+            elif ref.name:
+                await self.fresh(ref.kind, namespace, ref.name)
+            else:
+                await self.compare(ref.kind, namespace)
+            findings.live.add(ref)
+
+    async def compare(self, kind: str, namespace: str | None) -> int:
+        """List a kind and put the cache right; gives how many differences there were."""
+        if kind not in (*CUSTOM_KINDS, *CHILD_KINDS):
+            raise ValueError(f"there is no cache of {kind}")
+        labels = MANAGED_SELECTOR if kind in CHILD_KINDS else ""
+        items, version = await self._cluster.list(kind, namespace, labels)
+        return self._caches.compare(kind, namespace, items, version)
+
+    async def revision(self, namespace: str, name: str) -> Revision | None:
+        """A ControllerRevision.
+
+        It cannot change, so one that was read is remembered until it is removed by us.
+        """
+        key = (namespace, name)
+        if key not in self._revisions:
+            try:
+                item = await self._cluster.get(CONTROLLER_REVISION, namespace, name)
+            except NotFound:
+                return None
+            if len(self._revisions) >= REVISIONS_KEPT:
+                del self._revisions[next(iter(self._revisions))]
+            self._revisions[key] = _loaded(item)
+        return self._revisions[key]
+
+    def drop_revision(self, namespace: str, name: str) -> None:
+        """Read this one anew when it is asked for again."""
+        self._revisions.pop((namespace, name), None)
+
+    async def inquire(self, jobs: Iterable[str], namespace: str, findings: Findings) -> None:
+        """Read the Events of these Jobs and of their pods; the newest warning becomes the trouble."""
+        for name in jobs:
+            findings.asked.add(name)
+            job = self._caches["Job"].get(namespace, name)
+            if job is None:
+                continue
+            uid = job["metadata"]["uid"]
+            uids = [uid, *(pod["metadata"]["uid"] for pod in self._caches["Pod"].find("owner", uid))]
+            warnings: list[Object] = []
+            for one in uids:
+                events, _ = await self._cluster.list(
+                    EVENT, namespace, fields=f"involvedObject.uid={one},type=Warning"
+                )
+                warnings += events
+            if warnings:
+                newest = max(warnings, key=_when)
+                findings.troubles[name] = Trouble(newest.get("reason", ""), newest.get("message", ""))
+
+    async def _owned_revisions(self, namespace: str, uid: str) -> list[Revision]:
+        items, _ = await self._cluster.list(CONTROLLER_REVISION, namespace, MANAGED_SELECTOR)
+        return [_loaded(one) for one in items if (controller_of(one) or {}).get("uid") == uid]
+
+
+def _loaded(item: Object) -> Revision:
+    return frozen.load(views.meta(item), item.get("data"))
+
+
+def _when(event: Object) -> str:
+    """When an Event was last seen. RFC 3339 in UTC: texts sort like the times they mean."""
+    series: Object = event.get("series") or {}
+    return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")

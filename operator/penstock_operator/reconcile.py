@@ -1,0 +1,194 @@
+"""One pass over one object: observe, plan, create, write the status once, then clean up and tell.
+
+Whatever fails is tried again from a new observation; nothing is remembered from one pass to the next but when
+the status was last written, and that only spreads writes.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from enum import Enum
+from time import perf_counter
+from typing import Any
+
+from penstock_operator import clock, events, views
+from penstock_operator.act import Actor
+from penstock_operator.caches import Caches
+from penstock_operator.cluster import Cluster
+from penstock_operator.core.actions import Plan
+from penstock_operator.core.plan_endpoint import plan_endpoint
+from penstock_operator.core.plan_pipeline import plan_pipeline
+from penstock_operator.core.plan_run import plan_run
+from penstock_operator.core.settings import Settings
+from penstock_operator.errors import ClusterError, Conflict, NotFound
+from penstock_operator.metrics import Metrics
+from penstock_operator.observe import Observer
+from penstock_operator.reads import Findings, Reads
+from penstock_operator.statuses import status_patch
+from penstock_operator.store import Object
+from penstock_operator.workqueue import Key, WorkQueue
+from penstock_spec import names
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 16  # plans of one pass; a pass that needs more goes on later
+WRITE_INTERVAL = 0.2  # seconds between two status writes of one object, the last one excepted
+SHORTEST_LOOK = 0.05
+AFTER_CONFLICT = 0.2
+WRITES_REMEMBERED = 10_000
+
+
+class _Outcome(Enum):
+    """What became of a status that was not written."""
+
+    LATER = "later"  # too soon after the last one; a timer is set
+    AGAIN = "again"  # the object is another one by now: plan again
+
+
+class Reconciler:
+    """Brings one object at a time to what is asked of it."""
+
+    def __init__(
+        self, cluster: Cluster, caches: Caches, queue: WorkQueue, metrics: Metrics, settings: Settings
+    ) -> None:
+        self._cluster = cluster
+        self._caches = caches
+        self._queue = queue
+        self._metrics = metrics
+        self._settings = settings
+        self._reads = Reads(cluster, caches)
+        self._observer = Observer(caches, self._reads)
+        self._actor = Actor(cluster, caches, self._reads)
+        self._written: dict[Key, float] = {}
+        self.finished_at = perf_counter()  # when the last pass ended, whatever its result
+
+    async def work(self) -> None:
+        """Take keys and reconcile them until the queue closes. One object's failure is never another's."""
+        while (key := await self._queue.take()) is not None:
+            started = perf_counter()
+            try:
+                result = await self._guarded(key)
+            finally:
+                self._queue.done(key)
+            self.finished_at = perf_counter()
+            self._metrics.reconciled(key.kind, result, self.finished_at - started)
+
+    async def _guarded(self, key: Key) -> str:
+        try:
+            result = await self._pass(key)
+        except ClusterError as error:
+            pause = (
+                self._queue.failed(key, AFTER_CONFLICT)
+                if isinstance(error, Conflict)
+                else self._queue.failed(key)
+            )
+            log.warning(
+                "reconcile failed",
+                extra={"object": str(key), "why": str(error), "again_in_s": round(pause, 1)},
+            )
+            return type(error).__name__
+        except Exception:
+            pause = self._queue.failed(key)
+            log.exception(
+                "a fault of the operator", extra={"object": str(key), "again_in_s": round(pause, 1)}
+            )
+            return "Fault"
+        self._queue.succeeded(key)
+        return result
+
+    async def _pass(self, key: Key) -> str:
+        findings = Findings()
+        for _ in range(ROUNDS):
+            item = self._caches[key.kind].get(key.namespace, key.name)
+            if item is None:
+                self._queue.forget(key)
+                self._written.pop(key, None)
+                return "Absent"
+            if item["metadata"].get("deletionTimestamp"):
+                return "Deleting"  # what it owns goes with it; the API server sees to that
+            plan = await self._plan(item, findings)
+            if await self._learned_more(plan, item, findings):
+                continue
+            if await self._actor.carry_out(plan.actions, findings):
+                continue
+            written = await self._write_status(key, item, plan)
+            if written is _Outcome.LATER:
+                return "Later"
+            if written is _Outcome.AGAIN:
+                continue
+            await self._conclude(key, plan, written, item)
+            return "Done"
+        raise Conflict(f"{key} did not settle in {ROUNDS} rounds")
+
+    async def _plan(self, item: Object, findings: Findings) -> Plan:
+        now = clock.now()
+        match item["kind"]:
+            case names.PIPELINE:
+                return plan_pipeline(self._observer.pipeline(item, findings), now, self._settings)
+            case names.PIPELINE_RUN:
+                return plan_run(await self._observer.run(item, findings), now, self._settings)
+            case _:
+                return plan_endpoint(self._observer.endpoint(item, findings), now, self._settings)
+
+    async def _learned_more(self, plan: Plan, item: Object, findings: Findings) -> bool:
+        """Read live what the plan asks for; True when there is something new to plan with."""
+        namespace, uid = item["metadata"]["namespace"], item["metadata"]["uid"]
+        if plan.confirm:
+            await self._reads.confirm(plan.confirm, namespace, uid, findings)
+            return True
+        unasked = [name for name in plan.inquire if name not in findings.asked]
+        if unasked:
+            await self._reads.inquire(unasked, namespace, findings)
+            return any(name in findings.troubles for name in unasked)
+        return False
+
+    async def _write_status(self, key: Key, item: Object, plan: Plan) -> Object | _Outcome:
+        """The object as written, or as it is when there is nothing to write."""
+        if plan.status is None:
+            return item
+        wanted: dict[str, Any] = json.loads(json.dumps(plan.status))  # as the API server will give it back
+        operations = status_patch(item.get("status") or {}, wanted)
+        if not operations:
+            return item
+        pause = self._written.get(key, 0.0) + WRITE_INTERVAL - perf_counter()
+        if pause > 0 and not views.finished({"status": wanted}):
+            self._queue.add_after(key, pause)
+            return _Outcome.LATER
+        version = item["metadata"]["resourceVersion"]
+        try:
+            written = await self._cluster.patch_status(*key, version, operations)
+        except (Conflict, NotFound):
+            await self._reads.fresh(*key)
+            return _Outcome.AGAIN
+        self._remember_write(key)
+        self._caches.learn(key.kind, written)
+        return written
+
+    async def _conclude(self, key: Key, plan: Plan, written: Object, before: Object) -> None:
+        """What may only be done once the status is written."""
+        if written is not before:
+            self._tell(key, plan, written, before)
+            await events.post(self._cluster, written, plan.events, clock.now())
+            clock
+        if await self._actor.carry_out(plan.after, Findings()):
+            self._queue.add(key)
+        if plan.look_again is not None:
+            pause = (plan.look_again - clock.now()).total_seconds()
+            self._queue.add_after(key, max(SHORTEST_LOOK, pause))
+
+    def _remember_write(self, key: Key) -> None:
+        self._written.pop(key, None)
+        self._written[key] = perf_counter()
+        if len(self._written) > WRITES_REMEMBERED:
+            del self._written[next(iter(self._written))]
+
+    def _tell(self, key: Key, plan: Plan, written: Object, before: Object) -> None:
+        status: Mapping[str, Any] = written.get("status") or {}
+        steps = {one["name"]: one for one in status.get("steps") or ()}
+        for name, state in plan.steps_ended.items():
+            step = steps.get(name, {})
+            self._metrics.steps.labels(step.get("kind", ""), state, step.get("reason", "")).inc()
+        if key.kind == names.PIPELINE_RUN and views.finished(written) and not views.finished(before):
+            self._metrics.runs.labels(status.get("status", ""), status.get("reason", "")).inc()
+        about = {"object": str(key), "status": status.get("status", ""), "reason": status.get("reason", "")}
+        log.info("status written", extra={**about, "steps_ended": dict(plan.steps_ended)})

@@ -1,0 +1,56 @@
+"""The kinds that the operator deals with, and where each lives in the API."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from penstock_spec import names
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind of the API. `group` is empty for the core group."""
+
+    kind: str
+    group: str
+    version: str
+    plural: str
+
+    @property
+    def api_version(self) -> str:
+        """The value of apiVersion in a manifest."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
+        """The URL path of the collection (of all namespaces where `namespace` is None) or of one object."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        scope = "" if namespace is None else f"/namespaces/{namespace}"
+        parts = [root + scope, self.plural, name, subresource]
+        return "/".join(part for part in parts if part)
+
+
+POD, JOB, DEPLOYMENT, SERVICE = "Pod", "Job", "Deployment", "Service"
+CONTROLLER_REVISION, CONFIG_MAP, EVENT, ACCESS_REVIEW = (
+    "ControllerRevision",
+    "ConfigMap",
+    "Event",
+    "SelfSubjectAccessReview",
+)
+
+_BUILT_IN = (
+    Resource(POD, "", "v1", "pods"),
+    Resource(JOB, "batch", "v1", "jobs"),
+    Resource(DEPLOYMENT, "apps", "v1", "deployments"),
+    Resource(SERVICE, "", "v1", "services"),
+    Resource(CONTROLLER_REVISION, "apps", "v1", "controllerrevisions"),
+    Resource(CONFIG_MAP, "", "v1", "configmaps"),
+    Resource(EVENT, "", "v1", "events"),
+    Resource(ACCESS_REVIEW, "authorization.k8s.io", "v1", "selfsubjectaccessreviews"),
+)
+_CUSTOM = tuple(Resource(kind, names.GROUP, names.VERSION, plural) for kind, plural in names.PLURALS.items())
+
+RESOURCES: Mapping[str, Resource] = {one.kind: one for one in (*_BUILT_IN, *_CUSTOM)}
+# Reported by kopf; whoever creates them, users included.
+CUSTOM_KINDS = tuple(one.kind for one in _CUSTOM)
+# Reported by our own informer; only what carries the label of LABEL_MANAGED_BY.
+CHILD_KINDS = (POD, JOB, DEPLOYMENT, SERVICE)
+MANAGED_SELECTOR = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"

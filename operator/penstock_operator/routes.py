@@ -1,0 +1,96 @@
+"""Which objects to look at again when another one has changed. Work in proportion to what changed."""
+
+from collections.abc import Iterator
+
+from penstock_operator import views
+from penstock_operator.caches import Caches
+from penstock_operator.resources import JOB, POD
+from penstock_operator.store import Change, Object, controller_of
+from penstock_operator.workqueue import Key
+from penstock_spec import names
+
+PLANNED_KINDS = (names.PIPELINE, names.PIPELINE_RUN, names.MODEL_ENDPOINT)
+
+
+def affected(change: Change, caches: Caches) -> Iterator[Key]:
+    """The objects whose plan may be another one now."""
+    item = change.subject
+    if change.kind == names.PIPELINE:
+        yield _key(change.kind, item)
+        if change.before is None or change.after is None:
+            yield from _unfinished(caches, "pipeline", _pipeline_index(item, item["metadata"]["name"]))
+    elif change.kind == names.PIPELINE_RUN:
+        yield from _of_run(change, caches)
+    elif change.kind == names.MODEL_VERSION:
+        yield from _of_version(item, caches)
+    elif change.kind == names.MODEL_ENDPOINT:
+        yield _key(change.kind, item)
+        yield from _unfinished(caches, "namespace", item["metadata"]["namespace"])
+    elif change.kind == POD:
+        yield from _of_pod(item, caches)
+    else:
+        yield from _owner(item)
+
+
+def unfinished(caches: Caches) -> Iterator[Key]:
+    """Everything about which a decision may still be made."""
+    for kind in PLANNED_KINDS:
+        for item in caches[kind].all():
+            if kind != names.PIPELINE_RUN or not views.finished(item):
+                yield _key(kind, item)
+
+
+def _of_run(change: Change, caches: Caches) -> Iterator[Key]:
+    item = change.subject
+    if change.after is not None:
+        yield _key(change.kind, item)
+    pipeline = (item.get("spec") or {}).get("pipeline", "")
+    yield Key(names.PIPELINE, item["metadata"]["namespace"], pipeline)
+    if change.after is None or views.finished(item):
+        yield from _unfinished(caches, "pipeline", _pipeline_index(item, pipeline))
+
+
+def _of_version(item: Object, caches: Caches) -> Iterator[Key]:
+    namespace, name = item["metadata"]["namespace"], item["metadata"]["name"]
+    yield from _unfinished(caches, "namespace", namespace)
+    for endpoint in caches[names.MODEL_ENDPOINT].find("namespace", namespace):
+        model, status = (endpoint.get("spec") or {}).get("model") or {}, endpoint.get("status") or {}
+        if name in {model.get("version"), status.get("stable"), status.get("next")}:
+            yield _key(names.MODEL_ENDPOINT, endpoint)
+    lineage = (item.get("spec") or {}).get("lineage") or {}
+    if lineage.get("pipeline"):
+        yield Key(names.PIPELINE, namespace, lineage["pipeline"])
+
+
+def _of_pod(item: Object, caches: Caches) -> Iterator[Key]:
+    namespace = item["metadata"]["namespace"]
+    owner = controller_of(item) or {}
+    if owner.get("kind") == JOB:
+        job = caches[JOB].get(namespace, owner["name"])
+        if job is not None:
+            yield from _owner(job)
+        return
+    # A server's pod belongs to a replica set, which is not watched; its label is a hint, and only that.
+    endpoint = (item["metadata"].get("labels") or {}).get(names.LABEL_ENDPOINT)
+    if endpoint:
+        yield Key(names.MODEL_ENDPOINT, namespace, endpoint)
+
+
+def _owner(item: Object) -> Iterator[Key]:
+    owner = controller_of(item) or {}
+    if owner.get("kind") in PLANNED_KINDS:
+        yield Key(owner["kind"], item["metadata"]["namespace"], owner["name"])
+
+
+def _unfinished(caches: Caches, index: str, value: str) -> Iterator[Key]:
+    for run in caches[names.PIPELINE_RUN].find(index, value):
+        if not views.finished(run):
+            yield _key(names.PIPELINE_RUN, run)
+
+
+def _pipeline_index(item: Object, pipeline: str) -> str:
+    return f"{item['metadata']['namespace']}/{pipeline}"
+
+
+def _key(kind: str, item: Object) -> Key:
+    return Key(kind, item["metadata"]["namespace"], item["metadata"]["name"])
