@@ -62,7 +62,7 @@ class SetOwner:
 
 @dataclass(frozen=True)
 class PatchStatus:
-    """Replace the whole status of another object than the planned one, if its resourceVersion is still this."""
+    """Replace the whole status of an object beside the planned one, if its resourceVersion is still this."""
 
     kind: str
     namespace: str
@@ -93,7 +93,9 @@ class Plan:
     # views updated)
     # and plans again. Nothing else of a plan with `confirm` is carried out.
     confirm: Sequence[Ref] = ()
-    # Jobs that have been stuck long enough to read their Events: the shell fills `troubles` and plans again.
+    # Jobs that have been stuck long enough to read their Events, and those of their pods: the shell fills
+    # `troubles`
+    # for each of them and plans again. Nothing else of a plan with `inquire` is carried out.
     inquire: Sequence[str] = ()
     # Before the status write, in this order. The first that fails ends the carrying out: a refusal for good
     # (or by quota)

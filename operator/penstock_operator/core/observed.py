@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from penstock_spec.pipeline import PipelineSpec
+from penstock_spec.graph import CompiledPipeline
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,9 @@ class JobView:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a Job that has been stuck for a while has no running pod, in the words of its Events (read on
-    demand).
+    """Why a stuck Job has no running pod, in the words of its newest warning Event (read on demand).
+
+    Both fields are empty where there is no such Event: the planner must see that the question was answered.
     """
 
     reason: str  # FailedCreate, FailedMount, ...
@@ -153,20 +154,22 @@ class Previous:
     """The newest finished run before this one, so that a step can say what has changed since then."""
 
     run: str
-    spec: PipelineSpec  # from its frozen revision
+    pipeline: CompiledPipeline  # of its frozen revision
     parameters: Mapping[str, Any]
     steps: Sequence[Mapping[str, Any]]  # its status.steps
 
 
 @dataclass(frozen=True)
 class Revision:
-    """A ControllerRevision that froze a pipeline's spec. `spec` is None where its data does not match its
-    digest.
+    """A ControllerRevision that froze a pipeline, as frozen.load gives it: compiled once, then kept by the
+    shell.
+
+    `pipeline` is None where its data does not match its digest, or no longer compiles.
     """
 
     meta: Meta
     digest: str
-    spec: PipelineSpec | None
+    pipeline: CompiledPipeline | None
 
 
 @dataclass(frozen=True)

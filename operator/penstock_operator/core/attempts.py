@@ -1,0 +1,135 @@
+"""Attempts: each is one Job with a name of its own, created once, and never beside another one of the same
+step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from penstock_operator.core.actions import Action, Create, Delete
+from penstock_operator.core.classify import classify, is_stuck
+from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.endings import well
+from penstock_operator.core.findings import Done, Failed, Underway
+from penstock_operator.core.observed import JobView, Ref, Refusal
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.retry import failed, refused
+from penstock_operator.core.reuse import find_earlier, known, why
+from penstock_operator.core.times import after, read
+from penstock_operator.core.work import expectation, job_manifest, job_name, work_of
+from penstock_spec.names import FailureClass, Reason
+from penstock_spec.status import TRANSITIONS, StepState
+
+JOB = "Job"
+_SOON = 2.0  # seconds after which a Job that is about to end is looked at again
+
+
+def ended(context: RunContext, record: StepRecord) -> Decision | None:
+    """Rule: nothing about an ended step changes. A Job of it that would go on for ever is deleted."""
+    return Decision(record, actions=left_behind(context, record)) if record.ended else None
+
+
+def left_behind(context: RunContext, record: StepRecord) -> Sequence[Action]:
+    """Deletions of the step's Jobs that nobody waits for any more and that would not end by themselves."""
+    names = (job_name(context, record.name, attempt) for attempt in range(1, record.attempt + 1))
+    found = (context.job(name) for name in names)
+    return tuple(delete(job) for job in found if job is not None and is_stuck(job))
+
+
+def delete(job: JobView) -> Delete:
+    """The deletion of exactly this Job."""
+    return Delete(JOB, job.meta.namespace, job.meta.name, job.meta.uid)
+
+
+def starts(context: RunContext, record: StepRecord) -> Decision | None:
+    """Rule: a step that may run gets its first Job."""
+    if record.state is StepState.WAITING or (record.state is StepState.QUEUED and record.attempt == 0):
+        return _create(context, record, 1)
+    return None
+
+
+def retries(context: RunContext, record: StepRecord) -> Decision | None:
+    """Rule: the next attempt starts when its time has come and the one before it has finished or is gone.
+
+    Gone is believed only after a live read: two attempts of one step never run side by side.
+    """
+    if record.state is not StepState.RETRYING:
+        return None
+    due = read(record.retry_at) or context.now
+    job = context.job(record.job)
+    if job is not None and not (job.complete or job.failed_reason):
+        patience = after(due, context.settings.finish_grace)
+        if not job.meta.deleting and (is_stuck(job) or context.now >= patience):
+            return Decision(record, actions=(delete(job),), look_again=after(context.now, _SOON))
+        return Decision(record, look_again=after(context.now, _SOON))
+    if context.now < due:
+        return Decision(record, look_again=due)
+    ref = Ref(JOB, record.job)
+    if job is None and not context.is_live(ref):
+        return Decision(record, confirm=(ref,))
+    return _create(context, record, record.attempt + 1)
+
+
+def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
+    name = job_name(context, record.name, attempt)
+    refusal = context.observed.refusals.get(name)
+    if refusal is not None:
+        return _refused(context, record, refusal)
+    work = work_of(context, record)
+    found = find_earlier(context, record, work) if record.kind == "ingest" else None
+    exists = context.job(name) is not None
+    manifest = job_manifest(context, record, work, attempt, known(found))
+    begun = replace(
+        record,
+        state=StepState.STARTING,
+        reason=Reason.CREATED,
+        message="",
+        attempt=attempt,
+        job=name,
+        retry_at="",
+        digest=work.digest,
+        why=record.why or why(context, record, work, found),
+        started_at=record.started_at or context.stamp,
+    )
+    # A Job that is there already was created by a plan that was cut short: its pod is judged in the next
+    # pass.
+    soon = context.now if exists else after(context.now, context.settings.resync)
+    return Decision(begun, actions=() if exists else (Create(manifest),), look_again=soon)
+
+
+def _refused(context: RunContext, record: StepRecord, refusal: Refusal) -> Decision:
+    """The API server did not take the Job: by quota for now, else for good."""
+    if refusal.reason == Reason.QUOTA_EXCEEDED:
+        # A retry keeps its state, so that its count goes on where it was.
+        state = record.state if record.state is StepState.RETRYING else StepState.QUEUED
+        waiting = replace(record, state=state, reason=Reason.QUOTA_EXCEEDED, message=refusal.message[:500])
+        return Decision(waiting, look_again=after(context.now, context.settings.resync))
+    return Decision(refused(context, record, refusal))
+
+
+def watches(context: RunContext, record: StepRecord) -> Decision | None:
+    """Rule: a step with a Job goes the way of its pod."""
+    job = context.job(record.job)
+    if job is None:
+        ref = Ref(JOB, record.job)
+        if not context.is_live(ref):
+            return Decision(record, confirm=(ref,))
+        lost = Failed(FailureClass.DISRUPTION, "its Job is gone before it ended; somebody deleted it")
+        return failed(context, record, lost, None)
+    trouble = context.observed.troubles.get(record.job)
+    finding = classify(job, expectation(context, record), trouble, context.now, context.settings)
+    if isinstance(finding, Done):
+        return well(context, record, finding)
+    if isinstance(finding, Failed):
+        return failed(context, record, finding, job)
+    return _underway(context, record, finding)
+
+
+def _underway(context: RunContext, record: StepRecord, finding: Underway) -> Decision:
+    if finding.inquire:
+        return Decision(record, inquire=(record.job,))
+    limit = finding.look_again or after(context.now, context.settings.resync)
+    if finding.state is not record.state and finding.state not in TRANSITIONS[record.state]:
+        # Seen late or out of order: what has been shown running does not go back to starting.
+        return Decision(record, look_again=limit)
+    shown = replace(record, state=finding.state, reason=finding.reason, message=finding.message)
+    return Decision(shown, look_again=limit)

@@ -1,0 +1,64 @@
+"""From a Job and its pod to a finding: the table of failure classes (docs/failures.md), read from top to
+bottom.
+
+Only a pod whose controller is the very Job we made is believed. Only our own containers' termination messages
+are read as data; what a user's program leaves there is text.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from penstock_operator.core import ended, waiting
+from penstock_operator.core.expectation import Expectation
+from penstock_operator.core.findings import Failed, Finding, Underway
+from penstock_operator.core.observed import JobView, PodView, Trouble
+from penstock_operator.core.settings import Settings
+from penstock_spec.names import FailureClass
+from penstock_spec.status import StepState
+
+
+def classify(
+    job: JobView, expected: Expectation, trouble: Trouble | None, now: datetime, settings: Settings
+) -> Finding:
+    """What is to be found about the attempt that `job` is.
+
+    `trouble` answers an earlier `Underway.inquire`.
+    """
+    pods = own_pods(job)
+    succeeded = [pod for pod in pods if pod.phase == "Succeeded"]
+    if succeeded:
+        return ended.well(succeeded[0], expected)
+    live = [pod for pod in pods if pod.phase != "Failed"]
+    if live:
+        return waiting.live_pod(job, live[-1], expected, trouble, now, settings)
+    if pods:
+        return ended.badly(job, pods[-1], expected, settings)
+    if job.failed_reason:
+        return Failed(
+            FailureClass.DISRUPTION,
+            f"its pod is gone before it ended ({job.failed_reason}); it was deleted, or its node is gone",
+        )
+    if job.meta.deleting:
+        return Underway(StepState.STARTING, "Deleting", "its Job is being deleted")
+    return waiting.no_pod(job, expected, trouble, now, settings)
+
+
+def own_pods(job: JobView) -> Sequence[PodView]:
+    """The pods whose controller is this Job, oldest first."""
+    return sorted(
+        (pod for pod in job.pods if pod.meta.owner_uid == job.meta.uid),
+        key=lambda pod: (pod.meta.created, pod.meta.name),
+    )
+
+
+def is_stuck(job: JobView) -> bool:
+    """Whether the Job would go on by itself although nobody waits for it.
+
+    It must be deleted, and has no log to lose.
+    """
+    finished = job.complete or bool(job.failed_reason)
+    return (
+        not finished
+        and not job.meta.deleting
+        and not any(pod.phase in {"Succeeded", "Failed"} for pod in own_pods(job))
+    )

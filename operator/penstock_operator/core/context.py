@@ -1,0 +1,69 @@
+"""What the rules about one step look at, and the form of their answer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from penstock_operator.core.actions import Action
+from penstock_operator.core.observed import JobView, ObservedRun, Ref, VersionView
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.settings import Settings
+from penstock_operator.core.times import stamp
+from penstock_spec.graph import CompiledPipeline
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One run at one moment.
+
+    `records` are the steps as far as they have been decided in this pass, `recorded` as the status has them:
+    nothing is
+    built upon an end that a crash could still undo.
+    """
+
+    observed: ObservedRun
+    now: datetime
+    settings: Settings
+    pipeline: CompiledPipeline
+    values: Mapping[str, Any]  # of all parameters
+    records: Mapping[str, StepRecord]
+    recorded: Mapping[str, StepRecord]
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the run and of everything it makes."""
+        return self.observed.run.meta.namespace
+
+    @property
+    def stamp(self) -> str:
+        """Now, as it stands in a status."""
+        return stamp(self.now)
+
+    def job(self, name: str) -> JobView | None:
+        """The Job of this name, if this run is its controller."""
+        found = self.observed.jobs.get(name)
+        return found if found is not None and found.meta.owner_uid == self.observed.run.meta.uid else None
+
+    def is_live(self, ref: Ref) -> bool:
+        """Whether the object was read live for this decision, so that its absence may be believed."""
+        return ref in self.observed.live
+
+    def version(self, name: str) -> VersionView | None:
+        """The ModelVersion of this name."""
+        return next((one for one in self.observed.versions if one.meta.name == name), None)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of one step now. The fields mean what they mean in Plan."""
+
+    record: StepRecord
+    actions: Sequence[Action] = ()
+    after: Sequence[Action] = ()
+    confirm: Sequence[Ref] = ()
+    inquire: Sequence[str] = ()
+    look_again: datetime | None = None
+
+
+Rule = Callable[[RunContext, StepRecord], Decision | None]

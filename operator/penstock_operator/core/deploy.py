@@ -1,0 +1,124 @@
+"""Deploys: a step that compares what an endpoint serves with what it should serve. It has no Job and is
+never reused.
+"""
+
+from dataclasses import replace
+
+from penstock_operator.core.actions import Apply
+from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.observed import EndpointView, Ref, VersionView
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.retry import refused
+from penstock_operator.core.text import sentence
+from penstock_operator.core.times import after
+from penstock_operator.manifests.endpoints import endpoint
+from penstock_spec import names
+from penstock_spec.kinds.deploy import Deploy
+from penstock_spec.names import FailureClass, Reason
+from penstock_spec.status import StepState
+
+
+def deploys(context: RunContext, record: StepRecord) -> Decision | None:
+    """Rule: asks the endpoint for the version, then waits until exactly that version serves."""
+    body = context.pipeline.spec.step(record.name).body
+    if not isinstance(body, Deploy):
+        return None
+    version = _version(context, record)
+    if version is None:
+        what = "the model to deploy is not in the registry; somebody deleted its ModelVersion"
+        return Decision(_failed(context, record, Reason.MODEL_VERSION_NOT_FOUND, what))
+    refusal = context.observed.refusals.get(body.endpoint)
+    if refusal is not None:
+        return Decision(refused(context, record, refusal))
+    live = context.observed.endpoints.get(body.endpoint)
+    if record.state is StepState.WAITING:
+        return _ask(context, record, body, version, live)
+    return _wait(context, record, body, version, live)
+
+
+def _version(context: RunContext, record: StepRecord) -> VersionView | None:
+    step, output = context.pipeline.inputs(record.name)["model"]
+    source = context.records[step]
+    version = context.version(source.model_version)
+    return version if version is not None and version.digest == source.outputs.get(output) else None
+
+
+def _ask(
+    context: RunContext, record: StepRecord, body: Deploy, version: VersionView, live: EndpointView | None
+) -> Decision:
+    """The endpoint's spec first, where it differs; then the step counts as running."""
+    begun = replace(
+        record,
+        state=StepState.RUNNING,
+        reason=Reason.DEPLOYING,
+        message=f"endpoint {body.endpoint} is to serve {version.meta.name}",
+        model_version=version.meta.name,
+        started_at=context.stamp,
+    )
+    soon = context.now
+    if live is not None and _asked(live, version) and live.replicas == body.scale.replicas:
+        served = "already serves" if serves(live) else "is already asked for"
+        return Decision(
+            replace(begun, why=f"endpoint {body.endpoint} {served} {version.meta.name}"), look_again=soon
+        )
+    manifest = endpoint(
+        context.namespace, body.endpoint, version.meta.name, version.digest, body.scale.replicas
+    )
+    before = f"served {live.version}" if live is not None else "was not there"
+    asked = replace(begun, why=f"endpoint {body.endpoint} {before}")
+    return Decision(asked, actions=(Apply(manifest, names.MANAGER_DEPLOY),), look_again=soon)
+
+
+def _wait(
+    context: RunContext, record: StepRecord, body: Deploy, version: VersionView, live: EndpointView | None
+) -> Decision:
+    """The endpoint has been asked: it serves, or cannot, or somebody else has asked for another version
+    since.
+    """
+    if live is None or not _asked(live, version):
+        ref = Ref(names.MODEL_ENDPOINT, body.endpoint)
+        if not context.is_live(ref):
+            return Decision(record, confirm=(ref,))
+        other = f"now asks for {live.version}" if live is not None else "was deleted"
+        return Decision(_failed(context, record, Reason.REPLACED, f"endpoint {body.endpoint} {other}"))
+    if serves(live):
+        ended = replace(
+            record,
+            state=StepState.SUCCEEDED,
+            reason=Reason.COMPLETED,
+            message=f"endpoint {body.endpoint} serves {version.meta.name}",
+            finished_at=context.stamp,
+        )
+        return Decision(ended)
+    if live.stalled_reason and live.observed_generation == live.meta.generation:
+        command = f"kubectl describe me -n {context.namespace} {body.endpoint}"
+        what = sentence(f"endpoint {body.endpoint}: {live.stalled_message}", command)
+        return Decision(_failed(context, record, live.stalled_reason, what))
+    return Decision(record, look_again=after(context.now, context.settings.resync))
+
+
+def _asked(live: EndpointView, version: VersionView) -> bool:
+    return live.version == version.meta.name and live.digest == version.digest
+
+
+def serves(live: EndpointView) -> bool:
+    """Whether the endpoint serves what its spec asks for, and says so of this very spec."""
+    return (
+        live.ready
+        and live.observed_generation == live.meta.generation
+        and live.stable == live.version
+        and live.stable_digest == live.digest
+    )
+
+
+def _failed(context: RunContext, record: StepRecord, reason: str, message: str) -> StepRecord:
+    blamed = FailureClass.INVALID_RESULT if reason == Reason.MODEL_VERSION_NOT_FOUND else ""
+    return replace(
+        record,
+        state=StepState.FAILED,
+        reason=str(reason),
+        failure_class=str(blamed),
+        message=message,
+        started_at=record.started_at or context.stamp,
+        finished_at=context.stamp,
+    )

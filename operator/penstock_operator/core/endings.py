@@ -1,0 +1,59 @@
+"""Good endings: what becomes of a result, by the kind of the step that gave it."""
+
+from dataclasses import replace
+
+from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.findings import Done, Failed
+from penstock_operator.core.gates import judged
+from penstock_operator.core.models import registered
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.retry import failed
+from penstock_operator.core.reuse import find_earlier, reused
+from penstock_operator.core.text import one_line
+from penstock_operator.core.work import work_of
+from penstock_spec.names import FailureClass, Reason
+from penstock_spec.status import StepState
+
+
+def well(context: RunContext, record: StepRecord, done: Done) -> Decision:
+    """The step's pod has succeeded with a valid result."""
+    if done.result.unchanged:
+        return _unchanged(context, record, done)
+    ended = succeeded(context, record, done)
+    if record.kind == "train":
+        return registered(context, record, ended, done.result)
+    if record.kind == "validate":
+        return judged(context, ended, done.result)
+    return Decision(ended)
+
+
+def succeeded(context: RunContext, record: StepRecord, done: Done) -> StepRecord:
+    """The entry of a step that has made its outputs."""
+    result = done.result
+    return replace(
+        record,
+        state=StepState.SUCCEEDED,
+        reason=Reason.COMPLETED,
+        message=one_line(result.message, 300),
+        outputs=dict(result.outputs),
+        metrics=dict(result.metrics),
+        verdict=result.verdict,
+        source_revision=result.source_revision[:160],
+        image=done.image,
+        finished_at=context.stamp,
+    )
+
+
+def _unchanged(context: RunContext, record: StepRecord, done: Done) -> Decision:
+    """An ingest whose source is as it was: the earlier outputs hold."""
+    because = ": its source has not changed"
+    found = find_earlier(context, record, work_of(context, record))
+    if found is not None:
+        return Decision(reused(context, record, found, because))
+    if done.result.outputs:
+        # The run that it was compared with has been deleted since; what it had made is in the result.
+        ended = replace(succeeded(context, record, done), state=StepState.REUSED, reason=Reason.UNCHANGED)
+        return Decision(replace(ended, why=f"output reused from an earlier run{because}"))
+    what = "its source is unchanged, but the run that had read it is gone; start a run to read it again"
+    lost = Failed(FailureClass.INVALID_RESULT, what)
+    return failed(context, record, lost, context.job(record.job))

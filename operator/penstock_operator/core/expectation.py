@@ -1,0 +1,37 @@
+"""What the classifier must know of a step to read its pod."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from penstock_spec import contract
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the pod of a step should look like and give."""
+
+    kind: str
+    job: str
+    namespace: str
+    users_program: bool  # main is the user's; fetch and publish are ours
+    outputs: Mapping[str, str] = field(default_factory=dict)  # name -> type
+    connection: str = ""  # ConfigMap and Secret that an ingest names
+    store_secret: str = "penstock-store"  # noqa: S105 - the name of a Secret, not its content
+    memory: str = ""  # limit of this attempt's program
+
+    @property
+    def teller(self) -> str:
+        """The container whose termination message is the step's result."""
+        return contract.PUBLISH if self.users_program else contract.MAIN
+
+    def is_ours(self, container: str) -> bool:
+        """Whether this container runs our program, so that its termination message may be believed."""
+        return container != contract.MAIN or not self.users_program
+
+    def logs(self, container: str = contract.MAIN) -> str:
+        """The command that shows what the container said."""
+        return f"kubectl logs -n {self.namespace} job/{self.job} -c {container}"
+
+    def describe(self) -> str:
+        """The command that shows why a pod does not start."""
+        return f"kubectl describe pod -n {self.namespace} -l batch.kubernetes.io/job-name={self.job}"

@@ -1,0 +1,49 @@
+"""What can be found about one attempt.
+
+It goes on, it has ended well, or it has failed and somebody is to blame.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from penstock_spec.contract import Result
+from penstock_spec.names import FailureClass
+from penstock_spec.status import StepState
+
+
+@dataclass(frozen=True)
+class Underway:
+    """The attempt goes on."""
+
+    state: StepState  # Queued, Starting or Running
+    reason: str
+    message: str = ""
+    look_again: datetime | None = None  # when a grace time ends
+    inquire: bool = False  # its Events may say more
+
+
+@dataclass(frozen=True)
+class Done:
+    """The pod succeeded and told what it made."""
+
+    result: Result
+    image: str  # of the program, as pulled
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The attempt failed."""
+
+    failure_class: FailureClass
+    message: str
+    reason: str = ""  # more precise than the class, where something more precise is known
+    log: str = ""  # last lines of the program
+    image: str = ""
+
+    @property
+    def shown_reason(self) -> str:
+        """The reason for the status."""
+        return self.reason or str(self.failure_class)
+
+
+Finding = Underway | Done | Failed

@@ -1,0 +1,83 @@
+"""Gates: a verdict that is not Pass fails its step for good, and is written into the model's record."""
+
+from dataclasses import replace
+
+from penstock_operator.core.actions import Action
+from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.models import patch_version
+from penstock_operator.core.observed import VersionView
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.text import one_line
+from penstock_spec.contract import Result
+from penstock_spec.kinds.validate import OnInconclusive, Validate
+from penstock_spec.model_version import Lifecycle
+from penstock_spec.names import Reason
+from penstock_spec.status import StepState, Verdict
+
+_DECISIONS = 32  # kept in a version's status; the newest
+
+
+def judged(context: RunContext, ended: StepRecord, result: Result) -> Decision:
+    """The gate's step ends as its verdict says; the decision goes into the ModelVersion first."""
+    version = _judged_version(context, ended)
+    passed = result.verdict == Verdict.PASS or _tolerated(context, ended, result)
+    actions = _decision(context, ended, version, result, passed=passed) if version is not None else ()
+    shown = replace(ended, model_version=version.meta.name if version is not None else "")
+    if not passed:
+        default = Reason.INCONCLUSIVE if result.verdict == Verdict.INCONCLUSIVE else Reason.THRESHOLD_NOT_MET
+        known = {str(Reason.INCONCLUSIVE), str(Reason.THRESHOLD_NOT_MET)}
+        shown = replace(
+            shown,
+            state=StepState.FAILED,
+            reason=result.reason if result.reason in known else str(default),
+            message=one_line(result.message or f"the verdict is {result.verdict or 'missing'}", 800),
+        )
+    return Decision(shown, actions=actions)
+
+
+def _tolerated(context: RunContext, ended: StepRecord, result: Result) -> bool:
+    body = context.pipeline.spec.step(ended.name).body
+    return (
+        result.verdict == Verdict.INCONCLUSIVE
+        and isinstance(body, Validate)
+        and body.on_inconclusive is OnInconclusive.PASS
+    )
+
+
+def _judged_version(context: RunContext, ended: StepRecord) -> VersionView | None:
+    """The version that the gate judged: that of the step whose model it read, if it is the same bytes."""
+    step, output = context.pipeline.inputs(ended.name)["model"]
+    source = context.records[step]
+    version = context.version(source.model_version)
+    return version if version is not None and version.digest == source.outputs.get(output) else None
+
+
+def _decision(
+    context: RunContext, ended: StepRecord, version: VersionView, result: Result, *, passed: bool
+) -> tuple[Action, ...]:
+    """The write that adds the verdict to the version, unless it is there already."""
+    run = context.observed.run.meta.name
+    decisions = list(version.status.get("decisions", ()))
+    if any(one.get("run") == run and one.get("step") == ended.name for one in decisions):
+        return ()
+    decisions.append(
+        {
+            "step": ended.name,
+            "run": run,
+            "verdict": result.verdict,
+            "report": ended.outputs.get("report", ""),
+            "metrics": dict(list(result.metrics.items())[:_DECISIONS]),
+            "time": context.stamp,
+        }
+    )
+    status = {
+        **version.status,
+        "observedGeneration": version.meta.generation,
+        "decisions": decisions[-_DECISIONS:],
+    }
+    if version.lifecycle != Lifecycle.PRODUCTION:
+        # What serves goes on serving: it is in production until another version takes its place.
+        status["lifecycle"] = str(Lifecycle.APPROVED if passed else Lifecycle.REJECTED)
+        status["reason"] = str(Reason.GATE_PASSED if passed else Reason.GATE_FAILED)
+        status["message"] = one_line(f"step {ended.name} of run {run}: {result.message or result.verdict}")
+    return (patch_version(version, status),)

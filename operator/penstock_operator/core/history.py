@@ -1,0 +1,50 @@
+"""What earlier runs of a Pipeline made, for reuse and for saying what has changed. The shell fills Observed
+by it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from penstock_operator.core.ahead import pipeline_uid
+from penstock_operator.core.observed import Earlier, RunObject
+from penstock_spec.status import SATISFYING
+
+
+def earlier_steps(run: RunObject, runs: Iterable[RunObject]) -> Sequence[Earlier]:
+    """Every step that ended well in another run of the same Pipeline object, newest run first."""
+    return tuple(
+        _earlier(other, entry)
+        for other in _before(run, runs)
+        for entry in other.status.get("steps", ())
+        if entry.get("state") in SATISFYING and entry.get("digest")
+    )
+
+
+def previous_run(run: RunObject, runs: Iterable[RunObject]) -> RunObject | None:
+    """The newest finished run of the same Pipeline object that has a snapshot, or None."""
+    return next((one for one in _before(run, runs) if one.finished and one.status.get("snapshot")), None)
+
+
+def _before(run: RunObject, runs: Iterable[RunObject]) -> list[RunObject]:
+    uid = pipeline_uid(run)
+    others = [
+        one
+        for one in runs
+        if one.meta.uid != run.meta.uid and one.pipeline == run.pipeline and pipeline_uid(one) == uid
+    ]
+    return sorted(others, key=lambda one: (one.meta.created, one.meta.name), reverse=True)
+
+
+def _earlier(run: RunObject, entry: Mapping[str, Any]) -> Earlier:
+    return Earlier(
+        run=run.meta.name,
+        created=run.meta.created,
+        step=entry["name"],
+        digest=entry["digest"],
+        outputs=entry.get("outputs", {}),
+        source_revision=entry.get("sourceRevision", ""),
+        metrics=entry.get("metrics", {}),
+        verdict=entry.get("verdict", ""),
+        model_version=entry.get("modelVersion", ""),
+        image=entry.get("image", ""),
+    )

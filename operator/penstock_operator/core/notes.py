@@ -1,0 +1,39 @@
+"""Events: what `kubectl describe` and `kubectl get events` tell of a run, once per change."""
+
+from collections.abc import Mapping, Sequence
+
+from penstock_operator.core.actions import EventNote
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.run_status import Summary
+from penstock_operator.core.text import sentence
+from penstock_spec.status import StepState
+
+_LENGTH = 1000  # the API takes 1,024
+
+
+def notes(
+    before: Mapping[str, StepRecord], records: Sequence[StepRecord], summary: Summary
+) -> Sequence[EventNote]:
+    """One Event for each step that changed in a way that people care about, and one for the run's end."""
+    changed = [one for one in records if one.name not in before or before[one.name].state is not one.state]
+    found = [note for one in changed if (note := _note(one)) is not None]
+    if summary.finished:
+        ended = f"the run ended: {summary.status}"
+        words = sentence(summary.message or ended, length=_LENGTH)
+        found.append(EventNote(f"Run{summary.status}", words, warning=not summary.succeeded))
+    return tuple(found)
+
+
+def _note(record: StepRecord) -> EventNote | None:
+    name = record.name
+    if record.state is StepState.FAILED:
+        words = sentence(f"step {name}: {record.reason}: {record.message}", length=_LENGTH)
+        return EventNote("StepFailed", words, warning=True)
+    if record.state is StepState.RETRYING:
+        words = sentence(f"step {name}: {record.reason}: {record.message}", length=_LENGTH)
+        return EventNote("StepRetrying", words, warning=True)
+    if record.state is StepState.SUCCEEDED:
+        return EventNote("StepSucceeded", sentence(f"step {name} succeeded", record.message, length=_LENGTH))
+    if record.state is StepState.REUSED:
+        return EventNote("StepReused", f"step {name}: {record.why}")
+    return None

@@ -1,0 +1,132 @@
+"""What a run needs now: the first rule that applies decides, and the last one takes the steps forward."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from penstock_operator.core import attempts, needs
+from penstock_operator.core.actions import Plan
+from penstock_operator.core.classify import is_stuck
+from penstock_operator.core.context import Decision, Rule, RunContext
+from penstock_operator.core.deploy import deploys
+from penstock_operator.core.notes import notes
+from penstock_operator.core.observed import ObservedRun
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.reuse import reuses
+from penstock_operator.core.run_status import build, summary_of
+from penstock_operator.core.settings import Settings
+from penstock_operator.core.start import (
+    CannotStart,
+    end_before_steps,
+    fresh_records,
+    take_snapshot,
+    thawed,
+    wait_for_turn,
+)
+from penstock_operator.core.times import after, earliest
+from penstock_spec.resolve import resolve_parameters
+
+RunRule = Callable[[ObservedRun, datetime, Settings], Plan | None]
+
+# What becomes of one step; the first rule that answers decides.
+STEP_RULES: Sequence[Rule] = (
+    attempts.ended,  # nothing changes any more
+    needs.blocked,  # a step it needs has failed
+    needs.waits,  # a step it needs has not ended
+    deploys,  # no Job: compares with what is live
+    reuses,  # the same has been made before
+    attempts.starts,  # its first Job
+    attempts.retries,  # its next Job, when the time has come and the one before is gone
+    attempts.watches,  # its pod says how it goes
+)
+
+
+def plan_run(observed: ObservedRun, now: datetime, settings: Settings) -> Plan:
+    """The plan for one PipelineRun. The same world always gives the same plan."""
+    for rule in RUN_RULES:
+        plan = rule(observed, now, settings)
+        if plan is not None:
+            return plan
+    raise AssertionError("the last rule always answers")
+
+
+def leave_deleted(observed: ObservedRun, _: datetime, __: Settings) -> Plan | None:
+    """Rule: a run that is being deleted is left to the garbage collector."""
+    return Plan() if observed.run.meta.deleting else None
+
+
+def rest_when_finished(observed: ObservedRun, _: datetime, __: Settings) -> Plan | None:
+    """Rule: a finished run never changes. Jobs that a cut-short plan left behind are deleted."""
+    if not observed.run.finished:
+        return None
+    jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == observed.run.meta.uid]
+    return Plan(actions=tuple(attempts.delete(job) for job in jobs if is_stuck(job)))
+
+
+def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
+    """Rule: every step, in topological order, goes as far as it can."""
+    snapshot = observed.run.status["snapshot"]
+    frozen = thawed(observed, snapshot["revision"], snapshot["digest"])
+    if isinstance(frozen, CannotStart):
+        return end_before_steps(observed, frozen, now)
+    before = {entry["name"]: StepRecord.from_status(entry) for entry in observed.run.status.get("steps", ())}
+    records = {one.name: before.get(one.name, one) for one in fresh_records(frozen.pipeline)}
+    values = resolve_parameters(frozen.pipeline.spec, observed.run.parameters)
+    context = RunContext(observed, now, settings, frozen.pipeline, values, records, recorded=records)
+    decisions: list[Decision] = []
+    for name in frozen.pipeline.order:
+        decision = _decide(context, context.records[name])
+        decisions.append(decision)
+        context = replace(context, records={**context.records, name: decision.record})
+    return _gathered(context, before, decisions)
+
+
+def _decide(context: RunContext, record: StepRecord) -> Decision:
+    for rule in STEP_RULES:
+        decision = rule(context, record)
+        if decision is not None:
+            return decision
+    raise AssertionError(f"no rule for a step in state {record.state}")
+
+
+def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: Sequence[Decision]) -> Plan:
+    """One plan from the decisions about all steps."""
+    confirm = tuple(ref for one in decisions for ref in one.confirm)
+    inquire = tuple(name for one in decisions for name in one.inquire)
+    if confirm or inquire:
+        return Plan(confirm=confirm, inquire=inquire)
+    run, now = context.observed.run, context.now
+    records = [context.records[step.name] for step in context.pipeline.spec.steps]
+    summary = summary_of(records, context.namespace)
+    status = build(run, summary, records, now, run.status["snapshot"], started=True)
+    # What waited for a step that ended only now has its turn at once, when that end has been written.
+    again = now if _moved(before, records) and not summary.finished else None
+    resync = None if summary.finished else after(now, context.settings.resync)
+    return Plan(
+        actions=tuple(action for one in decisions for action in one.actions),
+        status=status if status != run.status else None,
+        after=tuple(action for one in decisions for action in one.after),
+        events=notes(before, records, summary),
+        look_again=earliest(again, resync, *(one.look_again for one in decisions)),
+        steps_ended={
+            one.name: str(one.state) for one in records if one.ended and not _was_ended(before, one.name)
+        },
+    )
+
+
+def _was_ended(before: Mapping[str, StepRecord], name: str) -> bool:
+    return name in before and before[name].ended
+
+
+def _moved(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> bool:
+    return any(one.ended and not _was_ended(before, one.name) for one in records)
+
+
+# The rules of a run, in order.
+RUN_RULES: Sequence[RunRule] = (
+    leave_deleted,
+    rest_when_finished,
+    take_snapshot,  # what it executes is frozen first
+    wait_for_turn,  # one run at a time per Pipeline
+    take_steps,
+)

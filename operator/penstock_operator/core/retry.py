@@ -1,0 +1,92 @@
+"""Retries: each failure class pays from a budget of its own, so that bad luck does not use up what bad code
+needs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from penstock_operator.core.actions import Action, Delete
+from penstock_operator.core.classify import is_stuck
+from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.findings import Failed
+from penstock_operator.core.observed import JobView, Refusal
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.text import sentence
+from penstock_operator.core.times import after, read, stamp_not_before
+from penstock_operator.core.work import memory_of
+from penstock_operator.manifests.quantity import grown_memory
+from penstock_spec.names import FailureClass, Reason
+from penstock_spec.status import StepState
+
+
+def failed(context: RunContext, record: StepRecord, failure: Failed, job: JobView | None) -> Decision:
+    """The attempt has failed: the step is tried again while its class has budget left, else it has failed
+    too.
+    """
+    budget = context.settings.budgets[failure.failure_class]
+    used = record.retries.get(failure.failure_class, 0)
+    if used < budget.retries:
+        return _again(context, record, failure, used + 1)
+    spent = f"after {used} retries" if used else ""
+    ended = replace(
+        record,
+        state=StepState.FAILED,
+        failure_class=str(failure.failure_class),
+        reason=failure.shown_reason,
+        message=sentence(failure.message, spent) if spent else failure.message,
+        image=failure.image or record.image,
+        log=failure.log if _tails(context) < context.settings.log_tails else "",
+        finished_at=context.stamp,
+    )
+    return Decision(ended, after=_leave_nothing(job))
+
+
+def _leave_nothing(job: JobView | None) -> Sequence[Action]:
+    """A Job that would wait for ever (an image that is not there) goes once its failure is in the status."""
+    if job is None or not is_stuck(job):
+        return ()
+    return (Delete("Job", job.meta.namespace, job.meta.name, job.meta.uid),)
+
+
+def _again(context: RunContext, record: StepRecord, failure: Failed, retry: int) -> Decision:
+    wait = context.settings.budgets[failure.failure_class].wait(retry)
+    memory = record.memory
+    said = failure.message
+    if failure.failure_class is FailureClass.OUT_OF_MEMORY:
+        memory = grown_memory(memory_of(context, record), context.settings.memory_factor)
+        said = f"{said}; the next attempt gets {memory}"
+    due = stamp_not_before(after(context.now, wait))
+    waiting = replace(
+        record,
+        state=StepState.RETRYING,
+        failure_class=str(failure.failure_class),
+        reason=failure.shown_reason,
+        message=sentence(said, f"attempt {record.attempt + 1} follows"),
+        retries={**record.retries, str(failure.failure_class): retry},
+        retry_at=due,
+        memory=memory,
+        image=failure.image or record.image,
+    )
+    return Decision(waiting, look_again=read(due))
+
+
+def _tails(context: RunContext) -> int:
+    return sum(1 for one in context.records.values() if one.log)
+
+
+def refused(context: RunContext, record: StepRecord, refusal: Refusal) -> StepRecord:
+    """The step's end when the API server does not take its object for good."""
+    if refusal.reason == Reason.NAME_COLLISION:
+        hint = "delete or rename that object and apply again"
+        said, failure_class = sentence(refusal.message, hint), ""
+    else:
+        said, failure_class = sentence(refusal.message), str(FailureClass.INVALID_CONTAINER)
+    return replace(
+        record,
+        state=StepState.FAILED,
+        reason=refusal.reason,
+        failure_class=failure_class,
+        message=said,
+        finished_at=context.stamp,
+        started_at=record.started_at or context.stamp,
+    )

@@ -1,0 +1,146 @@
+"""The status of a run as plain data: summary columns, conditions, one entry per step, and never too large."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from penstock_operator.core.conditions import Wanted, merged
+from penstock_operator.core.observed import RunObject
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.text import sentence
+from penstock_operator.core.times import duration, read, stamp
+from penstock_spec.names import Condition, Reason
+from penstock_spec.status import SATISFYING, StepState
+
+STATUS_BYTES = 256 * 1024
+_LIVELY = (StepState.RUNNING, StepState.RETRYING, StepState.STARTING, StepState.QUEUED)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run is doing, in the words of its columns."""
+
+    status: str  # Waiting, Running, Succeeded or Failed
+    reason: str
+    message: str = ""
+    step: str = ""
+    finished: bool = False
+    succeeded: bool | None = None
+
+
+def summary_of(records: Sequence[StepRecord], namespace: str) -> Summary:
+    """The summary that follows from the steps. A failed run is known by the step that failed first."""
+    failures = [one for one in records if one.state is StepState.FAILED]
+    first = min(failures, key=lambda one: one.finished_at) if failures else None
+    if all(one.ended for one in records):
+        if first is None:
+            return Summary(Reason.SUCCEEDED, Reason.SUCCEEDED, "", "", finished=True, succeeded=True)
+        message = sentence(f"step {first.name}: {first.message}")
+        return Summary("Failed", first.reason, message, first.name, finished=True, succeeded=False)
+    if first is not None:
+        message = sentence(f"step {first.name}: {first.message}", "independent steps go on")
+        return Summary("Running", first.reason, message, first.name)
+    for state in _LIVELY:
+        found = next((one for one in records if one.state is state), None)
+        if found is not None:
+            words = sentence(f"step {found.name}: {found.message}") if found.message else ""
+            return Summary("Running", found.reason, words, found.name)
+    return Summary("Running", Reason.STEPS_WAITING, f"kubectl get events -n {namespace}")
+
+
+def failed_before_steps(reason: str, message: str) -> Summary:
+    """The end of a run that could not even begin."""
+    return Summary("Failed", reason, sentence(message), finished=True, succeeded=False)
+
+
+def waiting(reason: str, message: str) -> Summary:
+    """A run that has not begun."""
+    return Summary("Waiting", reason, message)
+
+
+def build(
+    run: RunObject,
+    summary: Summary,
+    records: Sequence[StepRecord],
+    now: datetime,
+    snapshot: Mapping[str, Any] | None,
+    *,
+    started: bool,
+) -> dict[str, Any]:
+    """The whole status to write. Times that have been written stay; what is empty is left out."""
+    before = run.status
+    started_at = before.get("startedAt") or (stamp(now) if started else "")
+    status: dict[str, Any] = {
+        "observedGeneration": run.meta.generation,
+        "conditions": merged(
+            before.get("conditions", ()), _conditions(summary), run.meta.generation, stamp(now)
+        ),
+        "status": summary.status,
+        "reason": summary.reason,
+        "message": summary.message,
+        "step": summary.step,
+        "progress": _progress(records),
+        "snapshot": dict(snapshot) if snapshot else None,
+        "startedAt": started_at,
+    }
+    if summary.finished:
+        finished_at = before.get("finishedAt") or stamp(now)
+        begin, end = read(started_at or finished_at), read(finished_at)
+        status["finishedAt"] = finished_at
+        status["duration"] = duration(begin, end) if begin and end else ""
+    kept = {key: value for key, value in status.items() if value not in ("", None)}
+    return _fitted(kept, records)
+
+
+def _progress(records: Sequence[StepRecord]) -> str:
+    done = sum(1 for one in records if one.state in SATISFYING)
+    return f"{done}/{len(records)}" if records else ""
+
+
+def _conditions(summary: Summary) -> Sequence[Wanted]:
+    reason, message = summary.reason, summary.message
+    good, bad = summary.succeeded is True, summary.succeeded is False
+    return (
+        Wanted(Condition.READY, good, reason, "" if good else message),
+        Wanted(Condition.RECONCILING, not summary.finished, reason),
+        Wanted(Condition.STALLED, bad, reason, message if bad else ""),
+        Wanted(Condition.FINISHED, summary.finished, reason),
+        Wanted(Condition.SUCCEEDED, summary.succeeded, reason),
+    )
+
+
+def size(status: Mapping[str, Any]) -> int:
+    """Bytes of the status as the API server stores it."""
+    return len(json.dumps(status, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+# What is given up, in this order, where a run has so many steps that its status would not fit: words first.
+# States,
+# digests and outputs are never given up: decisions rest on them.
+_DISPENSABLE: Sequence[tuple[str, ...]] = (
+    ("log",),
+    ("metrics",),
+    ("image", "why"),
+    ("message",),
+    ("source_revision", "started_at", "model_version"),
+)
+
+
+def _fitted(status: dict[str, Any], records: Sequence[StepRecord]) -> dict[str, Any]:
+    """The status with its steps, shortened from ended steps until it fits."""
+    whole = {**status, "steps": [one.to_status() for one in records]}
+    for fields in _DISPENSABLE:
+        if size(whole) <= STATUS_BYTES:
+            break
+        records = [_without(one, fields) for one in records]
+        whole = {**status, "steps": [one.to_status() for one in records]}
+    return whole
+
+
+def _without(record: StepRecord, fields: Sequence[str]) -> StepRecord:
+    if not record.ended or record.state is StepState.FAILED:
+        return record
+    empty: dict[str, Any] = {name: {} if name == "metrics" else "" for name in fields}
+    return replace(record, **empty)

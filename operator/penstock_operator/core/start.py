@@ -1,0 +1,155 @@
+"""The start of a run: what it executes is frozen before anything is executed, and it waits for its turn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from penstock_operator.core.actions import Action, Create, Plan, SetOwner
+from penstock_operator.core.frozen import compile_once
+from penstock_operator.core.observed import ObservedRun, PipelineObject
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.run_status import Summary, build, failed_before_steps, waiting
+from penstock_operator.core.settings import Settings
+from penstock_operator.core.text import clip
+from penstock_operator.core.times import after
+from penstock_operator.manifests.identity import owner
+from penstock_operator.manifests.revisions import revision
+from penstock_spec import names
+from penstock_spec.digest import run_digest
+from penstock_spec.errors import SpecError
+from penstock_spec.graph import CompiledPipeline
+from penstock_spec.names import Reason
+from penstock_spec.resolve import resolve_parameters, resolve_step
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What a run executes: the pipeline in executable form, under its digest."""
+
+    revision: str
+    digest: str
+    pipeline: CompiledPipeline
+    actions: tuple[Action, ...] = ()  # that make it so
+
+
+@dataclass(frozen=True)
+class CannotStart:
+    """Why a run cannot begin; for good, or not yet."""
+
+    reason: str
+    message: str
+    for_good: bool = True
+
+
+def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
+    """Rule: a run without a snapshot gets one, and nothing else happens before that is written."""
+    run = observed.run
+    if run.status.get("snapshot"):
+        return None
+    found = _frozen(observed, now, settings)
+    if isinstance(found, CannotStart):
+        return _not_started(observed, found, now, settings)
+    problem = _parameter_problem(found.pipeline, run.parameters)
+    if problem is not None:
+        return _not_started(observed, problem, now, settings)
+    uid = run.meta.owner_uid or (observed.pipeline.meta.uid if observed.pipeline else "")
+    snapshot = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
+    summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
+    status = build(run, summary, fresh_records(found.pipeline), now, snapshot, started=False)
+    return Plan(actions=(*_adoption(observed), *found.actions), status=status, look_again=now)
+
+
+def fresh_records(pipeline: CompiledPipeline) -> list[StepRecord]:
+    """An entry for every step, in the order of the file."""
+    return [StepRecord(step.name, step.kind) for step in pipeline.spec.steps]
+
+
+def _frozen(observed: ObservedRun, now: datetime, settings: Settings) -> Frozen | CannotStart:
+    run, pipeline = observed.run, observed.pipeline
+    if run.revision:
+        return thawed(observed, run.revision)
+    if pipeline is None:
+        patient = now < after(run.meta.created, settings.pipeline_grace)
+        message = (
+            f"there is no Pipeline {run.pipeline} in namespace {run.meta.namespace}; apply it and start a run"
+        )
+        return CannotStart(Reason.PIPELINE_NOT_FOUND, message, for_good=not patient)
+    if run.meta.owner_uid not in ("", pipeline.meta.uid):
+        message = f"the Pipeline {run.pipeline} that this run belongs to was replaced; start another run"
+        return CannotStart(Reason.PIPELINE_NOT_FOUND, message)
+    return _freeze(pipeline)
+
+
+def _freeze(pipeline: PipelineObject) -> Frozen | CannotStart:
+    """The Pipeline as it is now, in a revision that is made in the same plan."""
+    meta = pipeline.meta
+    try:
+        compiled = compile_once(pipeline.spec, pipeline.applied)
+    except SpecError as error:
+        return CannotStart(Reason.INVALID_SPEC, f"the Pipeline {meta.name} is refused: {error}")
+    digest = run_digest(compiled.spec)
+    manifest = revision(meta.namespace, meta.name, meta.uid, digest, compiled.spec)
+    return Frozen(manifest["metadata"]["name"], digest, compiled, (Create(manifest),))
+
+
+def thawed(observed: ObservedRun, name: str, digest: str = "") -> Frozen | CannotStart:
+    """The pipeline that the revision `name` holds; with `digest`, only if it is that one."""
+    held = observed.revision
+    if held is None or held.meta.name != name:
+        message = f"the ControllerRevision {name} that holds this run's steps is gone; start another run"
+        return CannotStart(Reason.REVISION_NOT_FOUND, message)
+    if held.pipeline is None or (digest and held.digest != digest):
+        message = f"the ControllerRevision {name} does not hold what its digest says; start another run"
+        return CannotStart(Reason.REVISION_CORRUPT, message)
+    return Frozen(name, held.digest, held.pipeline)
+
+
+def _parameter_problem(pipeline: CompiledPipeline, given: Mapping[str, Any]) -> CannotStart | None:
+    """What is wrong with the run's parameters, by themselves or in any field that takes one."""
+    try:
+        values = resolve_parameters(pipeline.spec, given)
+        for step in pipeline.spec.steps:
+            resolve_step(pipeline.spec, step, values)
+    except SpecError as error:
+        return CannotStart(Reason.INVALID_PARAMETERS, str(error))
+    return None
+
+
+def _adoption(observed: ObservedRun) -> tuple[Action, ...]:
+    """A run that a person made becomes the Pipeline's: it goes when the Pipeline goes."""
+    run, pipeline = observed.run, observed.pipeline
+    if run.meta.owner_uid or pipeline is None:
+        return ()
+    reference = owner(names.PIPELINE, names.API_VERSION, pipeline.meta.name, pipeline.meta.uid)
+    meta = run.meta
+    return (SetOwner(names.PIPELINE_RUN, meta.namespace, meta.name, meta.uid, reference),)
+
+
+def _not_started(observed: ObservedRun, found: CannotStart, now: datetime, settings: Settings) -> Plan:
+    if not found.for_good:
+        return _written(
+            observed, waiting(found.reason, found.message), now, look_again=after(now, settings.resync)
+        )
+    return end_before_steps(observed, found, now)
+
+
+def end_before_steps(observed: ObservedRun, found: CannotStart, now: datetime) -> Plan:
+    """The run fails, with whatever entries its steps have."""
+    return _written(observed, failed_before_steps(found.reason, found.message), now, look_again=None)
+
+
+def _written(observed: ObservedRun, summary: Summary, now: datetime, look_again: datetime | None) -> Plan:
+    run = observed.run
+    records = [StepRecord.from_status(entry) for entry in run.status.get("steps", ())]
+    status = build(run, summary, records, now, run.status.get("snapshot"), started=False)
+    changed = status if status != run.status else None
+    return Plan(status=changed, look_again=look_again)
+
+
+def wait_for_turn(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
+    """Rule: one run at a time per Pipeline. A run that has started goes on."""
+    if not observed.ahead or observed.run.status.get("startedAt"):
+        return None
+    message = clip(f"waits for run {', '.join(observed.ahead)}", 1024)
+    return _written(observed, waiting(Reason.WAITING_FOR_RUN, message), now, after(now, settings.resync))

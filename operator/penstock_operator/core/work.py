@@ -1,0 +1,139 @@
+"""What a step has to do in this run: arguments and inputs resolved, the digest that it is known by, and its
+Job.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from penstock_operator.core.context import RunContext
+from penstock_operator.core.expectation import Expectation
+from penstock_operator.core.record import StepRecord
+from penstock_operator.manifests import jobs, pods
+from penstock_operator.manifests.quantity import grown_memory
+from penstock_spec import names
+from penstock_spec.contract import Input, Known, Task
+from penstock_spec.digest import Components, step_components, step_digest
+from penstock_spec.names import FailureClass
+from penstock_spec.pipeline import Step
+from penstock_spec.references import container_of
+from penstock_spec.resolve import ResolvedStep, resolve_step
+
+
+@dataclass(frozen=True)
+class Work:
+    """A step whose needs are all met."""
+
+    resolved: ResolvedStep
+    inputs: Mapping[str, Input]
+    outputs: Mapping[str, str]  # name -> type
+    components: Components
+    digest: str
+
+
+def step_of(context: RunContext, name: str) -> Step:
+    """The step as the user wrote it, in the frozen spec."""
+    return context.pipeline.spec.step(name)
+
+
+def work_of(context: RunContext, record: StepRecord) -> Work:
+    """The work of a step whose inputs exist."""
+    pipeline = context.pipeline
+    resolved = resolve_step(pipeline.spec, step_of(context, record.name), context.values)
+    inputs = {
+        name: Input(context.records[source[0]].outputs[source[1]], pipeline.type_of(source))
+        for name, source in pipeline.inputs(record.name).items()
+    }
+    components = step_components(resolved, {name: one.digest for name, one in inputs.items()})
+    return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
+
+
+def memory_of(context: RunContext, record: StepRecord) -> str:
+    """The memory of the next attempt's program: as grown, else as asked, else the installation's default."""
+    asked = step_of(context, record.name).resources
+    if record.memory:
+        return record.memory
+    if asked.memory_from is not None:
+        return str(context.values[asked.memory_from.parameter])
+    return asked.memory or context.settings.pods.default_memory
+
+
+def job_name(context: RunContext, step: str, attempt: int) -> str:
+    """The name of the Job of this attempt."""
+    meta = context.observed.run.meta
+    return names.job_name(meta.name, meta.uid, step, attempt)
+
+
+def job_manifest(
+    context: RunContext, record: StepRecord, work: Work, attempt: int, known: Known | None
+) -> dict[str, Any]:
+    """The Job of this attempt."""
+    settings, meta = context.settings, context.observed.run.meta
+    task = Task(
+        namespace=meta.namespace,
+        pipeline=context.observed.run.pipeline,
+        run=meta.name,
+        step=record.name,
+        attempt=attempt,
+        kind=record.kind,
+        arguments=work.resolved.arguments,
+        inputs=work.inputs,
+        outputs=work.outputs,
+        known=known,
+    )
+    source = work.resolved.arguments.get("source", {}) if record.kind == "ingest" else {}
+    grown = record.retries.get(FailureClass.OUT_OF_MEMORY, 0)
+    return jobs.job(
+        jobs.Attempt(
+            task=task,
+            name=job_name(context, record.name, attempt),
+            run_uid=meta.uid,
+            cpu=work.resolved.resources.cpu or settings.pods.default_cpu,
+            memory=memory_of(context, record),
+            helper_memory=grown_memory(settings.pods.helper_memory, settings.memory_factor**grown),
+            program=_program(work.resolved),
+            connection=source.get("object", {}).get("connection", ""),
+            config_map=source.get("configMap", {}).get("name", ""),
+            config_key=source.get("configMap", {}).get("key", ""),
+        ),
+        settings.pods,
+    )
+
+
+def _program(resolved: ResolvedStep) -> jobs.Program | None:
+    container = container_of(resolved.kind, resolved.arguments)
+    if container is None:
+        return None
+    user = None if container.get("useImageUser") else container.get("runAsUser", pods.USER)
+    return jobs.Program(
+        image=resolved.image,
+        command=container.get("command", ()),
+        args=container.get("args", ()),
+        env=[_variable(one, resolved) for one in container.get("env", ())],
+        arguments=container.get("arguments", {}),
+        user=user,
+    )
+
+
+def _variable(entry: Mapping[str, Any], resolved: ResolvedStep) -> dict[str, Any]:
+    if "secret" in entry:
+        secret = entry["secret"]
+        return pods.from_secret(entry["name"], resolved.secrets[secret["name"]], secret["key"])
+    return pods.literal(entry["name"], str(entry["value"]))
+
+
+def expectation(context: RunContext, record: StepRecord) -> Expectation:
+    """How the pod of the step's current attempt should look."""
+    step = step_of(context, record.name)
+    body = step.body.as_set()
+    source = body.get("source", {}) if record.kind == "ingest" else {}
+    return Expectation(
+        kind=record.kind,
+        job=record.job,
+        namespace=context.namespace,
+        users_program=container_of(record.kind, body) is not None,
+        outputs=context.pipeline.outputs(record.name),
+        connection=source.get("object", {}).get("connection", ""),
+        store_secret=context.settings.pods.store_secret,
+        memory=memory_of(context, record),
+    )

@@ -1,0 +1,18 @@
+"""The ModelEndpoint as a deploy step wants it: model and scale, and no field that somebody else may own."""
+
+from typing import Any
+
+from penstock_operator.manifests import pods
+from penstock_spec import names
+
+
+def endpoint(namespace: str, name: str, version: str, digest: str, replicas: int) -> dict[str, Any]:
+    """The manifest for server-side apply by the manager penstock-deploy. It has no owner: what is served
+    stays.
+    """
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.MODEL_ENDPOINT,
+        "metadata": {"name": name, "namespace": namespace, "labels": pods.labels()},
+        "spec": {"model": {"version": version, "digest": digest}, "scale": {"replicas": replicas}},
+    }

@@ -1,0 +1,174 @@
+"""One attempt of one step as a Job with one pod.
+
+    built-in        container main: our image fetches, works and publishes
+    user's program  init fetch (ours) ─► init main (theirs) ─► container publish (ours)
+
+Only our own containers get the store's and the source's credentials.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock_operator.manifests import pods
+from penstock_operator.manifests.identity import owner, with_hash
+from penstock_operator.manifests.settings import PodSettings
+from penstock_spec import contract, names
+from penstock_spec.contract import Task
+
+_CPU_OF_HELPERS = "100m"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A user's container, with parameters resolved and secrets by their real names."""
+
+    image: str
+    command: Sequence[str] = ()
+    args: Sequence[str] = ()
+    env: Sequence[Mapping[str, Any]] = ()  # entries as in a pod: name, and value or valueFrom
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    user: int | None = pods.USER  # None: the one that the image names
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Everything that the Job of one attempt depends on."""
+
+    task: Task
+    name: str
+    run_uid: str
+    cpu: str
+    memory: str
+    helper_memory: str = "512Mi"  # of fetch and publish
+    program: Program | None = None  # None: the built-in one
+    connection: str = ""  # of an ingest from a bucket
+    config_map: str = ""  # of an ingest from a ConfigMap, with the key
+    config_key: str = ""
+
+
+def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
+    """The Job's manifest, with its hash. The same attempt always gives the same manifest."""
+    task = attempt.task
+    labels = pods.labels(
+        **{
+            names.LABEL_COMPONENT: "step",
+            names.LABEL_PIPELINE: task.pipeline,
+            names.LABEL_RUN: task.run,
+            names.LABEL_STEP: task.step,
+            names.LABEL_ATTEMPT: str(task.attempt),
+        }
+    )
+    return with_hash(
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {
+                "name": attempt.name,
+                "namespace": task.namespace,
+                "labels": labels,
+                "ownerReferences": [
+                    owner(names.PIPELINE_RUN, names.API_VERSION, task.run, attempt.run_uid),
+                ],
+            },
+            "spec": {
+                "backoffLimit": 0,  # attempts are ours: each failure class has its own budget
+                "completions": 1,
+                "parallelism": 1,
+                "podReplacementPolicy": "Failed",  # never a second pod beside one that is ending
+                "template": {
+                    "metadata": {
+                        "labels": {**labels, **pods.MESH_LABELS},
+                        "annotations": {
+                            "kubectl.kubernetes.io/default-container": contract.MAIN,
+                            **pods.MESH_ANNOTATIONS,
+                        },
+                    },
+                    "spec": {**_pod(attempt, settings), "restartPolicy": "Never"},
+                },
+            },
+        }
+    )
+
+
+def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
+    volumes = _source_volume(attempt)
+    if attempt.program is None:
+        main = _ours(contract.MAIN, "run", attempt, settings, attempt.cpu, attempt.memory, source=True)
+        return pods.pod_spec([main], volumes=volumes, grace_seconds=settings.termination_grace_seconds)
+    helper = attempt.helper_memory
+    fetch = _ours(contract.FETCH, "fetch", attempt, settings, _CPU_OF_HELPERS, helper, source=True)
+    publish = _ours(contract.PUBLISH, "publish", attempt, settings, _CPU_OF_HELPERS, helper, source=False)
+    main = _theirs(attempt.program, attempt, settings)
+    return pods.pod_spec([publish], [fetch, main], volumes, settings.termination_grace_seconds)
+
+
+def _ours(
+    name: str, mode: str, attempt: Attempt, settings: PodSettings, cpu: str, memory: str, *, source: bool
+) -> dict[str, Any]:
+    """A container of our image, with the store and, where `source` is set, with what an ingest reads."""
+    env = [
+        pods.literal(contract.TASK_VARIABLE, attempt.task.to_json()),
+        pods.literal("HOME", pods.TMP["mountPath"]),
+        *pods.store_environment(settings.store_secret),
+    ]
+    mounts: list[dict[str, Any]] = [pods.TMP, pods.WORK]
+    if source and attempt.connection:
+        env += pods.connection_environment(attempt.connection)
+    if source and attempt.config_map:
+        mounts.append({"name": "source", "mountPath": contract.SOURCE_FOLDER, "readOnly": True})
+    return {
+        "name": name,
+        "image": settings.steps_image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "command": ["python", "-m", "penstock_steps", mode],
+        "env": env,
+        "resources": pods.resources(cpu, memory),
+        "securityContext": pods.security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": mounts,
+    }
+
+
+def _theirs(program: Program, attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
+    """The user's container.
+
+    Its image, its user, files and plain values; no credentials but those it names.
+    """
+    env = [
+        pods.literal("HOME", pods.TMP["mountPath"]),
+        *(
+            pods.literal(f"{contract.ARGUMENT_PREFIX}{name.upper()}", _text(value))
+            for name, value in sorted(program.arguments.items())
+        ),
+        *program.env,
+    ]
+    container: dict[str, Any] = {
+        "name": contract.MAIN,
+        "image": program.image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "env": env,
+        "resources": pods.resources(attempt.cpu, attempt.memory),
+        "securityContext": pods.security(program.user, read_only=False),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [pods.TMP, pods.WORK],
+    }
+    # The kubelet would expand $(NAME) in both; what users write is what the program gets.
+    if program.command:
+        container["command"] = [part.replace("$", "$$") for part in program.command]
+    if program.args:
+        container["args"] = [part.replace("$", "$$") for part in program.args]
+    return container
+
+
+def _text(value: Any) -> str:
+    """An argument as an environment variable: texts as they are, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _source_volume(attempt: Attempt) -> list[dict[str, Any]]:
+    if not attempt.config_map:
+        return []
+    items = [{"key": attempt.config_key, "path": attempt.config_key}]
+    return [{"name": "source", "configMap": {"name": attempt.config_map, "items": items}}]

@@ -1,0 +1,43 @@
+"""The PipelineRun that a changed spec starts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from penstock_operator.manifests import pods
+from penstock_operator.manifests.identity import owner, with_hash
+from penstock_spec import names
+
+
+@dataclass(frozen=True)
+class Start:
+    """A run to be made."""
+
+    namespace: str
+    name: str
+    pipeline: str
+    pipeline_uid: str
+    revision: str
+    generation: int
+
+
+def run(start: Start) -> dict[str, Any]:
+    """The manifest. Its name is the lock against a second start; all parameters take their defaults."""
+    return with_hash(
+        {
+            "apiVersion": names.API_VERSION,
+            "kind": names.PIPELINE_RUN,
+            "metadata": {
+                "name": start.name,
+                "namespace": start.namespace,
+                "labels": pods.labels(**{names.LABEL_PIPELINE: start.pipeline}),
+                "ownerReferences": [
+                    owner(names.PIPELINE, names.API_VERSION, start.pipeline, start.pipeline_uid),
+                ],
+            },
+            "spec": {
+                "pipeline": start.pipeline,
+                "revision": start.revision,
+                "generation": start.generation,
+            },
+        }
+    )
