@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from penstock_operator.permissions import NEEDED
 from penstock_spec.contract import STORE_VARIABLES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +44,7 @@ HINTS: Mapping[str, dict[str, Any]] = {
     "imagePullSecrets": {"type": "array", "items": {"type": "string", "minLength": 1}},
     "namespaces": NAMESPACES,
     "pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+    "logLevel": {"enum": ["debug", "info", "warning", "error"]},
     "repository": {"type": "string", "minLength": 1},
     "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
     "store.mode": {"enum": ["Bundled", "External", "Existing"]},
@@ -51,6 +53,7 @@ HINTS: Mapping[str, dict[str, Any]] = {
     "store.external.endpoint": {"type": "string", "pattern": "^(https?://.+)?$"},
     **dict.fromkeys(("logTails", "logBytes"), WHOLE),
     **dict.fromkeys(("terminationGraceSeconds", "progressDeadlineSeconds"), WHOLE),
+    "resync": {"type": "number", "minimum": 1, "maximum": 120},
     "memoryFactor": {"type": "number", "minimum": 1},
     "budgets": {
         "type": "object",
@@ -93,7 +96,25 @@ def files() -> Iterator[tuple[Path, str]]:
         f"{MADE} Key of the Secret penstock-store -> variable of our own containers.\n"
         + yaml.safe_dump(dict(STORE_VARIABLES), sort_keys=False),
     )
+    yield (
+        CHART / "files/operator-rules.yaml",
+        f"{MADE} The operator's rights, the same in every scope.\n"
+        + yaml.safe_dump(operator_rules(), sort_keys=False, default_flow_style=None),
+    )
     yield CHART / "values.schema.json", json.dumps(values_schema(), indent=2) + "\n"
+
+
+def operator_rules() -> list[dict[str, list[str]]]:
+    """The rights that the operator says it needs, as RBAC rules."""
+    return [
+        {
+            "apiGroups": [right.group],
+            "resources": [right.resource],
+            **({"resourceNames": [right.name]} if right.name else {}),
+            "verbs": list(right.verbs),
+        }
+        for right in NEEDED
+    ]
 
 
 def values_schema(text: str | None = None) -> dict[str, Any]:

@@ -122,7 +122,9 @@ def test_every_value_that_the_documentation_names_exists() -> None:
     known = paths(VALUES)
     text = (ROOT / "docs/install.md").read_text() + (ROOT / "docs/adr/0011-rights-and-modes.md").read_text()
     named = {
-        found for found in re.findall(r"`([a-zA-Z]+(?:\.[a-zA-Z]+)+)`", text) if found.split(".")[0] in VALUES
+        found
+        for found in re.findall(r"(?:`|--set )([a-zA-Z]+(?:\.[a-zA-Z]+)+)(?:=|`)", text)
+        if found.split(".")[0] in VALUES
     }
     assert named
     assert named <= known, f"unknown: {sorted(named - known)}"

@@ -174,6 +174,23 @@ def test_a_restarted_store_without_volume_has_its_bucket(release, kubectl, helm)
     release.install()
 
 
+def test_the_scope_is_widened_by_the_commands_in_the_notes(release, helm) -> None:
+    notes = release.install(scope={"namespaces": [release.namespace]})
+    assert f"--set scope.namespaces='{{{release.namespace},OTHER}}'" in notes
+    everywhere = 'scope={"clusterWide":true,"namespaces":[]}'
+    assert f"--set-json '{everywhere}'" in notes
+    words = ("upgrade", RELEASE, str(CHART), "-n", release.namespace, "--reset-then-reuse-values")
+    wider = helm(
+        *words, "--dry-run=server", "--set", f"scope.namespaces={{{release.namespace},default}}"
+    ).stdout
+    assert f"--namespace={release.namespace}\n" in wider
+    assert "--namespace=default\n" in wider
+    widest = helm(*words, "--dry-run=server", "--set-json", everywhere).stdout
+    assert "--all-namespaces\n" in widest
+    assert "kind: ClusterRoleBinding" in widest
+    release.install()
+
+
 def rights(kubectl: Kubectl, account: str, namespace: str) -> str:
     """What `kubectl auth can-i --list` says, in an order of its own."""
     done = kubectl.run("auth", "can-i", "--list", "--as", f"system:serviceaccount:{account}", "-n", namespace)

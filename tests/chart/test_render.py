@@ -219,7 +219,7 @@ def test_other_settings_restart_the_operator_and_the_same_do_not() -> None:
 def test_the_operator_is_told_where_to_work(scope, words) -> None:
     operator = named(render({"scope": scope}), "Deployment", "penstock")
     arguments = operator["spec"]["template"]["spec"]["containers"][0]["args"]
-    assert arguments == ["--settings=/etc/penstock/settings.json", *words]
+    assert arguments == ["--settings=/etc/penstock/settings.json", "--log-level=info", *words]
 
 
 def store_secrets(objects: list[Object]) -> dict[str, set[str]]:
@@ -291,7 +291,7 @@ def test_common_labels_cannot_break_selectors() -> None:
         ({"scope": {"namespaces": "ml"}}, "got string, want array"),
         ({"scope": {"namespaces": ["My Space"]}}, "does not match pattern"),
         ({"crds": {"keep": "yes"}}, "got string, want boolean"),
-        ({"settings": {"resync": -1}}, "minimum: got -1, want 0"),
+        ({"settings": {"resync": -1}}, "minimum: got -1, want 1"),
         ({"image": {"operator": {"digest": "latest"}}}, "does not match pattern"),
         (
             {"scope": {"clusterWide": True, "namespaces": ["ml"]}},
