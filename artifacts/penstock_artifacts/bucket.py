@@ -1,6 +1,7 @@
 """A place that holds objects: an S3-compatible bucket or a folder, opened from environment variables.
 
-Both the store and the connections to users' data are such places; they differ in the names of their variables.
+Both the store and the connections to users' data are such places; they differ in the names of their
+variables.
 """
 
 import re
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A dead place is reported within about 20 seconds. No bound on a whole transfer: large files take what they take.
+# A dead place is reported within about 20 seconds. No bound on a whole transfer: large files take what they
+# take.
 _CLIENT = {"connect_timeout": "3s", "read_timeout": "15s", "timeout": "6h", "user_agent": "penstock"}
 _RETRY_SECONDS = 10
 _RETRIES = 3
@@ -57,15 +59,17 @@ class Bucket:
     """An open place. Every call turns the client's errors into a StoreError with words."""
 
     def __init__(self, place: Place) -> None:
-        """Open without a request; what is wrong with the settings' form is told at once, by StoreUnavailable."""
+        """Open without a request; what is wrong with the settings' form is told at once, by
+        StoreUnavailable.
+        """
         self.place = place
         self.objects = _open(place)
 
     def call(self, what: str, function: Callable[[], T]) -> T:
         """The answer of `function`, which speaks to `self.objects`; `what` names the object in messages.
 
-        ArtifactMissing where there is no such object, StoreUnavailable for everything else. `AlreadyExistsError` and
-        `PreconditionError` of obstore pass: they are answers.
+        ArtifactMissing where there is no such object, StoreUnavailable for everything else.
+        `AlreadyExistsError` and `PreconditionError` of obstore pass: they are answers.
         """
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError  # noqa: PLC0415 - starts fast
 
@@ -81,7 +85,9 @@ class Bucket:
             raise self._explain(error) from None
 
     def _explain(self, error: Exception) -> StoreUnavailable:
-        """The client's error in words. Its own text may hold key ids or signed headers, so only codes are taken."""
+        """The client's error in words. Its own text may hold key ids or signed headers, so only codes are
+        taken.
+        """
         text = str(error)
         code, status, kind = _code(error), _STATUS.search(text), _KIND.search(text)
         answer = " ".join(part for part in (status and status.group(1), code) if part)

@@ -1,4 +1,6 @@
-"""The manifest of an artifact: its files with digest and size. The digest of the manifest names the artifact."""
+"""The manifest of an artifact: its files with digest and size. The digest of the manifest names the
+artifact.
+"""
 
 import hashlib
 import json
@@ -27,7 +29,9 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an artifact consists of. The same type and files always give the same bytes and so the same digest."""
+    """What an artifact consists of. The same type and files always give the same bytes and so the same
+    digest.
+    """
 
     type: str
     files: tuple[FileEntry, ...]
@@ -45,7 +49,9 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Manifest":
-        """What `to_bytes` wrote. ArtifactCorrupt for anything else, also for a path that would leave the folder."""
+        """What `to_bytes` wrote. ArtifactCorrupt for anything else, also for a path that would leave the
+        folder.
+        """
         try:
             data = json.loads(content)
             if data["version"] != MANIFEST_VERSION:
@@ -71,8 +77,8 @@ def _entry(data: Any) -> FileEntry:
 def scan(folder: Path, type_: str) -> Manifest:
     """The manifest of what lies in `folder`, read in one pass with constant memory.
 
-    ArtifactCorrupt, naming the path, for symbolic links and other special files: a link could point at anything that
-    this program can read and the one who wrote the link cannot.
+    ArtifactCorrupt, naming the path, for symbolic links and other special files: a link could point at
+    anything that this program can read and the one who wrote the link cannot.
     """
     entries = tuple(_describe(folder, path) for path in regular_files(folder))
     return Manifest(type=type_, files=entries)
@@ -97,7 +103,9 @@ def regular_files(folder: Path) -> list[Path]:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """The file opened for reading, unless it is a link or special by now. ArtifactCorrupt where it cannot be read."""
+    """The file opened for reading, unless it is a link or special by now. ArtifactCorrupt where it cannot be
+    read.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:

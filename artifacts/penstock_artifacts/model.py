@@ -42,6 +42,7 @@ __all__ = [
     "SignatureError",
     "Task",
     "ValueType",
+    "graph_of",
 ]
 
 _DTYPES: Mapping[str, Any] = {
@@ -199,6 +200,18 @@ class Predictor:
                 raise ModelError(
                     f"{MODEL_ONNX}: input {quoted(column.name)} is a {one.type}, the column a {column.type}"
                 )
+
+
+def graph_of(path: Path) -> tuple[dict[str, tuple[str, int]], dict[str, tuple[str, int]]]:
+    """Inputs and outputs of the ONNX graph in order: name to (type as ONNX Runtime writes it, rank).
+    ModelError.
+    """
+    session = _open(path, threads=1)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    return (
+        {one.name: (one.type, len(one.shape)) for one in inputs},
+        {one.name: (one.type, len(one.shape)) for one in outputs},
+    )
 
 
 def _open(path: Path, threads: int) -> "onnxruntime.InferenceSession":

@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 _PARALLEL = 8
 _CHUNK = 4 << 20
-# Up to this size one conditional request writes a blob. Above, the blob is sent in parts, which S3 takes only without
-# the condition; that two writers of one key bring the same bytes makes it harmless.
+# Up to this size one conditional request writes a blob. Above, the blob is sent in parts, which S3 takes
+# only without the condition; that two writers of one key bring the same bytes makes it harmless.
 _SINGLE_REQUEST = 8 << 20
 
 
@@ -149,7 +149,9 @@ class Store:
 
 
 def store_from(environment: Mapping[str, str], namespace: str) -> Store:
-    """The store that the environment of our own containers describes. StoreUnavailable when it says nothing usable."""
+    """The store that the environment of our own containers describes. StoreUnavailable when it says nothing
+    usable.
+    """
     place = place_from(environment, STORE_VARIABLES, f"Secret {STORE_SECRET}")
     return Store(Bucket(place), namespace)
 

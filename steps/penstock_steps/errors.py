@@ -4,7 +4,9 @@ from penstock_spec.names import FailureClass
 
 
 class StepError(Exception):
-    """The step ends here. `message` says what, where, what next, and holds no value of any row and no secret."""
+    """The step ends here. `message` says what, where, what next, and holds no value of any row and no
+    secret.
+    """
 
     def __init__(self, failure_class: FailureClass, message: str) -> None:
         """Blame `failure_class`; it decides whether the operator tries again."""

@@ -1,8 +1,9 @@
 """Keys of rows for splitting: a salted sha256 that depends on nothing but the salt and the cells.
 
-A row's key is sha256(len(salt) as 8 bytes, salt, cells in the table's order of columns). Each cell is a tag byte and
-fixed-length content: 0 missing; 1 a 64-bit float, 2 a 64-bit integer, 3 a boolean, each little-endian in 8 bytes
-(-0.0 as 0.0); 4 a text as its sha256. No library's own hash takes part, so keys stay the same over releases.
+A row's key is sha256(len(salt) as 8 bytes, salt, cells in the table's order of columns). Each cell is a tag
+byte and fixed-length content: 0 missing; 1 a 64-bit float, 2 a 64-bit integer, 3 a boolean, each
+little-endian in 8 bytes (-0.0 as 0.0); 4 a text as its sha256. No library's own hash takes part, so keys
+stay the same over releases.
 """
 
 import hashlib

@@ -1,4 +1,6 @@
-"""What is wrong with a table, collected before anything is said: one entry per column and check, with its count."""
+"""What is wrong with a table, collected before anything is said: one entry per column and check, with its
+count.
+"""
 
 import difflib
 from collections.abc import Sequence

@@ -1,7 +1,9 @@
-"""A table's shape in figures, stored beside it and, for a model, beside the model: the reference of later comparisons.
+"""A table's shape in figures, stored beside it and, for a model, beside the model: the reference of later
+comparisons.
 
-Bins of numbers are the deciles of these rows, ties merged, and so frozen with the table; missing values are counted
-apart. Of texts only those that occur at least FEWEST times are named: rarer ones could point at a person.
+Bins of numbers are the deciles of these rows, ties merged, and so frozen with the table; missing values are
+counted apart. Of texts only those that occur at least FEWEST times are named: rarer ones could point at a
+person.
 """
 
 import math
@@ -20,8 +22,9 @@ _DECILES = np.arange(1, 10) / 10
 def profile(frame: pl.DataFrame) -> dict[str, Any]:
     """The profile of all columns, ready for JSON.
 
-    Numbers: count, nulls, minimum, maximum, mean, sd (of a sample, n - 1) and bins: `edges` e1 < e2 < ... and `counts`
-    of (-inf, e1], (e1, e2], ..., (ek, inf). Booleans: counts of true and false. Texts: distinct, top, other.
+    Numbers: count, nulls, minimum, maximum, mean, sd (of a sample, n - 1) and bins: `edges` e1 < e2 < ...
+    and `counts` of (-inf, e1], (e1, e2], ..., (ek, inf). Booleans: counts of true and false. Texts:
+    distinct, top, other.
     """
     columns = [{"name": name, **_column(frame[name])} for name in frame.columns]
     return {"version": PROFILE_VERSION, "rows": frame.height, "columns": columns}

@@ -4,8 +4,8 @@
     fetch     lay the inputs out for a user's program
     publish   check and store what a user's program wrote
 
-Exit code 0 with a Result in the termination message, or 1 with a Failure. A fault of our own leaves no message: the
-kubelet then takes the last lines of the log, which name the exception and where it happened.
+Exit code 0 with a Result in the termination message, or 1 with a Failure. A fault of our own leaves no
+message: the kubelet then takes the last lines of the log, which name the exception and where it happened.
 """
 
 import importlib
@@ -60,10 +60,9 @@ def _run(task: Task, workspace: Workspace) -> Result:
     module = importlib.import_module(_BUILT_IN[task.kind])
     work: Callable[[Task, Workspace, Store], Result] = module.run
     result = work(task, workspace, store)
-    if result.unchanged:
-        say(result.message)
-        return result
     say(result.message)
+    if result.unchanged:
+        return result
     return replace(result, outputs=store_outputs(task, workspace, store))
 
 
@@ -125,7 +124,9 @@ def _tell(workspace: Workspace, text: str) -> None:
 
 
 def _confess(error: BaseException) -> None:
-    """Type and place of an exception that nobody expected. Its text is left out: it may quote values of rows."""
+    """Type and place of an exception that nobody expected. Its text is left out: it may quote values of
+    rows.
+    """
     lines = [
         f"  {frame.filename}:{frame.lineno} in {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)

@@ -39,7 +39,9 @@ def read_csv(path: Path, details: Csv) -> pl.DataFrame:
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
-    """A Parquet file with its numbers, booleans and texts widened to the four types. UserError for other types."""
+    """A Parquet file with its numbers, booleans and texts widened to the four types. UserError for other
+    types.
+    """
     try:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError):

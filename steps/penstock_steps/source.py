@@ -24,7 +24,8 @@ class Fetched:
 
 
 def revision(source: Mapping[str, Any], workspace: Workspace) -> str:
-    """What changes when the source's bytes change: an object's ETag, version and size; the sha256 of a ConfigMap's key.
+    """What changes when the source's bytes change: an object's ETag, version and size; the sha256 of a
+    ConfigMap's key.
 
     StepError UserError when the source is not there, StoreUnavailable when its place cannot be reached.
     """

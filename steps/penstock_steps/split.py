@@ -1,15 +1,16 @@
 """split: cut a table into parts that share no row, the same way every time.
 
-Rows that are equal, or of one entity, have one key (keys.py) and stay together. Without `stratifyBy` a key lies in
-[0, 1) and its part is where it falls among the fractions: a row keeps its part whatever rows come or go, and parts have
-about their shares. With `stratifyBy` the keys of each stratum are put in order and cut so that the parts of the stratum
-have exactly their shares, up to rounding (largest remainder) and to rows that stay together; when the table grows,
-rows next to a cut may change their part.
+Rows that are equal, or of one entity, have one key (keys.py) and stay together. Without `stratifyBy` a key
+lies in [0, 1) and its part is where it falls among the fractions: a row keeps its part whatever rows come or
+go, and parts have about their shares. With `stratifyBy` the keys of each stratum are put in order and cut so
+that the parts of the stratum have exactly their shares, up to rounding (largest remainder) and to rows that
+stay together; when the table grows, rows next to a cut may change their part.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import accumulate, combinations
+from pathlib import Path
 
 import polars as pl
 
@@ -31,7 +32,7 @@ def run(task: Task, workspace: Workspace, store: Store) -> Result:  # noqa: ARG0
     split = Split.model_validate(task.arguments)
     table = read_table(workspace.input(_INPUT))
     keys = _keys(table, split)
-    parts = assign(keys, _strata(table, split), split.fractions)
+    parts = assign(keys, _strata(table, split), _ordered(split.fractions))
     frame = table.frame
     for name in split.fractions:
         rows = [index for index, part in enumerate(parts) if part == name]
@@ -40,17 +41,18 @@ def run(task: Task, workspace: Workspace, store: Store) -> Result:  # noqa: ARG0
                 f"part {name} would get no row of {frame.height:,}: give it a larger fraction, or bring more rows"
             )
         write_table(Table(frame[rows], table.columns), workspace.output(name))
-    return measure(workspace, split)
+    return measure({name: workspace.output(name) for name in split.fractions}, split)
 
 
-def measure(workspace: Workspace, split: Split) -> Result:
-    """Sizes of the stored parts, and the proof that no two share a row or an entity: they are read again for it.
+def measure(folders: Mapping[str, Path], split: Split) -> Result:
+    """Sizes of the stored parts, and the proof that no two share a row or an entity: they are read again for
+    it.
 
     InvalidResult when a part is empty or two overlap.
     """
     found = {}
-    for name in split.fractions:
-        part = read_table(workspace.output(name))
+    for name, folder in folders.items():
+        part = read_table(folder)
         if part.frame.height == 0:
             raise invalid_result(f"/penstock/out/{name} holds a table without rows")
         found[name] = _keys(part, split)
@@ -87,6 +89,11 @@ def assign(
     return [names[part_of[key]] for key in keys]
 
 
+def _ordered(fractions: Mapping[str, float]) -> dict[str, float]:
+    """By name: the cut must not depend on the order in which somebody wrote the parts."""
+    return dict(sorted(fractions.items()))
+
+
 def _homes(keys: Sequence[bytes], strata: Sequence[Hashable]) -> dict[bytes, Hashable]:
     """The stratum of each key: the one value that its rows have, or the set of them where they differ."""
     seen: dict[bytes, set[Hashable]] = defaultdict(set)
@@ -107,7 +114,9 @@ def _cut(cluster_sizes: Mapping[bytes, int], shares: Sequence[float]) -> dict[by
 
 
 def quotas(rows: int, shares: Sequence[float]) -> list[int]:
-    """Whole numbers that add up to `rows`, nearest to the shares (largest remainder; ties to the earlier part)."""
+    """Whole numbers that add up to `rows`, nearest to the shares (largest remainder; ties to the earlier
+    part).
+    """
     exact = [rows * share / sum(shares) for share in shares]
     whole = [int(one) for one in exact]
     order = sorted(range(len(shares)), key=lambda index: (whole[index] - exact[index], index))

@@ -1,4 +1,6 @@
-"""A table as it lies in an artifact: data.parquet, schema.json (types and roles), profile.json (its shape in figures)."""
+"""A table as it lies in an artifact: data.parquet, schema.json (types and roles), profile.json (its shape in
+figures).
+"""
 
 import json
 from collections.abc import Sequence
@@ -73,11 +75,7 @@ def write_table(table: Table, folder: Path) -> None:
 def read_table(folder: Path) -> Table:
     """The table that `write_table` wrote, or that was laid out as CSV for a user's program."""
     columns = read_schema(folder)
-    if (folder / TABLE_PARQUET).exists():
-        frame = pl.read_parquet(folder / TABLE_PARQUET)
-    else:
-        types = {column.name: POLARS_TYPES[column.type] for column in columns}
-        frame = pl.read_csv(folder / TABLE_CSV, schema=types, empty_string_is_null=True)
+    frame = _scan(folder, columns).collect()
     if frame.columns != [column.name for column in columns]:
         raise invalid_result(f"{folder.name}: {TABLE_SCHEMA} and the data file name different columns")
     return Table(frame, columns)
@@ -91,3 +89,23 @@ def read_schema(folder: Path) -> list[TableColumn]:
             f"{folder.name}: {TABLE_SCHEMA} has version {data['version']}, this release reads {SCHEMA_VERSION}"
         )
     return [TableColumn(one["name"], ColumnType(one["type"]), Role(one["role"])) for one in data["columns"]]
+
+
+def read_head(folder: Path, rows: int) -> Table:
+    """The first rows of a table, without reading the rest."""
+    columns = read_schema(folder)
+    return Table(_scan(folder, columns).head(rows).collect(), columns)
+
+
+def read_target_table(folder: Path) -> Table:
+    """The table with only the cells of its target, one row per different value (and null): for its labels."""
+    columns = read_schema(folder)
+    targets = [column.name for column in columns if column.role is Role.TARGET]
+    return Table(_scan(folder, columns).select(targets).unique().collect(), columns)
+
+
+def _scan(folder: Path, columns: Sequence[TableColumn]) -> pl.LazyFrame:
+    if (folder / TABLE_PARQUET).exists():
+        return pl.scan_parquet(folder / TABLE_PARQUET)
+    types = {column.name: POLARS_TYPES[column.type] for column in columns}
+    return pl.scan_csv(folder / TABLE_CSV, schema=types)

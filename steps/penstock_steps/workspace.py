@@ -28,6 +28,11 @@ class Workspace:
         return self._below(contract.OUT) / name
 
     @property
+    def out(self) -> Path:
+        """Folder of all outputs."""
+        return self._below(contract.OUT)
+
+    @property
     def arguments_file(self) -> Path:
         """arguments.json for a user's program."""
         return self._below(contract.ARGUMENTS_FILE)
@@ -59,7 +64,11 @@ class Workspace:
 
     def fresh(self, folder: Path) -> Path:
         """`folder`, empty, whatever an earlier start of the same program left there."""
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            for path in (folder, *folder.rglob("*")):
+                if path.is_dir() and not path.is_symlink():
+                    path.chmod(0o755)  # inputs are sealed; what is in a sealed folder cannot be removed
+            shutil.rmtree(folder)
         folder.mkdir(parents=True)
         return folder
 
