@@ -181,14 +181,11 @@ class Predictor:
                     f"{MODEL_ONNX}: input {quoted(one.name)} is a {one.type}, which no table column can feed"
                 )
         if self.signature.layout is Layout.MATRIX:
-            wanted = len(self.signature.inputs)
-            if (
-                len(found) != 1
-                or len(self._inputs[0].shape) != 2
-                or self._inputs[0].shape[1] not in (wanted, None)
-            ):
+            wanted, one = len(self.signature.inputs), self._inputs[0]
+            fits = len(one.shape) == 2 and one.shape[1] in (wanted, None) and one.type != "tensor(string)"
+            if len(found) != 1 or not fits:
                 raise ModelError(
-                    f"{MODEL_ONNX}: layout Matrix needs exactly one input of shape [rows, {wanted}]"
+                    f"{MODEL_ONNX}: layout Matrix needs exactly one input of numbers [rows, {wanted}]"
                 )
             return
         unknown = sorted(set(found) - set(self.signature.names))

@@ -50,6 +50,8 @@ class ServerProcess:
         self.model = model
         self.lines: list[dict[str, Any]] = []
         self.raw: list[str] = []
+        # One connection per request: what an idle connection sees at the end is not what these tests ask.
+        self._http = httpx.Client(timeout=SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
         self._news = threading.Condition()
         self._ended = False
         self.process = subprocess.Popen(
@@ -109,12 +111,12 @@ class ServerProcess:
 
     def get(self, path: str) -> httpx.Response:
         """GET."""
-        return httpx.get(self.url + path, timeout=SECONDS)
+        return self._http.get(self.url + path)
 
     def infer(self, body: Any, path: str | None = None) -> httpx.Response:
         """POST an inference request: bytes as they are, anything else as JSON."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return httpx.post(self.url + (path or f"{self.model_path}/infer"), content=content, timeout=SECONDS)
+        return self._http.post(self.url + (path or f"{self.model_path}/infer"), content=content)
 
 
 @contextmanager
