@@ -246,7 +246,7 @@ class DeploymentView:
 
     meta: Meta
     version: str  # label penstock.dev/model-version
-    replicas: int
+    replicas: int  # spec.replicas; the other figures are the status's
     updated: int
     ready: int
     available: int
@@ -258,7 +258,7 @@ class DeploymentView:
 
 @dataclass(frozen=True)
 class ServiceView:
-    """The Service of an endpoint."""
+    """The Service that has the endpoint's name, whoever owns it."""
 
     meta: Meta
     selector: Mapping[str, str]

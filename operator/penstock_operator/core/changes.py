@@ -1,0 +1,110 @@
+"""Changes start runs: a run digest that differs from the last one started. The run's name is the lock
+against a second.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from penstock_operator.core.actions import Action, Create
+from penstock_operator.core.ahead import pipeline_uid
+from penstock_operator.core.observed import ObservedPipeline, Ref, Refusal, RunObject
+from penstock_operator.manifests.revisions import revision
+from penstock_operator.manifests.runs import Start, run
+from penstock_spec import names
+from penstock_spec.digest import run_digest
+from penstock_spec.graph import CompiledPipeline
+from penstock_spec.names import Reason
+
+RUNS = Ref(names.PIPELINE_RUN)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a Pipeline's spec asks for beyond what has been started."""
+
+    actions: Sequence[Action] = ()
+    confirm: Sequence[Ref] = ()
+    last_started: Mapping[str, Any] | None = None  # to be recorded
+    waits_for: str = ""  # the unfinished run that a change waits for
+    refusal: Refusal | None = None  # of the run that should have started
+
+
+def own_runs(observed: ObservedPipeline) -> list[RunObject]:
+    """The runs of this very Pipeline object, oldest first; runs of a predecessor of the same name are not."""
+    uid = observed.pipeline.meta.uid
+    mine = [one for one in observed.runs if pipeline_uid(one) in (uid, "")]
+    return sorted(mine, key=lambda one: (one.meta.created, one.meta.name))
+
+
+def wanted_change(observed: ObservedPipeline, compiled: CompiledPipeline) -> Change:
+    """Whether a run must start now for the spec as it is. At most one at a time; the newest spec wins."""
+    digest = run_digest(compiled.spec)
+    recorded = observed.pipeline.status.get("lastStarted")
+    newest = _newest_by_change(observed)
+    if newest is not None and newest.generation > observed.pipeline.meta.generation:
+        return Change(last_started=recorded)  # the spec in hand is older than what has been started
+    if _started(observed, digest, recorded, newest):
+        return Change(last_started=_record(digest, recorded, newest))
+    unfinished = [one for one in own_runs(observed) if not one.finished and not one.meta.deleting]
+    if unfinished:
+        return Change(last_started=recorded, waits_for=unfinished[0].meta.name)
+    if RUNS not in observed.live:
+        # A start is decided on a live list only: a run that a cache does not show yet must not be doubled.
+        return Change(confirm=(RUNS,), last_started=recorded)
+    return _start(observed, compiled, digest, recorded)
+
+
+def _newest_by_change(observed: ObservedPipeline) -> RunObject | None:
+    """The run that the latest change started, as far as it still exists."""
+    uid = observed.pipeline.meta.uid
+    mine = [one for one in observed.runs if one.meta.owner_uid == uid and one.generation > 0]
+    return max(mine, key=lambda one: one.generation, default=None)
+
+
+def _started(
+    observed: ObservedPipeline, digest: str, recorded: Mapping[str, Any] | None, newest: RunObject | None
+) -> bool:
+    """Whether the latest start was for this digest: by the status, or by a run that the status does not know
+    yet.
+    """
+    if newest is not None and newest.generation > (recorded or {}).get("generation", 0):
+        meta = observed.pipeline.meta
+        return newest.revision == names.revision_name(meta.name, meta.uid, digest)
+    return recorded is not None and recorded.get("digest") == digest
+
+
+def _record(
+    digest: str, recorded: Mapping[str, Any] | None, newest: RunObject | None
+) -> Mapping[str, Any] | None:
+    if newest is None or newest.generation <= (recorded or {}).get("generation", 0):
+        return recorded
+    return {"digest": digest, "generation": newest.generation, "run": newest.meta.name}
+
+
+def _start(
+    observed: ObservedPipeline, compiled: CompiledPipeline, digest: str, recorded: Mapping[str, Any] | None
+) -> Change:
+    meta = observed.pipeline.meta
+    frozen = revision(meta.namespace, meta.name, meta.uid, digest, compiled.spec)
+    frozen_name = frozen["metadata"]["name"]
+    name = _free_name(observed)
+    refusal = observed.refusals.get(name) or observed.refusals.get(frozen_name)
+    if refusal is not None:
+        return Change(last_started=recorded, refusal=refusal)
+    start = Start(meta.namespace, name, meta.name, meta.uid, frozen_name, meta.generation)
+    return Change(
+        actions=(Create(frozen), Create(run(start))),
+        last_started={"digest": digest, "generation": meta.generation, "run": name},
+    )
+
+
+def _free_name(observed: ObservedPipeline) -> str:
+    """The plain name; with four digits of the uid where a run that is not this start's holds it."""
+    meta = observed.pipeline.meta
+    plain = names.run_name(meta.name, meta.generation)
+    refused = observed.refusals.get(plain)
+    taken = any(one.meta.name == plain for one in observed.runs)
+    if taken or (refused is not None and refused.reason == Reason.NAME_COLLISION):
+        return names.run_name(meta.name, meta.generation, meta.uid)
+    return plain

@@ -1,0 +1,135 @@
+"""The status of a Pipeline: whether it is accepted, and its current or last run in columns."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from penstock_operator.core.changes import Change, own_runs
+from penstock_operator.core.conditions import Wanted, is_true, merged
+from penstock_operator.core.observed import ObservedPipeline, RunObject
+from penstock_operator.core.text import sentence
+from penstock_operator.core.times import stamp
+from penstock_spec.errors import SpecError
+from penstock_spec.graph import CompiledPipeline
+from penstock_spec.names import Condition, Reason
+
+_LENGTH = 8192
+
+
+def accepted_status(
+    observed: ObservedPipeline, compiled: CompiledPipeline, change: Change, now: datetime
+) -> dict[str, Any]:
+    """The status of a Pipeline whose spec is in order."""
+    runs = own_runs(observed)
+    current = _current(runs)
+    columns = _columns(observed, current, runs)
+    columns["endpoint"] = _endpoint(compiled)
+    if change.actions:
+        started = str((change.last_started or {}).get("run", ""))
+        columns |= {"status": "Waiting", "reason": Reason.STEPS_WAITING, "lastRun": started}
+        columns |= {"message": f"run {started} starts", "step": "", "progress": ""}
+    if change.waits_for:
+        columns["message"] = sentence(
+            f"the change of generation {observed.pipeline.meta.generation} waits for run {change.waits_for}",
+            columns["message"],
+        )
+    refusal = change.refusal
+    if refusal is not None:
+        columns |= {"status": "Failed", "reason": refusal.reason}
+        columns["message"] = sentence(f"no run could be started: {refusal.message}")
+    stalled = refusal is not None and refusal.reason != Reason.QUOTA_EXCEEDED
+    wanted = [
+        Wanted(Condition.ACCEPTED, status=True, reason=Reason.ACCEPTED),
+        Wanted(Condition.READY, not stalled, refusal.reason if refusal and stalled else Reason.ACCEPTED),
+        Wanted(Condition.STALLED, stalled, refusal.reason if refusal and stalled else Reason.ACCEPTED),
+        *_last_outcome(runs),
+    ]
+    return _status(observed, wanted, columns, change.last_started, now)
+
+
+def refused_status(observed: ObservedPipeline, error: SpecError, now: datetime) -> dict[str, Any]:
+    """The status of a Pipeline whose spec is wrong: every problem at once. Runs that are under way go on."""
+    runs = own_runs(observed)
+    columns = _columns(observed, _current(runs), runs)
+    columns |= {"status": "Refused", "reason": Reason.INVALID_SPEC, "message": str(error)[:_LENGTH]}
+    count = len(error.problems)
+    short = f"{count} problem{'s' if count > 1 else ''} in the spec; see the condition Accepted"
+    wanted = [
+        Wanted(Condition.ACCEPTED, status=False, reason=Reason.INVALID_SPEC, message=str(error)[:_LENGTH]),
+        Wanted(Condition.READY, status=False, reason=Reason.INVALID_SPEC, message=short),
+        Wanted(Condition.STALLED, status=True, reason=Reason.INVALID_SPEC, message=short),
+        *_last_outcome(runs),
+    ]
+    return _status(observed, wanted, columns, observed.pipeline.status.get("lastStarted"), now)
+
+
+def _status(
+    observed: ObservedPipeline,
+    wanted: Sequence[Wanted],
+    columns: Mapping[str, str],
+    last_started: Mapping[str, Any] | None,
+    now: datetime,
+) -> dict[str, Any]:
+    pipeline = observed.pipeline
+    generation = pipeline.meta.generation
+    before = pipeline.status.get("conditions", ())
+    status: dict[str, Any] = {
+        "observedGeneration": generation,
+        "conditions": merged(before, wanted, generation, stamp(now)),
+        **{key: str(value) for key, value in columns.items() if value},
+    }
+    if last_started:
+        status["lastStarted"] = dict(last_started)
+    return status
+
+
+def _current(runs: Sequence[RunObject]) -> RunObject | None:
+    """The run to look at: the one that is under way, else the one whose turn is next, else the newest."""
+    unfinished = [one for one in runs if not one.finished]
+    if unfinished:
+        return next((one for one in unfinished if one.status.get("startedAt")), unfinished[0])
+    return runs[-1] if runs else None
+
+
+def _columns(
+    observed: ObservedPipeline, current: RunObject | None, runs: Sequence[RunObject]
+) -> dict[str, str]:
+    before = observed.pipeline.status
+    run = current.status if current is not None else {}
+    return {
+        "status": run.get("status", "Waiting" if current is not None else ""),
+        "reason": run.get("reason", ""),
+        "message": run.get("message", ""),
+        "step": run.get("step", ""),
+        "progress": run.get("progress", ""),
+        "model": _model(runs) or before.get("model", ""),
+        "lastRun": runs[-1].meta.name if runs else before.get("lastRun", ""),
+    }
+
+
+def _model(runs: Sequence[RunObject]) -> str:
+    """The ModelVersion of the training that finished last."""
+    for run in reversed(runs):
+        trained = [one for one in run.status.get("steps", ()) if one.get("kind") == "train"]
+        found = [one["modelVersion"] for one in trained if one.get("modelVersion")]
+        if found:
+            return str(found[-1])
+    return ""
+
+
+def _endpoint(compiled: CompiledPipeline) -> str:
+    deploys = [step.deploy for step in compiled.spec.steps if step.deploy is not None]
+    return deploys[0].endpoint if deploys else ""
+
+
+def _last_outcome(runs: Sequence[RunObject]) -> Sequence[Wanted]:
+    """How the newest finished run ended; nothing where none has."""
+    last = next((one for one in reversed(runs) if one.finished), None)
+    if last is None:
+        return ()
+    ok = is_true(last.status, Condition.SUCCEEDED)
+    message = (
+        f"run {last.meta.name}" if ok else sentence(f"run {last.meta.name}: {last.status.get('message', '')}")
+    )
+    reason = last.status.get("reason") or Reason.SUCCEEDED
+    return (Wanted(Condition.LAST_RUN_SUCCEEDED, ok, str(reason), message),)

@@ -1,0 +1,66 @@
+"""What a Pipeline needs now: a verdict on its spec, a run when what it executes has changed, and old runs to
+go.
+"""
+
+from datetime import datetime
+
+from penstock_operator.core.actions import EventNote, Plan
+from penstock_operator.core.changes import Change, wanted_change
+from penstock_operator.core.conditions import find
+from penstock_operator.core.frozen import compile_once
+from penstock_operator.core.observed import ObservedPipeline
+from penstock_operator.core.pipeline_status import accepted_status, refused_status
+from penstock_operator.core.retention import tidy
+from penstock_operator.core.settings import Settings
+from penstock_operator.core.text import clip
+from penstock_operator.core.times import after
+from penstock_spec.errors import SpecError
+from penstock_spec.graph import CompiledPipeline
+from penstock_spec.names import Condition, Reason
+
+_EVENT_LENGTH = 1000
+
+
+def plan_pipeline(observed: ObservedPipeline, now: datetime, settings: Settings) -> Plan:
+    """The plan for one Pipeline. The same world always gives the same plan."""
+    if observed.pipeline.meta.deleting:
+        return Plan()
+    try:
+        compiled = compile_once(observed.pipeline.spec, observed.pipeline.applied)
+    except SpecError as error:
+        return _refuse(observed, error, now)
+    return _accept(observed, compiled, now, settings)
+
+
+def _refuse(observed: ObservedPipeline, error: SpecError, now: datetime) -> Plan:
+    """Nothing starts and nothing that runs is touched; the answer stays until the spec changes."""
+    status = refused_status(observed, error, now)
+    told = find(observed.pipeline.status, Condition.ACCEPTED)
+    news = told is None or told.get("message") != str(error)
+    note = EventNote(Reason.INVALID_SPEC, clip(str(error), _EVENT_LENGTH), warning=True)
+    changed = status if status != observed.pipeline.status else None
+    return Plan(status=changed, events=(note,) if news else ())
+
+
+def _accept(
+    observed: ObservedPipeline, compiled: CompiledPipeline, now: datetime, settings: Settings
+) -> Plan:
+    change = wanted_change(observed, compiled)
+    tidying = tidy(observed, compiled, now, settings)
+    if change.confirm or tidying.confirm:
+        return Plan(confirm=(*change.confirm, *tidying.confirm))
+    status = accepted_status(observed, compiled, change, now)
+    unsettled = change.waits_for or change.refusal is not None
+    return Plan(
+        actions=change.actions,
+        status=status if status != observed.pipeline.status else None,
+        after=tidying.after,
+        events=_notes(change),
+        look_again=after(now, settings.resync) if unsettled else None,
+    )
+
+
+def _notes(change: Change) -> tuple[EventNote, ...]:
+    if not change.actions or change.last_started is None:
+        return ()
+    return (EventNote("RunStarted", f"the spec has changed: run {change.last_started['run']} starts"),)

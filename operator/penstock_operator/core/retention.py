@@ -1,0 +1,57 @@
+"""Retention: finished runs beyond `keepRuns` go, oldest first, and with them the frozen specs that no run
+names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from penstock_operator.core.actions import Action, Delete
+from penstock_operator.core.changes import own_runs
+from penstock_operator.core.observed import ObservedPipeline, Ref, RunObject
+from penstock_operator.core.settings import Settings
+from penstock_operator.core.times import after
+from penstock_spec import names
+from penstock_spec.digest import run_digest
+from penstock_spec.graph import CompiledPipeline
+
+REVISION = "ControllerRevision"
+REVISIONS = Ref(REVISION)
+
+
+@dataclass(frozen=True)
+class Tidying:
+    """What may go. A run that has not finished never does."""
+
+    after: Sequence[Action] = ()
+    confirm: Sequence[Ref] = ()
+
+
+def tidy(
+    observed: ObservedPipeline, compiled: CompiledPipeline, now: datetime, settings: Settings
+) -> Tidying:
+    """Deletions, to be carried out after the status has been written: it remembers what was started."""
+    finished = [one for one in own_runs(observed) if one.finished and not one.meta.deleting]
+    surplus = finished[: max(0, len(finished) - compiled.spec.policy.keep_runs)]
+    if not surplus:
+        return Tidying()
+    if REVISIONS not in observed.live:
+        return Tidying(confirm=(REVISIONS,))
+    gone = {one.meta.uid for one in surplus}
+    named = {name for one in observed.runs if one.meta.uid not in gone for name in _revisions_of(one)}
+    meta = observed.pipeline.meta
+    named.add(names.revision_name(meta.name, meta.uid, run_digest(compiled.spec)))
+    # A run that a person made names its revision a moment after that was made: young ones are spared.
+    unnamed = [
+        one
+        for one in observed.revisions
+        if one.meta.name not in named and now >= after(one.meta.created, settings.revision_grace)
+    ]
+    runs = [Delete(names.PIPELINE_RUN, one.meta.namespace, one.meta.name, one.meta.uid) for one in surplus]
+    frozen = [Delete(REVISION, one.meta.namespace, one.meta.name, one.meta.uid) for one in unnamed]
+    return Tidying(after=(*runs, *frozen))
+
+
+def _revisions_of(run: RunObject) -> tuple[str, str]:
+    snapshot = run.status.get("snapshot") or {}
+    return run.revision, str(snapshot.get("revision", ""))
