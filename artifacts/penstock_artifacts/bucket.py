@@ -176,9 +176,7 @@ def _s3(place: Place, s3_store: "type[S3Store]", bucket: str, prefix: str) -> "S
             retry_config={"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_RETRY_SECONDS)},
             **settings,
         )
-    except (
-        Exception
-    ) as error:  # obstore raises bare Exceptions for settings; their text may quote the setting
+    except Exception as error:  # noqa: BLE001 - obstore raises bare ones here, whose text may quote the setting
         raise StoreUnavailable(
             f"{place.name}: the settings in {place.settings_in} are not usable ({type(error).__name__}); "
             "check endpoint, region and ca (PEM text)"

@@ -4,7 +4,6 @@
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -143,7 +142,7 @@ class Store:
         part = target.with_name(f".{target.name}.part")
         try:
             _check(self._bucket.call(f"{entry.path} ({_short(entry.sha256)})", stream), entry.sha256)
-            os.replace(part, target)
+            part.replace(target)
         finally:
             part.unlink(missing_ok=True)
 

@@ -6,19 +6,16 @@ from dataclasses import dataclass
 import polars as pl
 
 from penstock_spec.kinds.ingest import Column, ColumnType, Nulls, OtherColumns, Role, TableSchema
+from penstock_steps.cells import read
 from penstock_steps.problems import Problem, columns_problem, did_you_mean, shown, value_problem
-from penstock_steps.tables import NUMERIC, POLARS_TYPES, Table, TableColumn
+from penstock_steps.tables import NUMERIC, Table, TableColumn
 
-TRUE = ("true", "1", "yes")
-FALSE = ("false", "0", "no")
 _READABLE = {
     ColumnType.NUMBER: "are not a finite Number",
     ColumnType.INTEGER: "are not an Integer of 64 bits",
     ColumnType.BOOLEAN: "are not a Boolean (true, false, 1, 0, yes, no)",
     ColumnType.STRING: "are not text",
 }
-# Whole numbers up to here are exact in a 64-bit float: 3.0 is the Integer 3.
-_EXACT = float(1 << 53)
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,8 @@ class Conformed:
 
 
 def conform(raw: pl.DataFrame, schema: TableSchema) -> Conformed:
-    """The frame (texts, or typed) as a table in the file's order of columns, and all violations with counts."""
+    """The frame (texts, or typed) as a table in the file's order of columns, and all violations "
+    "with counts."""
     declared = {column.name: column for column in schema.columns}
     problems = _missing(raw, declared) + _others(raw, schema, declared)
     targets = [column.name for column in schema.columns if column.role is Role.TARGET]
@@ -42,9 +40,7 @@ def conform(raw: pl.DataFrame, schema: TableSchema) -> Conformed:
         rule = declared.get(name)
         if rule is None and schema.other_columns is not OtherColumns.INFER:
             continue
-        series, column = (
-            _inferred(raw[name]) if rule is None else (_read(raw[name], rule.type), _column(rule))
-        )
+        series, column = _inferred(raw[name]) if rule is None else (read(raw[name], rule.type), _column(rule))
         if rule is not None:
             problems += _violations(raw[name], series, rule)
         columns.append(column)
@@ -75,65 +71,6 @@ def _others(raw: pl.DataFrame, schema: TableSchema, declared: dict[str, Column])
     ]
 
 
-def _read(series: pl.Series, wanted: ColumnType) -> pl.Series:
-    """The cells as `wanted`, null where a cell is missing or cannot be read so."""
-    if series.dtype == pl.String:
-        return _PARSERS[wanted](series)
-    if wanted is ColumnType.STRING:
-        return series.cast(pl.String)
-    if wanted is ColumnType.BOOLEAN and series.dtype != pl.Boolean:
-        numbers = series.cast(pl.Float64)
-        return (
-            numbers.to_frame()
-            .select(pl.when(pl.first().is_in([0.0, 1.0])).then(pl.first() == 1.0).otherwise(None))
-            .to_series()
-        )
-    if wanted is ColumnType.INTEGER and series.dtype == pl.Float64:
-        return _whole(series)
-    return _finite(series.cast(POLARS_TYPES[wanted]))
-
-
-def _number(series: pl.Series) -> pl.Series:
-    return _finite(series.str.strip_chars().cast(pl.Float64, strict=False))
-
-
-def _finite(series: pl.Series) -> pl.Series:
-    if series.dtype != pl.Float64:
-        return series
-    return (
-        series.to_frame().select(pl.when(pl.first().is_finite()).then(pl.first()).otherwise(None)).to_series()
-    )
-
-
-def _integer(series: pl.Series) -> pl.Series:
-    exact = series.str.strip_chars().cast(pl.Int64, strict=False)
-    return exact.zip_with(exact.is_not_null(), _whole(_number(series)))
-
-
-def _whole(numbers: pl.Series) -> pl.Series:
-    """Floats that stand for whole numbers, such as 3.0, as integers; the others null."""
-    whole = pl.first().is_finite() & (pl.first() == pl.first().floor()) & (pl.first().abs() <= _EXACT)
-    return (
-        numbers.to_frame().select(pl.when(whole).then(pl.first()).otherwise(None).cast(pl.Int64)).to_series()
-    )
-
-
-def _boolean(series: pl.Series) -> pl.Series:
-    lowered = series.str.strip_chars().str.to_lowercase()
-    known = (
-        pl.when(pl.first().is_in(TRUE)).then(True).when(pl.first().is_in(FALSE)).then(False).otherwise(None)
-    )
-    return lowered.to_frame().select(known.cast(pl.Boolean).alias(series.name)).to_series()
-
-
-_PARSERS = {
-    ColumnType.NUMBER: _number,
-    ColumnType.INTEGER: _integer,
-    ColumnType.BOOLEAN: _boolean,
-    ColumnType.STRING: lambda series: series,
-}
-
-
 def _inferred(series: pl.Series) -> tuple[pl.Series, TableColumn]:
     """The narrowest type that reads all cells. A column without any value is kept, but is no feature."""
     if series.null_count() == len(series):
@@ -147,7 +84,7 @@ def _inferred(series: pl.Series) -> tuple[pl.Series, TableColumn]:
         type_ = by_type[type(series.dtype)]
         return series, TableColumn(series.name, type_)
     for type_ in (ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER):
-        typed = _PARSERS[type_](series)
+        typed = read(series, type_)
         words = series.str.to_lowercase().is_in(("true", "false")).all()
         if typed.null_count() == series.null_count() and (type_ is not ColumnType.BOOLEAN or words):
             return typed, TableColumn(series.name, type_)

@@ -22,7 +22,7 @@ _EVERYBODY = 0o777
 
 def program_of(task: Task) -> Mapping[str, Any]:
     """The container's settings: a `run` is one itself, the other kinds have one below `container`."""
-    return task.arguments if task.kind == "run" else task.arguments["container"]  # type: ignore[no-any-return] # JSON
+    return task.arguments if task.kind == "run" else task.arguments["container"]
 
 
 def prepare(task: Task, workspace: Workspace) -> None:

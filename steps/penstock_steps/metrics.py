@@ -149,7 +149,8 @@ def weighted_median(values: Floats, weights: Floats) -> Floats:
     lower = np.argmax(reached >= half, axis=1)
     upper = np.argmax(reached > half, axis=1)
     ordered = values[order]
-    return (ordered[lower] + ordered[upper]) / 2
+    middle: Floats = (ordered[lower] + ordered[upper]) / 2
+    return middle
 
 
 def confusion_matrix(answers: Classified) -> list[list[int]]:
@@ -166,7 +167,7 @@ def positions(values: Sequence[object], labels: Sequence[object]) -> Ints:
 
 
 def _ratio(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
-    result = np.full(np.broadcast(numerator, denominator).shape, otherwise)
+    result: Floats = np.full(np.broadcast(numerator, denominator).shape, otherwise)
     np.divide(numerator, denominator, out=result, where=denominator > 0)
     return result
 

@@ -64,8 +64,8 @@ class Forest:
     """
 
     trees: list[Tree]
-    rounds_features: bool
     start: Floats
+    rounds_features: bool = True  # to float32, before they are compared
     divisor: int = 1
     groups: int = 1
 
@@ -73,19 +73,18 @@ class Forest:
 def forest_of(estimator: Any) -> Forest:
     """What a fitted tree, forest or boosting model computes before its link function."""
     if isinstance(estimator, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
-        stages = estimator._predictors
+        # scikit-learn has no public access to these trees.
+        trees = [_of_histogram(one.nodes) for stage in estimator._predictors for one in stage]
         start = np.asarray(estimator._baseline_prediction, dtype=np.float64).reshape(-1)
-        return Forest(
-            [_of_histogram(one.nodes) for stage in stages for one in stage], False, start, 1, len(start)
-        )
+        return Forest(trees, start, rounds_features=False, groups=len(start))
     if isinstance(estimator, GradientBoostingClassifier | GradientBoostingRegressor):
         rate, members = float(estimator.learning_rate), estimator.estimators_
         start = estimator._raw_predict_init(np.zeros((1, estimator.n_features_in_), dtype=np.float32))[0]
         trees = [_of_classic(one.tree_, scale=rate) for stage in members for one in stage]
-        return Forest(trees, True, np.asarray(start, dtype=np.float64), 1, members.shape[1])
+        return Forest(trees, np.asarray(start, dtype=np.float64), groups=members.shape[1])
     members = getattr(estimator, "estimators_", [estimator])
     trees = [_of_classic(one.tree_) for one in members]
-    return Forest(trees, True, np.zeros(trees[0].value.shape[1]), len(trees))
+    return Forest(trees, np.zeros(trees[0].value.shape[1]), divisor=len(trees))
 
 
 def _of_classic(tree: Any, scale: float = 1.0) -> Tree:
@@ -143,7 +142,10 @@ def _rounded(scope: Any, container: Any, forest: Forest, features: str) -> str:
 
 def _add_ensemble(scope: Any, container: Any, forest: Forest, features: str) -> str:
     """The leaf into which each row falls in each tree, counted over all trees: int64 [rows, trees]."""
-    nodes, roots, leaf_targets, leaf_ids = _Nodes(), [], [], []
+    nodes = _Nodes()
+    roots: list[int] = []
+    leaf_targets: list[int] = []
+    leaf_ids: list[int] = []
     for target, tree in enumerate(forest.trees):
         roots.append(len(nodes.feature))
         first_leaf = len(leaf_ids)

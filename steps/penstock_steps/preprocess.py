@@ -170,7 +170,8 @@ def _check(table: Table, column: TableColumn, chain: Sequence[Operation]) -> Non
     name = shown(column.name)
     if column.type is ColumnType.STRING and "encode" not in kinds:
         raise user_error(
-            f"column {name} is a String, and estimators take numbers: add {{encode: {{method: OneHot}}}} to preprocess, "
+            f"column {name} is a String, and estimators take numbers: add "
+            f"{{encode: {{method: OneHot}}}} to preprocess, "
             "or give the column the role Ignore at ingest"
         )
     nulls = table.frame[column.name].null_count()
@@ -178,7 +179,8 @@ def _check(table: Table, column: TableColumn, chain: Sequence[Operation]) -> Non
         raise user_error(f"column {name} has no value in any training row: give it the role Ignore at ingest")
     if nulls and column.type is not ColumnType.STRING and "fill" not in kinds:
         raise user_error(
-            f"column {name} misses {nulls:,} values in the training rows: add {{fillNulls: {{strategy: Median}}}} to "
+            f"column {name} misses {nulls:,} values in the training rows: add "
+            f"{{fillNulls: {{strategy: Median}}}} to "
             "preprocess"
         )
 

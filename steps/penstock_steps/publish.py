@@ -97,7 +97,8 @@ def _train(task: Task, workspace: Workspace) -> tuple[Result, Folders]:
     result = Result(
         metrics=written.read_metrics(workspace.metrics_file),
         columns=len(signature.inputs),
-        message=f"{signature.task} model of {len(signature.inputs)} columns, written by the step's own program",
+        message=f"{signature.task} model of {len(signature.inputs)} columns, written by the step's "
+        "own program",
     )
     return result, {"model": folder}
 

@@ -31,10 +31,11 @@ def read_csv(path: Path, details: Csv) -> pl.DataFrame:
     except pl.exceptions.ComputeError:
         # The library's words quote the line that it could not read.
         raise user_error(
-            f"the file is not a CSV table: some line has more fields than the {len(names)} of the first line, or a "
+            f"the file is not a CSV table: some line has more fields than the {len(names)} of the "
+            "first line, or a "
             "quote is not closed, or it is not UTF-8; check source and csv.delimiter"
         ) from None
-    missing = [text for text in details.null_values]
+    missing = list(details.null_values)
     return frame.with_columns(pl.when(pl.all().is_in(missing)).then(None).otherwise(pl.all()).name.keep())
 
 
@@ -87,5 +88,6 @@ def _widen(series: pl.Series) -> pl.Series:
     if series.dtype == pl.Boolean:
         return series
     raise user_error(
-        f"column {shown(series.name)} is of type {series.dtype}; tables hold numbers, integers, booleans and texts"
+        f"column {shown(series.name)} is of type {series.dtype}; tables hold numbers, integers, "
+        "booleans and texts"
     )

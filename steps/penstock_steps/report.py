@@ -1,7 +1,6 @@
-"""The gate's report: report.json for programs, report.html for people; one page, no scripts, nothing from
-elsewhere.
-"""
+"""The gate's report: report.json for programs, and one page without scripts, report.html, for people."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -9,19 +8,21 @@ from typing import Any
 
 from penstock_artifacts.signature import Signature
 from penstock_spec.contract import REPORT_HTML, REPORT_JSON, Task
-from penstock_steps import plots
 from penstock_steps.bootstrap import LEVEL, RESAMPLES
 from penstock_steps.metrics import Answers, Classified, confusion_matrix
 from penstock_steps.scoring import label_text
 from penstock_steps.verdict import Judgement, number
 from penstock_steps.workspace import write_json
 
+Intervals = Mapping[str, tuple[float, float]]
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1c2733; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1c2733; max-width: 60rem; }
+body { margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: 0.2rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 table { border-collapse: collapse; } th, td { text-align: left; padding: 0.3rem 1rem 0.3rem 0; }
-td { border-top: 1px solid #d8dee6; font-variant-numeric: tabular-nums; } code { font-size: 0.85em; word-break: break-all; }
-.verdict { display: inline-block; padding: 0.1rem 0.7rem; border-radius: 0.3rem; color: #fff; font-weight: 600; }
+td { border-top: 1px solid #d8dee6; font-variant-numeric: tabular-nums; }
+code { font-size: 0.85em; word-break: break-all; }
+.verdict { padding: 0.1rem 0.7rem; border-radius: 0.3rem; color: #fff; font-weight: 600; }
 .Pass { background: #1a7f4b; } .Fail { background: #b42318; } .Inconclusive { background: #8a6100; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots svg { width: 19rem; height: auto; }
 """
@@ -29,14 +30,15 @@ td { border-top: 1px solid #d8dee6; font-variant-numeric: tabular-nums; } code {
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the report tells."""
+    """All that the report tells. `answers` is None where the step's own program measured the figures."""
 
     task: Task
-    signature: Signature
-    answers: Answers
-    figures: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
     judgement: Judgement
+    figures: Mapping[str, float]
+    rows: int
+    intervals: Intervals
+    answers: Answers | None = None
+    signature: Signature | None = None
 
 
 def write(folder: Path, facts: Facts) -> None:
@@ -47,117 +49,97 @@ def write(folder: Path, facts: Facts) -> None:
 
 def as_data(facts: Facts) -> dict[str, Any]:
     """The report as JSON data."""
-    answers, task = facts.answers, facts.task
+    task = facts.task
     data: dict[str, Any] = {
         "version": 1,
         "pipeline": task.pipeline,
         "run": task.run,
         "step": task.step,
-        "model": {"name": facts.signature.model, "digest": task.inputs["model"].digest},
-        "test": {"digest": task.inputs["test"].digest, "rows": answers.rows},
+        "model": {"digest": task.inputs["model"].digest},
+        "test": {"digest": task.inputs["test"].digest, "rows": facts.rows},
         "verdict": facts.judgement.verdict,
         "message": facts.judgement.message,
-        "measuredBy": "penstock",
+        "measuredBy": "program" if facts.answers is None else "penstock",
         "metrics": {
             name: {"value": value, "interval": facts.intervals.get(name)}
             for name, value in facts.figures.items()
         },
         "interval": {"level": LEVEL, "method": "percentile bootstrap over rows", "resamples": RESAMPLES},
-        "thresholds": _thresholds_data(facts.judgement),
+        "thresholds": [
+            {"metric": one.metric, "minimum": one.minimum, "maximum": one.maximum, "met": one.met}
+            for one in facts.judgement.findings
+        ],
     }
-    if isinstance(answers, Classified):
+    if facts.signature is not None:
+        data["model"]["name"] = facts.signature.model
+    if isinstance(facts.answers, Classified) and facts.signature is not None:
         data["labels"] = list(facts.signature.labels)
-        data["confusion"] = confusion_matrix(answers)
+        data["confusion"] = confusion_matrix(facts.answers)
     return data
 
 
 def as_page(facts: Facts) -> str:
     """The report as a page. Everything that comes from users is escaped."""
-    task, judgement = facts.task, facts.judgement
-    title = f"{facts.signature.model}: {judgement.verdict}"
+    task, verdict = facts.task, facts.judgement.verdict
+    name = escape(task.step if facts.signature is None else facts.signature.model)
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style></head><body>
-<h1>{escape(facts.signature.model)} <span class="verdict {judgement.verdict}">{judgement.verdict}</span></h1>
-<p>{escape(judgement.message)}</p>
+<html lang="en">
+<head><meta charset="utf-8"><title>{name}: {verdict}</title><style>{_STYLE}</style></head>
+<body>
+<h1>{name} <span class="verdict {verdict}">{verdict}</span></h1>
+<p>{escape(facts.judgement.message)}</p>
 <h2>Thresholds</h2>
 {_thresholds(facts)}
-<h2>Figures on {facts.answers.rows:,} test rows</h2>
+<h2>Figures on {facts.rows:,} test rows</h2>
 {_figures(facts)}
-<div class="plots">{"".join(plots.draw(facts.answers, _labels(facts)))}</div>
+<div class="plots">{"".join(_plots(facts))}</div>
 <h2>What was judged</h2>
-<table>
-<tr><td>Pipeline, run, step</td><td>{escape(task.pipeline)}, {escape(task.run)}, {escape(task.step)}</td></tr>
-<tr><td>Model</td><td><code>{escape(task.inputs["model"].digest)}</code></td></tr>
-<tr><td>Test rows</td><td><code>{escape(task.inputs["test"].digest)}</code></td></tr>
-<tr><td>Intervals</td><td>{LEVEL:.0%}, percentile bootstrap over rows, {RESAMPLES:,} resamples</td></tr>
-</table>
-</body></html>
+{
+        _table(
+            [
+                ("Pipeline, run, step", escape(f"{task.pipeline}, {task.run}, {task.step}")),
+                ("Model", f"<code>{escape(task.inputs['model'].digest)}</code>"),
+                ("Test rows", f"<code>{escape(task.inputs['test'].digest)}</code>"),
+                ("Figures", _origin(facts)),
+            ]
+        )
+    }
+</body>
+</html>
 """
 
 
-def _thresholds_data(judgement: Judgement) -> list[dict[str, Any]]:
-    return [
-        {"metric": one.metric, "minimum": one.minimum, "maximum": one.maximum, "met": one.met}
-        for one in judgement.findings
-    ]
+def _origin(facts: Facts) -> str:
+    if facts.answers is None:
+        return "measured by the step's own program, not by Penstock"
+    return f"measured by Penstock; {LEVEL:.0%} intervals by percentile bootstrap, {RESAMPLES:,} resamples"
 
 
-def _labels(facts: Facts) -> list[str]:
-    return [label_text(label) for label in facts.signature.labels]
+def _plots(facts: Facts) -> Iterable[str]:
+    if facts.answers is None or facts.signature is None:
+        return ()
+    from penstock_steps import plots  # noqa: PLC0415 - a report without pictures needs no drawing library
+
+    return plots.draw(facts.answers, [label_text(label) for label in facts.signature.labels])
 
 
 def _thresholds(facts: Facts) -> str:
-    rows = [
-        f"<tr><td>{'met' if one.met else '<b>not met</b>'}</td><td>{escape(one.words(facts.answers.rows))}</td></tr>"
+    return _table(
+        ("met" if one.met else "<b>not met</b>", escape(one.words(facts.rows)))
         for one in facts.judgement.findings
-    ]
-    return f"<table>{''.join(rows)}</table>"
+    )
 
 
 def _figures(facts: Facts) -> str:
-    rows = []
+    rows = [("<b>Metric</b>", "<b>Value</b>", f"<b>{LEVEL:.0%} interval</b>")]
     for name, value in facts.figures.items():
-        low, high = facts.intervals.get(name, (value, value))
-        rows.append(
-            f"<tr><td>{escape(name)}</td><td>{number(value, 4)}</td><td>{number(low, 4)} to {number(high, 4)}</td></tr>"
-        )
-    return (
-        f"<table><tr><th>Metric</th><th>Value</th><th>{LEVEL:.0%} interval</th></tr>{''.join(rows)}</table>"
-    )
+        interval = facts.intervals.get(name)
+        spread = f"{number(interval[0], 4)} to {number(interval[1], 4)}" if interval else "not measured"
+        rows.append((escape(name), number(value, 4), spread))
+    return _table(rows)
 
 
-def write_asserted(
-    folder: Path, task: Task, figures: dict[str, float], judgement: Judgement, rows: int
-) -> None:
-    """The report on figures that the step's own program measured: no interval, no picture, and marked as
-    such.
-    """
-    data = {
-        "version": 1,
-        "pipeline": task.pipeline,
-        "run": task.run,
-        "step": task.step,
-        "model": {"digest": task.inputs["model"].digest},
-        "test": {"digest": task.inputs["test"].digest, "rows": rows},
-        "verdict": judgement.verdict,
-        "message": judgement.message,
-        "measuredBy": "program",
-        "metrics": {name: {"value": value, "interval": None} for name, value in figures.items()},
-        "thresholds": _thresholds_data(judgement),
-    }
-    write_json(folder / REPORT_JSON, data)
-    rows_of_table = "".join(
-        f"<tr><td>{escape(name)}</td><td>{number(value, 4)}</td></tr>"
-        for name, value in sorted(figures.items())
-    )
-    (folder / REPORT_HTML).write_text(
-        f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{judgement.verdict}</title><style>{_STYLE}</style></head><body>
-<h1>{escape(task.step)} <span class="verdict {judgement.verdict}">{judgement.verdict}</span></h1>
-<p>{escape(judgement.message)}</p>
-<h2>Figures that the step's own program measured</h2>
-<table>{rows_of_table}</table>
-</body></html>
-""",
-        encoding="utf-8",
-    )
+def _table(rows: Iterable[Sequence[str]]) -> str:
+    """Cells are HTML already."""
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table>{body}</table>"

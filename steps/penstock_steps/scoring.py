@@ -84,7 +84,8 @@ def _truth(table: Table, signature: Signature) -> Any:
     strange = sum(value not in known for value in values)
     if strange:
         raise user_error(
-            f"{strange:,} rows have a label that the training rows do not have: stratify the split by the target"
+            f"{strange:,} rows have a label that the training rows do not have: stratify the split "
+            "by the target"
         )
     return positions(values, signature.labels)
 

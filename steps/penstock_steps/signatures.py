@@ -59,7 +59,8 @@ def target_of(table: Table) -> TableColumn:
     nulls = table.frame[table.target.name].null_count()
     if nulls:
         raise user_error(
-            f"target {shown(table.target.name)} misses {nulls:,} values: set nulls: Refuse for it at ingest to find "
+            f"target {shown(table.target.name)} misses {nulls:,} values: set nulls: Refuse for it "
+            "at ingest to find "
             "them, and bring rows with a known outcome"
         )
     return table.target

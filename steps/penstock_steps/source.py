@@ -83,7 +83,7 @@ def _sha256(path: Path) -> str:
 
 
 def _mounted(source: Mapping[str, Any], workspace: Workspace) -> Path:
-    name, key = source["configMap"]["name"], source["configMap"]["key"]
+    name, key = str(source["configMap"]["name"]), str(source["configMap"]["key"])
     path = workspace.mounted_source / key
     if not path.is_file():
         raise user_error(f"ConfigMap {name} has no key {key}: add it, or mend source.configMap.key")
@@ -98,6 +98,7 @@ def _bucket(source: Mapping[str, Any], workspace: Workspace) -> Bucket:
 
 def _no_object(source: Mapping[str, Any], bucket: Bucket) -> StepError:
     return user_error(
-        f"no object {source['object']['key']} in {bucket.place.name} (connection {source['object']['connection']}): "
+        f"no object {source['object']['key']} in {bucket.place.name} (connection "
+        f"{source['object']['connection']}): "
         "upload it, or mend source.object.key"
     )

@@ -38,7 +38,8 @@ def run(task: Task, workspace: Workspace, store: Store) -> Result:  # noqa: ARG0
         rows = [index for index, part in enumerate(parts) if part == name]
         if not rows:
             raise user_error(
-                f"part {name} would get no row of {frame.height:,}: give it a larger fraction, or bring more rows"
+                f"part {name} would get no row of {frame.height:,}: give it a larger fraction, or "
+                "bring more rows"
             )
         write_table(Table(frame[rows], table.columns), workspace.output(name))
     return measure({name: workspace.output(name) for name in split.fractions}, split)
@@ -136,7 +137,8 @@ def _keys(table: Table, split: Split) -> list[bytes]:
     entities = table.frame[_known(table, split.entity, "entity")]
     if entities.null_count():
         raise user_error(
-            f"entity {shown(split.entity)}: {entities.null_count():,} rows have none; every row needs its entity"
+            f"entity {shown(split.entity)}: {entities.null_count():,} rows have none; every row "
+            "needs its entity"
         )
     return row_keys(entities.to_frame(), salt)
 

@@ -86,7 +86,8 @@ def read_schema(folder: Path) -> list[TableColumn]:
     data = json.loads((folder / TABLE_SCHEMA).read_text(encoding="utf-8"))
     if data["version"] != SCHEMA_VERSION:
         raise invalid_result(
-            f"{folder.name}: {TABLE_SCHEMA} has version {data['version']}, this release reads {SCHEMA_VERSION}"
+            f"{folder.name}: {TABLE_SCHEMA} has version {data['version']}, this release reads "
+            f"{SCHEMA_VERSION}"
         )
     return [TableColumn(one["name"], ColumnType(one["type"]), Role(one["role"])) for one in data["columns"]]
 

@@ -104,7 +104,8 @@ def _write(pipeline: Pipeline, signature: Signature, folder: Path) -> None:
         # form.
         name = type(pipeline.named_steps["estimator"]).__name__
         raise user_error(
-            f"{name} with these parameters cannot be written as ONNX ({type(error).__name__}): remove the parameters "
+            f"{name} with these parameters cannot be written as ONNX ({type(error).__name__}): "
+            "remove the parameters "
             "that are not numbers, or use another class of docs/estimators.md"
         ) from error
     (folder / MODEL_ONNX).write_bytes(content)
@@ -125,7 +126,8 @@ def compare(served: Answers, pipeline: Pipeline, table: Table, signature: Signat
         wrong, what = _differing(served, pipeline, cells), "labels or probabilities"
     if wrong:
         raise user_error(
-            f"the ONNX form of this estimator answers {wrong:,} of {served.rows:,} training rows with other {what} "
+            f"the ONNX form of this estimator answers {wrong:,} of {served.rows:,} training rows "
+            f"with other {what} "
             "than the trained one: use other parameters or another class of docs/estimators.md"
         )
 

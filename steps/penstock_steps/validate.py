@@ -41,7 +41,7 @@ def run(task: Task, workspace: Workspace, store: Store) -> Result:  # noqa: ARG0
     judgement = judge(findings, doubtful, answers.rows)
     report.write(
         workspace.output("report"),
-        report.Facts(task, predictor.signature, answers, figures, spreads, judgement),
+        report.Facts(task, judgement, figures, answers.rows, spreads, answers, predictor.signature),
     )
     say(f"verdict {judgement.verdict}")
     return result(judgement, figures, spreads, answers.rows)

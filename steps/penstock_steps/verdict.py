@@ -63,7 +63,8 @@ def compare(
 def undefined(
     thresholds: Sequence[Threshold], figures: Mapping[str, float], possible: Collection[Metric]
 ) -> list[str]:
-    """Doubts about metrics that these rows do not define. UserError for one that this model can never have."""
+    """Doubts about metrics that these rows do not define. UserError for one that this model can "
+    "never have."""
     found = []
     for one in thresholds:
         if one.metric not in possible:
@@ -104,7 +105,8 @@ def doubts(
         few = [count for count in per_class if count < minimum_per_class]
         if few:
             found.append(
-                f"{len(few)} of {len(per_class)} classes have too few test rows: the smallest has {min(few)}, needs "
+                f"{len(few)} of {len(per_class)} classes have too few test rows: the smallest has "
+                f"{min(few)}, needs "
                 f"at least {minimum_per_class} (minimumPerClass)"
             )
     return found

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from penstock_spec.contract import METRICS_FILE, TABLE_PROFILE, Result, Task
 from penstock_spec.kinds.validate import Validate
-from penstock_steps import written
+from penstock_steps import report, written
 from penstock_steps.errors import invalid_result
-from penstock_steps.report import write_asserted
 from penstock_steps.validate import result
 from penstock_steps.verdict import compare, doubts, judge
 from penstock_steps.workspace import Workspace
@@ -27,5 +26,5 @@ def judge_figures(task: Task, workspace: Workspace, folder: Path) -> Result:
     rows = int(json.loads((workspace.input("test") / TABLE_PROFILE).read_text(encoding="utf-8"))["rows"])
     findings = compare(validate.thresholds, figures, {})
     judgement = judge(findings, doubts(rows, validate.minimum_rows, None, validate.minimum_per_class), rows)
-    write_asserted(folder, task, figures, judgement, rows)
+    report.write(folder, report.Facts(task, judgement, figures, rows, intervals={}))
     return result(judgement, figures, {}, rows)

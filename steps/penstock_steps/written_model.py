@@ -51,7 +51,8 @@ def _layout(inputs: dict[str, tuple[str, int]], table: Table) -> Layout:
         return Layout.MATRIX
     strange = next(name for name in inputs if name not in features)
     raise invalid_result(
-        f"{MODEL_ONNX}: input {shown(strange)} is no feature column of the training table: name one input per column, "
+        f"{MODEL_ONNX}: input {shown(strange)} is no feature column of the training table: name one "
+        "input per column, "
         f"or take one matrix [rows, {len(features)}]"
     )
 
