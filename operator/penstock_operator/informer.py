@@ -45,15 +45,15 @@ class Informer:
 
     async def run(self) -> None:
         """Never returns; raises what cannot be waited out."""
-        clock = asyncio.get_running_loop().time
+        monotonic = asyncio.get_running_loop().time
         pause = FIRST_PAUSE
         while True:
-            opened = clock()
+            opened = monotonic()
             cause = await self._once()
             self._restarted(self._kind, cause)
-            if clock() - opened > LONGEST_PAUSE:
+            if monotonic() - opened > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
-            if cause != "ended" or clock() - opened < FIRST_PAUSE:
+            if cause != "ended" or monotonic() - opened < FIRST_PAUSE:
                 await asyncio.sleep(clock.spread(pause / 2, pause))
                 pause = min(2 * pause, LONGEST_PAUSE)
 

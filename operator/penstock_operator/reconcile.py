@@ -169,7 +169,6 @@ class Reconciler:
         if written is not before:
             self._tell(key, plan, written, before)
             await events.post(self._cluster, written, plan.events, clock.now())
-            clock
         if await self._actor.carry_out(plan.after, Findings()):
             self._queue.add(key)
         if plan.look_again is not None:

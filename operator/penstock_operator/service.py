@@ -68,8 +68,8 @@ async def served_namespaces(cluster: Cluster, wanted: Sequence[str | None]) -> S
             served.append(namespace)
     if not served:
         raise CannotStart(
-            "the operator's identity lacks rights everywhere it should work (listed above): install the chart's "
-            "Role and RoleBinding, or start with the kubeconfig of somebody who has them"
+            "the operator's identity lacks rights everywhere it should work (listed above): "
+            "install the chart's Role and RoleBinding, or start with the kubeconfig of somebody who has them"
         )
     return served
 
@@ -189,7 +189,7 @@ class Service:
         await self._resync.run(self._options.settings.resync)
 
     async def _look_for_rights(self) -> None:
-        """Once rights that were missing at the start have come, a new process is to serve that namespace too."""
+        """Once rights that were missing at the start have come, a new process is to use them."""
         left_out = [one for one in self._options.namespaces if one not in self._served]
         while True:
             await asyncio.sleep(RIGHTS_SECONDS)
