@@ -1,6 +1,6 @@
 """A bare cluster's life on the real machine: its own, beside whatever other cluster runs here.
 
-Each test continues where the one before left the cluster, in the order of the file.
+No test needs another one before it, and each worker has a cluster of its own.
 """
 
 import json
@@ -23,8 +23,8 @@ from hack.cluster.paths import Paths
 from hack.cluster.processes import Process
 from hack.cluster.shell import run, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("bare")]
-NAME = "penstock-self"
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("bare")]  # one cluster is enough
+NAME = f"self-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 SERVERS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet")
 SERVE = """
 import http.server, urllib.request
@@ -62,16 +62,15 @@ def get(url: str) -> str:
         return str(response.read().decode())
 
 
-def service(cluster: Cluster) -> str:
-    address = kubectl(cluster, "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
-    return f"http://{address}/"
-
-
-def serves(cluster: Cluster) -> bool:
+def serves(url: str) -> bool:
     try:
-        return get(service(cluster)) == "hello"
+        return get(url) == "hello"
     except OSError:
         return False
+
+
+def wait_for(url: str) -> None:
+    wait_until(lambda: serves(url), "the service does not answer", seconds=30)
 
 
 def server(name: str) -> Process:
@@ -100,27 +99,35 @@ def image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     )
 
 
-def test_a_pod_serves_and_is_reached_from_the_host(cluster: Cluster, image: str) -> None:
-    kubectl(cluster, "create", "deployment", "web", f"--image={image}")
-    kubectl(cluster, "expose", "deployment", "web", "--port=80", "--target-port=8000")
+@pytest.fixture
+def web(cluster: Cluster, image: str) -> str:
+    """The address of a Service with one Pod, in a cluster that runs."""
+    if bare.problems(NAME):
+        bare.start(NAME)
+    if not kubectl(cluster, "get", "deployment", "web", "--ignore-not-found"):
+        kubectl(cluster, "create", "deployment", "web", f"--image={image}")
+        kubectl(cluster, "expose", "deployment", "web", "--port=80", "--target-port=8000")
     kubectl(cluster, "rollout", "status", "deployment/web", "--timeout=60s")
-    wait_until(lambda: serves(cluster), "the service does not answer", seconds=15)
+    address = kubectl(cluster, "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
+    wait_for(f"http://{address}/")
+    return f"http://{address}/"
 
 
 @pytest.mark.parametrize("name", ["web", "web.default", "web.default.svc.cluster.local"])
-def test_names_of_services_are_known_and_a_pod_reaches_itself(cluster: Cluster, name: str) -> None:
+def test_names_of_services_are_known_and_a_pod_reaches_itself(web: str, name: str) -> None:
     # The answer comes by way of the Service from the only Pod there is: the one that asks.
-    assert get(f"{service(cluster)}http://{name}/") == "hello"
+    assert get(f"{web}http://{name}/") == "hello"
 
 
 @pytest.mark.parametrize(
     ("url", "why"), [("http://192.0.2.1/", "unreachable"), ("http://example.com/", "not known")]
 )
-def test_pods_reach_nothing_outside(cluster: Cluster, url: str, why: str) -> None:
-    assert why in get(f"{service(cluster)}{url}")
+def test_pods_reach_nothing_outside(web: str, url: str, why: str) -> None:
+    assert why in get(f"{web}{url}")
 
 
-def test_logs_exec_and_port_forward(cluster: Cluster) -> None:
+def test_logs_exec_and_port_forward(cluster: Cluster, web: str) -> None:
+    assert get(web) == "hello"
     assert "asked" in kubectl(cluster, "logs", "deployment/web")
     assert kubectl(cluster, "exec", "deployment/web", "--", "id", "-u").strip() == "65532"
     words = [cluster.kubectl, "--kubeconfig", cluster.kubeconfig, "port-forward", "service/web", ":80"]
@@ -133,7 +140,7 @@ def test_logs_exec_and_port_forward(cluster: Cluster) -> None:
             forward.terminate()
 
 
-def test_too_much_memory_shows_as_such(cluster: Cluster, image: str) -> None:
+def test_too_much_memory_shows_as_such(cluster: Cluster, web: str, image: str) -> None:
     container = {
         "name": "main",
         "image": image,
@@ -152,46 +159,48 @@ def test_too_much_memory_shows_as_such(cluster: Cluster, image: str) -> None:
     assert kubectl(cluster, "get", "pod", "greedy", "-o", reason) == "OOMKilled"
 
 
-def test_pod_security_is_enforced(cluster: Cluster, image: str) -> None:
+def test_pod_security_is_enforced(cluster: Cluster, web: str, image: str) -> None:
     kubectl(cluster, "create", "namespace", "strict")
     kubectl(cluster, "label", "namespace", "strict", "pod-security.kubernetes.io/enforce=restricted")
     with pytest.raises(ClusterError, match="violates PodSecurity"):
         kubectl(cluster, "run", "plain", "--namespace=strict", f"--image={image}")
 
 
-def test_a_second_start_changes_nothing(cluster: Cluster, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_second_start_changes_nothing(
+    cluster: Cluster, web: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert bare.start(NAME) == cluster
     assert "already running" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("name", [*SERVERS, "kube-proxy", "coredns"])
-def test_a_start_heals_a_dead_server_and_spares_the_pods(cluster: Cluster, name: str) -> None:
+def test_a_start_heals_a_dead_server_and_spares_the_pods(cluster: Cluster, web: str, name: str) -> None:
     restarts = "jsonpath={.items[*].status.containerStatuses[0].restartCount}"
     before = kubectl(cluster, "get", "pods", "-l", "app=web", "-o", restarts)
     kill(server(name))
     assert bare.problems(NAME)
     bare.start(NAME)
     assert bare.problems(NAME) == []
-    wait_until(lambda: serves(cluster), "the service does not answer", seconds=15)
+    wait_for(web)
     assert kubectl(cluster, "get", "pods", "-l", "app=web", "-o", restarts) == before
 
 
-def test_a_lost_namespace_is_made_anew(cluster: Cluster) -> None:
+def test_a_lost_namespace_is_made_anew(web: str) -> None:
     Namespace(NAME, claim(Paths(NAME))).delete()
     bare.start(NAME)
-    wait_until(lambda: serves(cluster), "the service does not answer", seconds=30)
+    wait_for(web)
 
 
-def test_objects_and_images_outlive_a_stop(cluster: Cluster, image: str) -> None:
+def test_objects_and_images_outlive_a_stop(web: str, image: str) -> None:
     teardown.stop(NAME)
     assert bare.problems(NAME)
     assert teardown.mounts_below(Paths(NAME).root) == []
     bare.start(NAME)
     assert Containerd(Paths(NAME)).has_image(image)
-    wait_until(lambda: serves(cluster), "the service does not answer", seconds=30)
+    wait_for(web)
 
 
-def test_containers_of_a_dead_containerd_are_ended_by_a_stop(cluster: Cluster) -> None:
+def test_containers_of_a_dead_containerd_are_ended_by_a_stop(web: str) -> None:
     kill(server("containerd"))
     teardown.stop(NAME)
     root = Path("/sys/fs/cgroup")
