@@ -7,9 +7,11 @@ Only a user's file raises SpecError. Anything else that escapes from this packag
 """
 
 import difflib
+import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from penstock_spec.paths import clip
 
@@ -97,14 +99,31 @@ def format_problems(problems: Sequence[Problem], limit: int = MESSAGE_LIMIT) -> 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`Did you mean "..."?` with the nearest of `known`, else all of them when they are few, else nothing."""
-    # Only names of nearly the same length can be near: this keeps a large file of mistakes quick to answer.
-    candidates = sorted({one for one in known if one})
-    near = [one for one in candidates if abs(len(one) - len(word)) <= max(3, len(word) // 2)][:300]
-    lowered = {one.lower(): one for one in near}
-    match = difflib.get_close_matches(word.lower()[:80], list(lowered), n=1, cutoff=0.6)
-    if match:
-        return f'Did you mean "{lowered[match[0]]}"?'
-    return one_of(candidates)
+    return _suggestion(word, frozenset(known) - {""})
+
+
+@lru_cache(maxsize=4096)
+def _suggestion(word: str, known: frozenset[str]) -> str:
+    # Comparing in full takes long: only the few names that begin or end alike are, or a file full of mistakes
+    # would keep the operator busy.
+    alike = [one for one in sorted(known) if abs(len(one) - len(word)) <= max(3, len(word) // 2)]
+    near = {one.lower(): one for one in heapq.nlargest(8, alike, key=lambda one: _closeness(word, one))}
+    match = difflib.get_close_matches(word.lower()[:80], list(near), n=1, cutoff=0.6)
+    return f'Did you mean "{near[match[0]]}"?' if match else one_of(known)
+
+
+def _closeness(word: str, other: str) -> int:
+    """How many letters agree at both ends, less the difference in length."""
+    return _agreeing(word, other) + _agreeing(word[::-1], other[::-1]) - abs(len(word) - len(other))
+
+
+def _agreeing(one: str, other: str) -> int:
+    count = 0
+    for mine, others in zip(one, other, strict=False):
+        if mine != others:
+            break
+        count += 1
+    return count
 
 
 def one_of(known: Iterable[str]) -> str:

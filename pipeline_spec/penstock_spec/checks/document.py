@@ -35,6 +35,11 @@ class Document:
         return {one.name: one for one in self.steps}
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the steps."""
+        return frozenset(self.by_name)
+
+    @cached_property
     def graph(self) -> nx.DiGraph[str]:
         """Who waits for whom."""
         return build_graph(self.steps)

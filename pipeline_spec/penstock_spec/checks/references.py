@@ -22,9 +22,8 @@ def _input(document: Document, step: StepFacts, reference: Reference) -> Problem
         return problem(reference.path, SpecReason.SELF_REFERENCE, message, "Name the output of another step.")
     source = document.by_name.get(reference.step)
     if source is None:
-        others = [name for name in document.by_name if name != step.name]
         message = f'there is no step "{reference.step}"'
-        hint = did_you_mean(reference.step, others) or "Name a step of this pipeline."
+        hint = _step_hint(document, step, reference.step)
         return problem(reference.path, SpecReason.UNKNOWN_STEP, message, hint)
     if source.outputs is None:
         return None
@@ -49,6 +48,15 @@ def _input(document: Document, step: StepFacts, reference: Reference) -> Problem
     return None
 
 
+def _step_hint(document: Document, step: StepFacts, name: str) -> str:
+    """The nearest step; the step itself only while it is, by chance, the nearest of all."""
+    names = document.names
+    hint = did_you_mean(name, names)
+    if f'"{step.name}"' in hint:
+        hint = did_you_mean(name, names - {step.name})
+    return hint or "Name a step of this pipeline."
+
+
 def _fitting(document: Document, step: StepFacts, wanted: str) -> str:
     outputs = [
         f"{other.name}.{name}"
@@ -68,8 +76,7 @@ def waits(document: Document) -> Iterator[Problem]:
             if name == step.name:
                 yield problem(path, SpecReason.SELF_REFERENCE, "a step cannot wait for itself", "Remove it.")
             elif name not in document.by_name:
-                others = [one for one in document.by_name if one != step.name]
-                hint = did_you_mean(name, others) or "Name a step of this pipeline."
+                hint = _step_hint(document, step, name)
                 yield problem(path, SpecReason.UNKNOWN_STEP, f'there is no step "{name}"', hint)
             elif name in seen:
                 yield problem(

@@ -18,7 +18,7 @@ def columns(document: Document) -> Iterator[Problem]:
     for shape, data, path in document.objects:
         if shape.model is not Column:
             continue
-        type_ = data.get("type")
+        type_ = str(data.get("type"))
         for limit in ("minimum", "maximum"):
             if limit in data and type_ in {ColumnType.STRING, ColumnType.BOOLEAN}:
                 message, hint = f"has no meaning for a {type_} column", "Remove it."
@@ -89,7 +89,7 @@ def column_names(document: Document) -> Iterator[Problem]:
 def _closed(origin: StepFacts) -> bool:
     schema = origin.body.get("schema")
     other = schema.get("otherColumns") if isinstance(schema, Mapping) else None
-    return other in {OtherColumns.DROP, OtherColumns.REFUSE}
+    return other in (OtherColumns.DROP, OtherColumns.REFUSE)
 
 
 def _named(step: StepFacts) -> Iterator[tuple[Path, str, Sequence[str]]]:
@@ -110,7 +110,7 @@ def _named(step: StepFacts) -> Iterator[tuple[Path, str, Sequence[str]]]:
 
 def _fitting(operation: str, body: Mapping[str, Any]) -> Sequence[str]:
     numeric = operation == "scale" or (
-        operation == "fillNulls" and body.get("strategy") in {"Mean", "Median"}
+        operation == "fillNulls" and str(body.get("strategy")) in {"Mean", "Median"}
     )
     if numeric:
         return (ColumnType.INTEGER.value, ColumnType.NUMBER.value)

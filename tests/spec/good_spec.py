@@ -1,0 +1,120 @@
+"""One correct pipeline that uses every kind and nearly every field, and ways to spoil it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+GOOD_YAML = """
+description: Is a tumour malignant?
+owner: oncology-ml
+parameters:
+- {name: trees, type: Integer, default: 200, minimum: 10, maximum: 2000, description: Number of trees.}
+- {name: bar, type: Number, default: 0.95, minimum: 0, maximum: 1}
+- {name: region, type: String, default: eu, allowed: [eu, us]}
+- {name: image, type: String, default: "ghcr.io/acme/report:1.4"}
+- {name: seed, type: Integer, default: 7}
+secrets:
+- {name: token, secret: report-token}
+policy: {keepRuns: 20}
+steps:
+- name: data
+  ingest:
+    source: {object: {connection: lake, key: tumour.csv}}
+    csv: {delimiter: ";"}
+    schema:
+      otherColumns: Drop
+      columns:
+      - {name: mean_radius, type: Number, minimum: 0, maximum: 100}
+      - {name: stage, type: String, values: [early, late], nulls: Refuse}
+      - {name: patient, type: Integer, role: Identifier, unique: true}
+      - {name: malignant, type: Boolean, role: Target}
+    checks: [{rows: {minimum: 300}}, {nulls: {maximumRatio: 0.02}}, {duplicates: {maximumRatio: 0.01}}]
+- name: split
+  split:
+    table: data.table
+    fractions: {train: 0.6, validation: 0.2, test: 0.2}
+    stratifyBy: malignant
+    entity: patient
+    saltFrom: {parameter: region}
+- name: fit
+  resources: {cpu: "1", memory: 2Gi}
+  train:
+    model: tumour
+    train: split.train
+    validation: split.validation
+    preprocess:
+    - {fillNulls: {strategy: Median, columns: [mean_radius]}}
+    - {scale: {}}
+    - {encode: {columns: [stage]}}
+    estimator:
+      class: sklearn.ensemble.RandomForestClassifier
+      parameters: {class_weight: balanced}
+      parametersFrom: {n_estimators: {parameter: trees}}
+    seedFrom: {parameter: seed}
+- name: gate
+  validate:
+    model: fit.model
+    test: split.test
+    thresholds: [{metric: roc_auc, minimumFrom: {parameter: bar}}, {metric: log_loss, maximum: 0.5}]
+    positive: "true"
+- name: serve
+  deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
+- name: report
+  dependsOn: [serve]
+  run:
+    imageFrom: {parameter: image}
+    command: [/bin/report]
+    args: [--verbose]
+    env:
+    - {name: MODE, value: full}
+    - {name: REGION, valueFrom: {parameter: region}}
+    - {name: TOKEN, secret: {name: token, key: token}}
+    inputs: {gate: gate.report, rows: split.test}
+    arguments: {depth: 3, colours: [red, green]}
+    argumentsFrom: {trees: {parameter: trees}}
+    tables: Csv
+    outputs: [{name: page}, {name: scores, type: Table}]
+"""
+
+
+def good() -> dict[str, Any]:
+    """A fresh copy of the correct spec."""
+    spec: dict[str, Any] = yaml.safe_load(GOOD_YAML)
+    return spec
+
+
+def spoiled(*edits: tuple[str, Any]) -> dict[str, Any]:
+    """The correct spec after edits `(path, value)`: `steps.fit.train.seed`; the value REMOVE removes."""
+    spec = good()
+    for path, value in edits:
+        edit(spec, path, value)
+    return spec
+
+
+REMOVE = object()
+
+
+def edit(data: Any, path: str, value: Any) -> None:
+    """Set or remove one value in place. Items are found by position or by their `name`; `+` appends."""
+    *parents, last = path.split(".")
+    for part in parents:
+        data = _inside(data, part)
+    if isinstance(data, list) and last == "+":
+        data.append(value)
+    elif value is REMOVE:
+        del data[_position(data, last)]
+    else:
+        data[_position(data, last)] = value
+
+
+def _inside(data: Any, part: str) -> Any:
+    return data[_position(data, part)]
+
+
+def _position(data: Any, part: str) -> Any:
+    if isinstance(data, Mapping):
+        return part
+    if part.isdecimal():
+        return int(part)
+    return next(index for index, one in enumerate(data) if one.get("name") == part)

@@ -1,0 +1,408 @@
+"""Wrong pipelines: what is edited in the correct one, and the one problem that must be reported.
+
+`reaches` says whether the API server lets it through, so that only the compiler can refuse it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from penstock_spec.errors import SpecReason as Reason
+from tests.spec.good_spec import REMOVE, spoiled
+
+SECOND_SERVE = {"name": "again", "deploy": {"model": "fit.model", "endpoint": "tumour"}}
+FIT_AGAIN = {
+    "name": "refit",
+    "train": {"model": "tumour", "train": "split.train", "estimator": {"class": "sklearn.svm.SVC"}},
+}
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """One row: a sentence, the edits, and path, reason and hint of the one problem."""
+
+    name: str
+    edits: tuple[tuple[str, Any], ...]
+    path: str
+    reason: Reason
+    hint: str
+    reaches: bool = True
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The spoiled spec."""
+        return spoiled(*self.edits)
+
+
+def _row(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, Any]) -> Wrong:
+    return Wrong(name, edits, path, reason, hint)
+
+
+def _schema(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, Any]) -> Wrong:
+    return Wrong(name, edits, path, reason, hint, reaches=False)
+
+
+WRONG = (
+    # What only the compiler can see.
+    _row(
+        "a step reads from a step that does not exist",
+        "spec.steps[1].split.table",
+        Reason.UNKNOWN_STEP,
+        'Did you mean "data"?',
+        ("steps.split.split.table", "dta.table"),
+    ),
+    _row(
+        "a step reads an output that its step does not give",
+        "spec.steps[3].validate.test",
+        Reason.UNKNOWN_OUTPUT,
+        'Did you mean "test"?',
+        ("steps.gate.validate.test", "split.tset"),
+    ),
+    _row(
+        "a model is trained on a report",
+        "spec.steps[2].train.validation",
+        Reason.TYPE_MISMATCH,
+        "Use one of data.table, report.scores, split.test, split.train, split.validation.",
+        ("steps.fit.train.validation", "gate.report"),
+        ("steps.gate.validate.model", "other.model"),
+        ("steps.+", {**FIT_AGAIN, "name": "other", "train": {**FIT_AGAIN["train"], "model": "other"}}),
+    ),
+    _row(
+        "a table is served",
+        "spec.steps[4].deploy.model",
+        Reason.TYPE_MISMATCH,
+        "Use one of fit.model.",
+        ("steps.serve.deploy.model", "split.train"),
+    ),
+    _row(
+        "a model that no train step registered is served",
+        "spec.steps[4].deploy.model",
+        Reason.TYPE_MISMATCH,
+        "Train it in a train step with container.",
+        ("steps.serve.deploy.model", "own.model"),
+        (
+            "steps.+",
+            {"name": "own", "run": {"image": "a:1", "outputs": [{"name": "model", "type": "Model"}]}},
+        ),
+    ),
+    _row(
+        "a step reads its own output",
+        "spec.steps[5].run.inputs.rows",
+        Reason.SELF_REFERENCE,
+        "Name the output of another step.",
+        ("steps.report.run.inputs.rows", "report.scores"),
+    ),
+    _row(
+        "a step waits for itself",
+        "spec.steps[5].dependsOn[0]",
+        Reason.SELF_REFERENCE,
+        "Remove it.",
+        ("steps.report.dependsOn", ["report"]),
+    ),
+    _row(
+        "a step waits for a step that does not exist",
+        "spec.steps[5].dependsOn[0]",
+        Reason.UNKNOWN_STEP,
+        'Did you mean "serve"?',
+        ("steps.report.dependsOn", ["servr"]),
+    ),
+    _row(
+        "a step waits twice for the same step",
+        "spec.steps[5].dependsOn[1]",
+        Reason.DUPLICATE,
+        "Remove one of the two.",
+        ("steps.report.dependsOn", ["serve", "serve"]),
+    ),
+    _row(
+        "steps wait for each other in a circle",
+        "spec.steps[0].dependsOn[0]",
+        Reason.CYCLE,
+        "Remove one of these references (a deploy also waits for every gate of its model).",
+        ("steps.data.dependsOn", ["fit"]),
+    ),
+    _row(
+        "a gate waits for the deploy that waits for it",
+        "spec.steps[3].dependsOn[0]",
+        Reason.CYCLE,
+        "Remove one of these references (a deploy also waits for every gate of its model).",
+        ("steps.gate.dependsOn", ["serve"]),
+    ),
+    _row(
+        "two deploys to one endpoint have no order",
+        "spec.steps[6].deploy.endpoint",
+        Reason.UNORDERED_DEPLOYS,
+        "Add dependsOn: [serve], or deploy to another endpoint.",
+        ("steps.+", SECOND_SERVE),
+    ),
+    _row(
+        "two steps register the same model",
+        "spec.steps[6].train.model",
+        Reason.DUPLICATE,
+        "Give each its own name.",
+        ("steps.+", FIT_AGAIN),
+    ),
+    _row(
+        "the fractions of a split do not add up",
+        "spec.steps[1].split.fractions",
+        Reason.FRACTIONS_DO_NOT_ADD_UP,
+        "Every row belongs to one part: change the shares, or add a part for the rest.",
+        ("steps.split.split.fractions.test", 0.3),
+    ),
+    _row(
+        "the gate judges the training rows",
+        "spec.steps[3].validate.test",
+        Reason.TEST_LEAKS_TRAINING,
+        "Judge on another part of the same split.",
+        ("steps.gate.validate.test", "split.train"),
+    ),
+    _row(
+        "the gate judges the table that the training rows were cut from",
+        "spec.steps[3].validate.test",
+        Reason.TEST_LEAKS_TRAINING,
+        "Judge on another part of the same split.",
+        ("steps.gate.validate.test", "data.table"),
+    ),
+    _row(
+        "training watches its own rows",
+        "spec.steps[2].train.validation",
+        Reason.TEST_LEAKS_TRAINING,
+        "Use another part of the split, or leave validation out.",
+        ("steps.fit.train.validation", "split.train"),
+    ),
+    _row(
+        "a classifier is judged by a metric of regression",
+        "spec.steps[3].validate.thresholds[1].metric",
+        Reason.METRIC_MISMATCH,
+        "Use one of accuracy, balanced_accuracy, brier, f1, log_loss, precision, recall, roc_auc.",
+        ("steps.gate.validate.thresholds.1", {"metric": "rmse", "maximum": 3}),
+    ),
+    _row(
+        "a threshold is in percent",
+        "spec.steps[3].validate.thresholds[1].minimum",
+        Reason.UNREACHABLE_THRESHOLD,
+        "Use a figure from 0 to 1, not percent.",
+        ("steps.gate.validate.thresholds.1", {"metric": "accuracy", "minimum": 95}),
+    ),
+    _row(
+        "no figure can meet both bounds of a threshold",
+        "spec.steps[3].validate.thresholds[1].minimum",
+        Reason.EMPTY_RANGE,
+        "Exchange or remove one.",
+        ("steps.gate.validate.thresholds.1", {"metric": "log_loss", "minimum": 0.6, "maximum": 0.5}),
+    ),
+    _row(
+        "a value comes from a parameter that is not declared",
+        "spec.steps[2].train.estimator.parametersFrom.n_estimators.parameter",
+        Reason.UNKNOWN_PARAMETER,
+        'Did you mean "trees"?',
+        ("steps.fit.train.estimator.parametersFrom.n_estimators.parameter", "tres"),
+    ),
+    _row(
+        "a seed comes from a text",
+        "spec.steps[2].train.seedFrom.parameter",
+        Reason.TYPE_MISMATCH,
+        "Declare the parameter with type: Integer.",
+        ("steps.fit.train.seedFrom.parameter", "region"),
+    ),
+    _row(
+        "the default of a parameter does not fit the field that it fills",
+        "spec.steps[2].train.seedFrom.parameter",
+        Reason.OUT_OF_RANGE,
+        "Use at least 0.",
+        ("parameters.seed.default", -1),
+    ),
+    _row(
+        "the default of a parameter is of another type",
+        "spec.parameters[0].default",
+        Reason.WRONG_TYPE,
+        "Give a whole number.",
+        ("parameters.trees.default", "many"),
+    ),
+    _row(
+        "the default of a parameter is out of its range",
+        "spec.parameters[0].default",
+        Reason.OUT_OF_RANGE,
+        "Use at most 2000.",
+        ("parameters.trees.default", 5000),
+    ),
+    _row(
+        "the default of a parameter is not an allowed text",
+        "spec.parameters[2].default",
+        Reason.INVALID_VALUE,
+        "Use one of eu, us.",
+        ("parameters.region.default", "asia"),
+    ),
+    _row(
+        "a text has a minimum",
+        "spec.parameters[2].minimum",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it, or set type: Number.",
+        ("parameters.region.minimum", 3),
+    ),
+    _row(
+        "an argument is given twice",
+        "spec.steps[5].run.argumentsFrom.trees",
+        Reason.CONFLICTING_FIELDS,
+        "Remove one of the two.",
+        ("steps.report.run.arguments.trees", 5),
+    ),
+    _row(
+        "an estimator's parameter is null",
+        "spec.steps[2].train.estimator.parameters.max_depth",
+        Reason.NULL_VALUE,
+        "Give a value, or leave the name out: then the default holds.",
+        ("steps.fit.train.estimator.parameters.max_depth", None),
+    ),
+    _row(
+        "YAML has read the name y as true",
+        "spec.steps[5].run.arguments.true",
+        Reason.BOOLEAN_KEY,
+        'Put the name in quotes ("y"), or choose another.',
+        ("steps.report.run.arguments", {True: 5}),
+    ),
+    _row(
+        "a step uses a secret that is not declared",
+        "spec.steps[5].run.env[2].secret.name",
+        Reason.UNKNOWN_SECRET,
+        'Did you mean "token"?',
+        ("steps.report.run.env.TOKEN.secret.name", "tokn"),
+    ),
+    _row(
+        "a variable has a name that is ours",
+        "spec.steps[5].run.env[0].name",
+        Reason.RESERVED_NAME,
+        "Choose another name.",
+        ("steps.report.run.env.MODE.name", "PENSTOCK_STORE_URL"),
+    ),
+    _row(
+        "an output would lie where the log lies",
+        "spec.steps[5].run.outputs[0].name",
+        Reason.RESERVED_NAME,
+        "Choose another name.",
+        ("steps.report.run.outputs.page.name", "log"),
+    ),
+    _row(
+        "an ingest declares two targets",
+        "spec.steps[0].ingest.schema.columns[3].role",
+        Reason.DUPLICATE,
+        "A table has one Target.",
+        ("steps.data.ingest.schema.columns.stage.role", "Target"),
+    ),
+    _row(
+        "training has no target",
+        "spec.steps[2].train.train",
+        Reason.MISSING_TARGET,
+        "Declare it: schema: {columns: [{name: ..., type: ..., role: Target}]}.",
+        ("steps.data.ingest.schema.columns.malignant.role", "Ignore"),
+        ("steps.gate", REMOVE),
+        ("steps.report.run.inputs", {}),
+    ),
+    _row(
+        "a split is stratified by a column that the table does not have",
+        "spec.steps[1].split.stratifyBy",
+        Reason.UNKNOWN_COLUMN,
+        'Did you mean "malignant"?',
+        ("steps.split.split.stratifyBy", "malignent"),
+    ),
+    _row(
+        "a text column is scaled",
+        "spec.steps[2].train.preprocess[1].scale.columns[0]",
+        Reason.TYPE_MISMATCH,
+        "Name columns of that type.",
+        ("steps.fit.train.preprocess.1.scale.columns", ["stage"]),
+    ),
+    _row(
+        "a column's range is empty",
+        "spec.steps[0].ingest.schema.columns[0].minimum",
+        Reason.EMPTY_RANGE,
+        "Exchange or remove one.",
+        ("steps.data.ingest.schema.columns.mean_radius.minimum", 1000),
+    ),
+    # What the API server sees as well; the compiler says it in words for whoever runs without one.
+    _schema(
+        "a field is misspelt",
+        "spec.steps[2].train.trian",
+        Reason.UNKNOWN_FIELD,
+        'Did you mean "train"?',
+        ("steps.fit.train.train", REMOVE),
+        ("steps.fit.train.trian", "split.train"),
+    ),
+    _schema(
+        "a step has two kinds",
+        "spec.steps[4]",
+        Reason.CONFLICTING_FIELDS,
+        "Set exactly one of ingest, split, train, validate, deploy, run.",
+        ("steps.serve.run", {"image": "a:1"}),
+    ),
+    _schema(
+        "a step has no kind",
+        "spec.steps[5]",
+        Reason.MISSING_FIELD,
+        "Set exactly one of ingest, split, train, validate, deploy, run.",
+        ("steps.report.run", REMOVE),
+    ),
+    _schema(
+        "a salt is a number",
+        "spec.steps[1].split.salt",
+        Reason.WRONG_TYPE,
+        "Put it in quotes.",
+        ("steps.split.split.saltFrom", REMOVE),
+        ("steps.split.split.salt", 7),
+    ),
+    _schema(
+        "a metric does not exist",
+        "spec.steps[3].validate.thresholds[1].metric",
+        Reason.INVALID_VALUE,
+        'Did you mean "accuracy"?',
+        ("steps.gate.validate.thresholds.1", {"metric": "acuracy", "minimum": 0.9}),
+    ),
+    _schema(
+        "a literal stands beside its parameter",
+        "spec.steps[2].train",
+        Reason.CONFLICTING_FIELDS,
+        "Set at most one of seed, seedFrom.",
+        ("steps.fit.train.seed", 3),
+    ),
+    _schema(
+        "two steps have one name",
+        "spec.steps[4].name",
+        Reason.DUPLICATE,
+        "Give each its own name.",
+        ("steps.serve.name", "data"),
+        ("steps.report.dependsOn", []),
+    ),
+    _schema(
+        "a step's name has capitals",
+        "spec.steps[5].name",
+        Reason.INVALID_VALUE,
+        "Use lower-case letters, digits and dashes, a letter first: my-name.",
+        ("steps.report.name", "Report"),
+    ),
+    _schema(
+        "a fraction is the whole",
+        "spec.steps[1].split.fractions.train",
+        Reason.OUT_OF_RANGE,
+        "Use less than 1.",
+        ("steps.split.split.fractions.train", 1),
+    ),
+    _schema(
+        "a reference names no output",
+        "spec.steps[1].split.table",
+        Reason.INVALID_VALUE,
+        "Write it as <step>.<output>, for example split.train.",
+        ("steps.split.split.table", "data"),
+    ),
+    _schema(
+        "a constant is filled in, but none is given",
+        "spec.steps[2].train.preprocess[0].fillNulls.value",
+        Reason.CONFLICTING_FIELDS,
+        "Value is set exactly when strategy is Constant.",
+        ("steps.fit.train.preprocess.0.fillNulls.strategy", "Constant"),
+    ),
+    _schema(
+        "memory has the unit of cores",
+        "spec.steps[2].resources.memory",
+        Reason.INVALID_VALUE,
+        "Write bytes with a unit: 512Mi or 4Gi.",
+        ("steps.fit.resources.memory", "500m"),
+    ),
+)
