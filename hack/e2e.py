@@ -76,7 +76,7 @@ def run_suite(cluster: Cluster, words: list[str]) -> int:
         "PENSTOCK_IMAGES": json.dumps(images),
     }
     # Tests marked `alone` take the operator down: they come after the others, one at a time.
-    together = ["-m", "e2e and not alone", "-n", "3", "--dist", "worksteal"]
+    together = ["-m", "e2e and not alone", "-n", "3", "--dist", "loadgroup"]
     alone = ["-m", "e2e and alone"]
     codes = [pytest([*selection, *words], environment) for selection in (together, alone)]
     say(f"end-to-end tests took {time.monotonic() - started:.0f} s")
