@@ -170,4 +170,6 @@ def _differing(path: tuple[str | int, ...], old: Any, new: Any) -> Iterator[str]
 
 
 def _short(value: Any) -> str:
-    return "unset" if value is None else clip(canonical(value), 60)
+    if value is None:
+        return "unset"
+    return f"{len(value)} items" if isinstance(value, list) else clip(canonical(value), 60)
