@@ -17,6 +17,7 @@ from penstock_operator.cluster import CONNECT_SECONDS, REQUEST_SECONDS, SILENCE_
 from penstock_operator.credentials import Credentials
 from penstock_spec import names
 
+IDENTITY: Any = names.MANAGED_BY  # kopf's type for it is not public
 LOGIN_LIFE = timedelta(minutes=10)  # then the credentials are read again: a projected token lives an hour
 
 
@@ -121,6 +122,8 @@ async def watch(
     await kopf.operator(
         registry=registry(caches, credentials),
         settings=settings(),
+        # Else kopf asks the system for a user's name, which a container's numeric user has not.
+        identity=IDENTITY,
         standalone=True,
         clusterwide=not named,
         namespaces=named,

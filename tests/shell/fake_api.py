@@ -1,6 +1,6 @@
-"""A small API server on loopback for faults that a real one cannot be made to show: lists, watches, writes of dicts.
+"""A small API server on loopback for faults that a real one cannot be made to show.
 
-It keeps a history of events like etcd does, can forget it (410), cut and silence streams, and replay the past.
+It keeps a history of events as etcd does, can forget it (410), cut and silence streams, and replay the past.
 """
 
 import asyncio
@@ -71,8 +71,8 @@ class FakeApi:
         for stream in self.streams:
             if last_words:
                 await stream.write(last_words)
-            if stream._req is not None and stream._req.transport is not None:  # noqa: SLF001 - the cable is pulled
-                stream._req.transport.close()  # noqa: SLF001
+            if stream._req is not None and stream._req.transport is not None:
+                stream._req.transport.close()
         self.streams.clear()
 
     async def _record(self, path: str, event: Object) -> None:

@@ -31,7 +31,9 @@ def job(name: str, **spec: Any) -> dict[str, Any]:
 class World:
     """A fake API server and an informer on its Jobs."""
 
-    def __init__(self, api: FakeApi, informer: Informer, caches: Caches, changes: list[Change], causes: list[str]) -> None:
+    def __init__(
+        self, api: FakeApi, informer: Informer, caches: Caches, changes: list[Change], causes: list[str]
+    ) -> None:
         self.api = api
         self.informer = informer
         self.caches = caches
@@ -44,7 +46,7 @@ class World:
     async def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> None:
         """Fails when the condition does not hold within a generous bound."""
         async with asyncio.timeout(seconds):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
                 await asyncio.sleep(0.01)
 
 
@@ -77,7 +79,9 @@ async def test_it_lists_once_and_then_follows_the_stream(tmp_path: Path) -> None
         assert seen.api.lists == 1
 
 
-async def test_a_cut_stream_is_taken_up_again_from_the_last_version_without_a_new_list(tmp_path: Path) -> None:
+async def test_a_cut_stream_is_taken_up_again_from_the_last_version_without_a_new_list(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, 30.0, "a") as seen:
         last = await seen.api.put(JOBS, job("b"))
         await seen.until(lambda: seen.names() == ["a", "b"])
@@ -180,8 +184,12 @@ async def test_an_outage_is_waited_out(tmp_path: Path) -> None:
 
 async def test_a_refusal_ends_the_task(tmp_path: Path) -> None:
     api = FakeApi()
-    api.refuse = lambda _request: web.json_response({"reason": "Forbidden", "message": "jobs is forbidden"}, status=403)
+    api.refuse = lambda _request: web.json_response(
+        {"reason": "Forbidden", "message": "jobs is forbidden"}, status=403
+    )
     async with served(api, tmp_path) as cluster:
-        informer = Informer(cluster, Caches(lambda _change: None), "Job", "ml", "", lambda _kind, _cause: None)
+        informer = Informer(
+            cluster, Caches(lambda _change: None), "Job", "ml", "", lambda _kind, _cause: None
+        )
         with pytest.raises(Forbidden, match="jobs is forbidden"):
             await asyncio.wait_for(informer.run(), 10)
