@@ -8,7 +8,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Each program takes --check, prints what differs, and exits 1 when something does.
 GENERATORS: list[tuple[str, list[str]]] = [
-    ("CRDs and reference pages", ["-m", "penstock_spec.crds", "crds/"]),
+    ("CRDs", ["-m", "penstock_spec.crds", "crds/"]),
+    ("reference pages", ["-m", "penstock_spec.reference", "docs/reference/"]),
+    ("diagram of step states", ["-m", "penstock_spec.states", "docs/"]),
     ("chart copies", ["-m", "hack.chart_files"]),
 ]
 

@@ -84,4 +84,4 @@ def render() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(generated.main(render, "the CustomResourceDefinitions", sys.argv[1:]))
+    sys.exit(generated.main(render, "the CustomResourceDefinitions", HEADER, sys.argv[1:]))

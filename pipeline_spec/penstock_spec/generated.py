@@ -7,10 +7,10 @@ from pathlib import Path
 Render = Callable[[], Mapping[str, str]]  # file name -> text
 
 
-def main(render: Render, what: str, arguments: Sequence[str]) -> int:
+def main(render: Render, what: str, header: str, arguments: Sequence[str]) -> int:
     """`<folder> [--check]`: write what `render` gives into the folder, or say what differs and return 1.
 
-    Files of the folder with a suffix of the rendered ones that are not among them are removed (or reported).
+    Files of the folder that begin with `header` but are not rendered any more are removed (or reported).
     """
     folders = [Path(one) for one in arguments if one != "--check"]
     if len(folders) != 1:
@@ -18,8 +18,7 @@ def main(render: Render, what: str, arguments: Sequence[str]) -> int:
         return 2
     folder = folders[0]
     files = render()
-    suffixes = {Path(name).suffix for name in files}
-    stale = sorted(one for one in folder.glob("*") if one.suffix in suffixes and one.name not in files)
+    stale = [one for one in sorted(folder.glob("*.*")) if one.name not in files and _begins(one, header)]
     if "--check" in arguments:
         return _check(folder, files, stale, what)
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,6 +43,12 @@ def _check(folder: Path, files: Mapping[str, str], stale: Sequence[Path], what: 
     if wrong:
         sys.stderr.write(f"{what}: out of date. Run `make generate` and commit the result.\n")
     return 1 if wrong else 0
+
+
+def _begins(path: Path, header: str) -> bool:
+    """Whether the file is one of ours: it begins with the header that the generator writes."""
+    with path.open("rb") as file:
+        return file.read(len(header.encode())) == header.encode()
 
 
 def _read(path: Path) -> str | None:

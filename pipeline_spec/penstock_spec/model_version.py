@@ -44,15 +44,17 @@ class LineageImage(SpecModel):
 class Lineage(SpecModel):
     """Where the bytes came from."""
 
-    pipeline: Name40 = Field(description="Pipeline that trained it.")
+    pipeline: Name40 = Field(
+        description="Pipeline object, in the same namespace, whose run trained this version."
+    )
     pipeline_uid: Annotated[str, StringConstraints(max_length=64)] = Field(
-        description="Uid of that Pipeline object."
+        description="Uid of that object, which tells it from a later one of the same name."
     )
     run: Annotated[str, StringConstraints(max_length=63)] = Field(description="PipelineRun that trained it.")
     run_uid: Annotated[str, StringConstraints(max_length=64)] = Field(
-        description="Uid of that PipelineRun object."
+        description="Uid of that object, which tells it from a later one of the same name."
     )
-    step: Name40 = Field(description="The training step.")
+    step: Name40 = Field(description="Name of the train step in that run.")
     revision: Annotated[str, StringConstraints(max_length=63)] = Field(
         description="ControllerRevision that froze the pipeline's steps for that run."
     )
@@ -85,7 +87,7 @@ class ModelVersionSpec(SpecModel):
         description="Digest of the model's artifact: ONNX bytes, signature and profile together."
     )
     format: Annotated[str, StringConstraints(max_length=32)] = Field(
-        default="Onnx", description="Format of the model."
+        default="Onnx", description="How the bytes are stored, which decides what can serve them."
     )
     columns: int = Field(default=0, ge=0, description="Number of columns that the model takes.")
     metrics: Annotated[Mapping[str, float], MapLimits(properties=32)] = Field(
@@ -98,13 +100,13 @@ class ModelVersionSpec(SpecModel):
 class Decision(SpecModel):
     """A gate's verdict on this version."""
 
-    step: Name40 = Field(description="Step that decided.")
+    step: Name40 = Field(description="Name of the validate step that gave the verdict.")
     run: Annotated[str, StringConstraints(max_length=63)] = Field(description="Run in which it decided.")
     verdict: Annotated[str, StringConstraints(max_length=16)] = Field(
         description="Pass, Fail or Inconclusive."
     )
     report: Annotated[str, StringConstraints(max_length=71)] = Field(
-        default="", description="Digest of the report."
+        default="", description="Digest of the artifact with the figures and plots behind the verdict."
     )
     metrics: Annotated[Mapping[str, float], MapLimits(properties=32)] = Field(
         default_factory=dict, description="The figures that were compared."

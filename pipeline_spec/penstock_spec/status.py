@@ -116,7 +116,9 @@ Conditions = Annotated[Sequence[ConditionStatus], ListMap("type")]
 class StepStatus(SpecModel):
     """One step of a run. Kept small: runs of many steps must fit one object."""
 
-    name: Name40 = Field(description="Name of the step in the pipeline.")
+    name: Name40 = Field(
+        description="As in spec.steps of the pipeline; the entries keep the order of the file."
+    )
     kind: Word = Field(description="Kind of the step: ingest, split, train, validate, deploy, run.")
     state: StepState = Field(description="Where the step stands.")
     reason: Word = Field(default="", description="One word for why it stands there.")
@@ -221,7 +223,7 @@ class LastStarted(SpecModel):
 
     digest: Digest = Field(description="Digest of the steps and parameters that were started.")
     generation: int = Field(description="Generation of the Pipeline at that time.")
-    run: Name63 = Field(description="The run.")
+    run: Name63 = Field(description="PipelineRun that was created for that digest.")
 
 
 class PipelineStatus(SpecModel):
@@ -243,7 +245,9 @@ class PipelineStatus(SpecModel):
     model: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="", description="ModelVersion that the last finished training registered."
     )
-    endpoint: Word = Field(default="", description="Endpoint that the pipeline deploys to.")
+    endpoint: Word = Field(
+        default="", description="ModelEndpoint that the deploy step of the pipeline keeps up to date."
+    )
     last_started: LastStarted | None = Field(default=None, description="The last run that a change started.")
     last_run: Name63 = Field(default="", description="The newest run, whoever started it.")
 

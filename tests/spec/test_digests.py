@@ -141,20 +141,8 @@ def leaves() -> list[tuple[Any, ...]]:
     ]
 
 
-OTHER_VALUES = (
-    41,
-    0.125,
-    "0",
-    "x",
-    "z.z",
-    "accuracy",
-    "Ignore",
-    "Allow",
-    "Boolean",
-    "Parquet",
-    "Files",
-    "us",
-)
+WORDS = ["0", "x", "z.z", "f1", "Files", "Ignore", "Allow", "Boolean", "Integer", "Parquet", "Refuse", "us"]
+OTHER_VALUES = (41, 0.125, *WORDS)
 
 
 @pytest.mark.parametrize("path", leaves(), ids=lambda path: ".".join(map(str, path)))
