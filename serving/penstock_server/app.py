@@ -135,8 +135,8 @@ class _Observed:
             if counted:
                 seconds = time.perf_counter() - started
                 self._service.metrics.in_flight.dec()
-                self._service.metrics.answered(code, seconds)
-                logs.event("request", code=code, milliseconds=round(seconds * 1000, 3))
+                self._service.metrics.answered(code or _CLIENT_CLOSED, seconds)
+                logs.event("request", code=code or _CLIENT_CLOSED, milliseconds=round(seconds * 1000, 3))
 
 
 def _json(data: Mapping[str, Any], status: int = 200) -> Response:

@@ -35,7 +35,9 @@ class BodyReader:
                     self._held += len(chunk)
                     self._check(size)
                     chunks.append(chunk)
-            yield b"".join(chunks)
+            body = b"".join(chunks)
+            chunks.clear()  # or every body would be held twice
+            yield body
         except TimeoutError as error:
             message = f"the body did not arrive within {self._limits.body_seconds} s"
             raise RequestError(message, status=408) from error

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +23,9 @@ from penstock_server.verify import verify_folder
 # are never kept waiting.
 _INLINE_BYTES = 16 * 1024
 _INLINE_SECONDS = 0.002
+# JSON takes up to twenty times its size in memory while it is read. Bodies above this are read one at a time,
+# so that a pod of the default size (512Mi) survives any number of the largest.
+_LARGE_BYTES = 1024 * 1024
 
 
 class Phase(StrEnum):
@@ -43,6 +47,7 @@ class Service:
         self.phase = Phase.LOADING
         self._predictor: Predictor | None = None
         self._inline_bytes = 0
+        self._large = asyncio.Lock()
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="infer")
 
     @property
@@ -87,7 +92,9 @@ class Service:
         predictor = self.predictor
         if len(body) <= self._inline_bytes:
             return self._infer(predictor, body)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._infer, predictor, body)
+        loop = asyncio.get_running_loop()
+        async with self._large if len(body) > _LARGE_BYTES else nullcontext():
+            return await loop.run_in_executor(self._pool, self._infer, predictor, body)
 
     def _infer(self, predictor: Predictor, body: bytes) -> bytes:
         request = parse(body, predictor.signature, predictor.answers, self.settings.limits.rows)

@@ -18,7 +18,7 @@ class Limits:
     """How much one request, and all of them together, may ask of the server."""
 
     body_bytes: int = 10 * _MEBIBYTE  # of one request
-    waiting_bytes: int = 64 * _MEBIBYTE  # of all bodies held at one time
+    waiting_bytes: int = 32 * _MEBIBYTE  # of all bodies held at one time
     body_seconds: int = 30  # until a body has arrived
     rows: int = 50_000  # of one request
 

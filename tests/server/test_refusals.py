@@ -4,6 +4,8 @@ import json
 import re
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -220,6 +222,11 @@ HOSTILE: dict[str, tuple[bytes, int, str]] = {
     ),
     "an output twice": (_request(outputs=[{"name": "label"}] * 2), 400, r"outputs\[1\]: .*asked for twice"),
     # size
+    "ten mebibytes of empty lists": (
+        b'{"inputs": [' + b"[]," * 3_400_000 + b"1]}",
+        413,
+        "more than 200000 lists and objects; send data as flat lists",
+    ),
     "ten mebibytes and one byte": (b" " * (10 * 1024 * 1024 + 1), 413, "larger than 10485760 bytes"),
 }
 
@@ -325,11 +332,33 @@ def test_a_body_that_never_comes_is_given_up(stored: Stored) -> None:
         assert b'{"error":"the body did not arrive within 1 s"}' in answer
 
 
+def test_a_client_that_goes_away_is_no_error_of_ours(stored: Stored) -> None:
+    with running(stored("visitors")) as server:
+        with socket.create_connection(("127.0.0.1", server.port), SECONDS) as client:
+            head = f"POST {server.model_path}/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+            client.sendall(head.encode() + b'{"inputs"')
+        assert server.wait_for("request")["code"] == 499
+        assert "internal error" not in "".join(server.raw)
+        assert server.infer(_request()).status_code == 200
+
+
 def test_bodies_that_together_take_too_much_memory_are_put_off(stored: Stored) -> None:
     with running(stored("visitors"), PENSTOCK_SERVE_WAITING_BYTES="1000") as server:
         answer = server.infer(_request() + b" " * 2000)
         _refused(answer, 503, "too many large requests at once; try again")
         assert answer.headers["retry-after"] == "1"
+        assert server.infer(_request()).status_code == 200
+
+
+def test_any_number_of_the_largest_bodies_fits_into_a_pod_of_the_default_size(stored: Stored) -> None:
+    body = b'{"inputs": [' + b'"ab",' * 2_090_000 + b"1]}"
+    with running(stored("visitors")) as server:
+        with ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(server.infer, [body] * 12))
+        assert {answer.status_code for answer in answers} <= {400, 503}
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
+        assert int(peak) < 480 * 1024
         assert server.infer(_request()).status_code == 200
 
 
