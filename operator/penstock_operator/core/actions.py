@@ -41,7 +41,8 @@ class Delete:
 class RegisterModel:
     """Give the model's bytes a number and create the ModelVersion; the same bytes keep the number they have.
 
-    `manifest` lacks metadata.name and spec.number, which `act` fills in.
+    `manifest` lacks metadata.name and spec.number, which `act` fills in. A refusal stands under the model's
+    name.
     """
 
     model: str
@@ -93,9 +94,10 @@ class Plan:
     # views updated)
     # and plans again. Nothing else of a plan with `confirm` is carried out.
     confirm: Sequence[Ref] = ()
-    # Jobs that have been stuck long enough to read their Events, and those of their pods: the shell fills
-    # `troubles`
-    # for each of them and plans again. Nothing else of a plan with `inquire` is carried out.
+    # Jobs that have been stuck long enough to read their Events, and those of their pods. Where the shell
+    # finds any
+    # that it has not looked for in this pass, it fills `troubles` and plans again; else it carries out the
+    # plan.
     inquire: Sequence[str] = ()
     # Before the status write, in this order. The first that fails ends the carrying out: a refusal for good
     # (or by quota)

@@ -120,13 +120,13 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
     if isinstance(finding, Done):
         return well(context, record, finding)
     if isinstance(finding, Failed):
-        return failed(context, record, finding, job)
-    return _underway(context, record, finding)
+        decision = failed(context, record, finding, job)
+    else:
+        decision = _underway(context, record, finding)
+    return replace(decision, inquire=(record.job,)) if finding.inquire else decision
 
 
 def _underway(context: RunContext, record: StepRecord, finding: Underway) -> Decision:
-    if finding.inquire:
-        return Decision(record, inquire=(record.job,))
     limit = finding.look_again or after(context.now, context.settings.resync)
     if finding.state is not record.state and finding.state not in TRANSITIONS[record.state]:
         # Seen late or out of order: what has been shown running does not go back to starting.

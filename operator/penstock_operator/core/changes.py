@@ -8,12 +8,11 @@ from typing import Any
 
 from penstock_operator.core.actions import Action, Create
 from penstock_operator.core.ahead import pipeline_uid
+from penstock_operator.core.frozen import Definition
 from penstock_operator.core.observed import ObservedPipeline, Ref, Refusal, RunObject
 from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
 from penstock_spec import names
-from penstock_spec.digest import run_digest
-from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Reason
 
 RUNS = Ref(names.PIPELINE_RUN)
@@ -37,9 +36,9 @@ def own_runs(observed: ObservedPipeline) -> list[RunObject]:
     return sorted(mine, key=lambda one: (one.meta.created, one.meta.name))
 
 
-def wanted_change(observed: ObservedPipeline, compiled: CompiledPipeline) -> Change:
+def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
     """Whether a run must start now for the spec as it is. At most one at a time; the newest spec wins."""
-    digest = run_digest(compiled.spec)
+    digest = definition.digest
     recorded = observed.pipeline.status.get("lastStarted")
     newest = _newest_by_change(observed)
     if newest is not None and newest.generation > observed.pipeline.meta.generation:
@@ -52,7 +51,7 @@ def wanted_change(observed: ObservedPipeline, compiled: CompiledPipeline) -> Cha
     if RUNS not in observed.live:
         # A start is decided on a live list only: a run that a cache does not show yet must not be doubled.
         return Change(confirm=(RUNS,), last_started=recorded)
-    return _start(observed, compiled, digest, recorded)
+    return _start(observed, definition, recorded)
 
 
 def _newest_by_change(observed: ObservedPipeline) -> RunObject | None:
@@ -82,11 +81,9 @@ def _record(
     return {"digest": digest, "generation": newest.generation, "run": newest.meta.name}
 
 
-def _start(
-    observed: ObservedPipeline, compiled: CompiledPipeline, digest: str, recorded: Mapping[str, Any] | None
-) -> Change:
-    meta = observed.pipeline.meta
-    frozen = revision(meta.namespace, meta.name, meta.uid, digest, compiled.spec)
+def _start(observed: ObservedPipeline, definition: Definition, recorded: Mapping[str, Any] | None) -> Change:
+    meta, digest = observed.pipeline.meta, definition.digest
+    frozen = revision(meta.namespace, meta.name, meta.uid, digest, definition.pipeline.spec)
     frozen_name = frozen["metadata"]["name"]
     name = _free_name(observed)
     refusal = observed.refusals.get(name) or observed.refusals.get(frozen_name)

@@ -55,18 +55,13 @@ def _ask(
         model_version=version.meta.name,
         started_at=context.stamp,
     )
-    soon = context.now
     if live is not None and _asked(live, version) and live.replicas == body.scale.replicas:
-        served = "already serves" if serves(live) else "is already asked for"
-        return Decision(
-            replace(begun, why=f"endpoint {body.endpoint} {served} {version.meta.name}"), look_again=soon
-        )
+        already = f"endpoint {body.endpoint} already serves it: nothing to do" if serves(live) else ""
+        return Decision(replace(begun, why=already), look_again=context.now)
     manifest = endpoint(
         context.namespace, body.endpoint, version.meta.name, version.digest, body.scale.replicas
     )
-    before = f"served {live.version}" if live is not None else "was not there"
-    asked = replace(begun, why=f"endpoint {body.endpoint} {before}")
-    return Decision(asked, actions=(Apply(manifest, names.MANAGER_DEPLOY),), look_again=soon)
+    return Decision(begun, actions=(Apply(manifest, names.MANAGER_DEPLOY),), look_again=context.now)
 
 
 def _wait(

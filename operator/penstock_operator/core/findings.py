@@ -39,6 +39,7 @@ class Failed:
     reason: str = ""  # more precise than the class, where something more precise is known
     log: str = ""  # last lines of the program
     image: str = ""
+    inquire: bool = False  # its Events may say why
 
     @property
     def shown_reason(self) -> str:

@@ -4,6 +4,7 @@ them.
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -32,20 +33,30 @@ def _parts(data: Any) -> tuple[str, Mapping[str, Any] | None]:
     return (digest if isinstance(digest, str) else "", spec if isinstance(spec, Mapping) else None)
 
 
-def compile_once(raw: Mapping[str, Any], applied: Mapping[str, Any] | None) -> CompiledPipeline:
-    """As compile_pipeline; the same file is asked about at every event, so the last answers are kept.
+@dataclass(frozen=True)
+class Definition:
+    """A pipeline in executable form, and the digest whose change starts a run."""
+
+    pipeline: CompiledPipeline
+    digest: str
+
+
+def define(raw: Mapping[str, Any], applied: Mapping[str, Any] | None) -> Definition:
+    """What a Pipeline's spec means. The same file is asked about at every event, so the last answers are
+    kept.
 
     Raises SpecError with every problem. A pure function of its arguments: forgetting changes nothing.
     """
-    found = _compile_text(json.dumps(raw, sort_keys=True), json.dumps(applied, sort_keys=True))
+    found = _define_text(json.dumps(raw, sort_keys=True), json.dumps(applied, sort_keys=True))
     if isinstance(found, SpecError):
         raise SpecError(found.problems)
     return found
 
 
 @lru_cache(maxsize=256)
-def _compile_text(raw: str, applied: str) -> CompiledPipeline | SpecError:
+def _define_text(raw: str, applied: str) -> Definition | SpecError:
     try:
-        return compile_pipeline(json.loads(raw), json.loads(applied))
+        pipeline = compile_pipeline(json.loads(raw), json.loads(applied))
     except SpecError as error:
         return error
+    return Definition(pipeline, run_digest(pipeline.spec))

@@ -28,7 +28,7 @@ def registered(context: RunContext, record: StepRecord, ended: StepRecord, resul
     found = find_version(context, model, digest)
     if found is not None:
         return Decision(replace(ended, model_version=found.meta.name), actions=candidate(found))
-    refusal = context.observed.refusals.get(digest)
+    refusal = context.observed.refusals.get(model)
     if refusal is not None:
         return Decision(refused(context, record, refusal))
     lineage = _lineage(context, ended)

@@ -87,10 +87,7 @@ class JobView:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a stuck Job has no running pod, in the words of its newest warning Event (read on demand).
-
-    Both fields are empty where there is no such Event: the planner must see that the question was answered.
-    """
+    """Why a stuck Job has no running pod, in the words of its newest warning Event (read on demand)."""
 
     reason: str  # FailedCreate, FailedMount, ...
     message: str

@@ -7,7 +7,7 @@ from datetime import datetime
 from penstock_operator.core.actions import EventNote, Plan
 from penstock_operator.core.changes import Change, wanted_change
 from penstock_operator.core.conditions import find
-from penstock_operator.core.frozen import compile_once
+from penstock_operator.core.frozen import Definition, define
 from penstock_operator.core.observed import ObservedPipeline
 from penstock_operator.core.pipeline_status import accepted_status, refused_status
 from penstock_operator.core.retention import tidy
@@ -15,7 +15,6 @@ from penstock_operator.core.settings import Settings
 from penstock_operator.core.text import clip
 from penstock_operator.core.times import after
 from penstock_spec.errors import SpecError
-from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Condition, Reason
 
 _EVENT_LENGTH = 1000
@@ -26,10 +25,10 @@ def plan_pipeline(observed: ObservedPipeline, now: datetime, settings: Settings)
     if observed.pipeline.meta.deleting:
         return Plan()
     try:
-        compiled = compile_once(observed.pipeline.spec, observed.pipeline.applied)
+        definition = define(observed.pipeline.spec, observed.pipeline.applied)
     except SpecError as error:
         return _refuse(observed, error, now)
-    return _accept(observed, compiled, now, settings)
+    return _accept(observed, definition, now, settings)
 
 
 def _refuse(observed: ObservedPipeline, error: SpecError, now: datetime) -> Plan:
@@ -42,14 +41,12 @@ def _refuse(observed: ObservedPipeline, error: SpecError, now: datetime) -> Plan
     return Plan(status=changed, events=(note,) if news else ())
 
 
-def _accept(
-    observed: ObservedPipeline, compiled: CompiledPipeline, now: datetime, settings: Settings
-) -> Plan:
-    change = wanted_change(observed, compiled)
-    tidying = tidy(observed, compiled, now, settings)
+def _accept(observed: ObservedPipeline, definition: Definition, now: datetime, settings: Settings) -> Plan:
+    change = wanted_change(observed, definition)
+    tidying = tidy(observed, definition, now, settings)
     if change.confirm or tidying.confirm:
         return Plan(confirm=(*change.confirm, *tidying.confirm))
-    status = accepted_status(observed, compiled, change, now)
+    status = accepted_status(observed, definition.pipeline, change, now)
     unsettled = change.waits_for or change.refusal is not None
     return Plan(
         actions=change.actions,

@@ -93,8 +93,8 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
     """One plan from the decisions about all steps."""
     confirm = tuple(ref for one in decisions for ref in one.confirm)
     inquire = tuple(name for one in decisions for name in one.inquire)
-    if confirm or inquire:
-        return Plan(confirm=confirm, inquire=inquire)
+    if confirm:
+        return Plan(confirm=confirm)
     run, now = context.observed.run, context.now
     records = [context.records[step.name] for step in context.pipeline.spec.steps]
     summary = summary_of(records, context.namespace)
@@ -103,6 +103,7 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
     again = now if _moved(before, records) and not summary.finished else None
     resync = None if summary.finished else after(now, context.settings.resync)
     return Plan(
+        inquire=inquire,
         actions=tuple(action for one in decisions for action in one.actions),
         status=status if status != run.status else None,
         after=tuple(action for one in decisions for action in one.after),

@@ -8,12 +8,11 @@ from datetime import datetime
 
 from penstock_operator.core.actions import Action, Delete
 from penstock_operator.core.changes import own_runs
+from penstock_operator.core.frozen import Definition
 from penstock_operator.core.observed import ObservedPipeline, Ref, RunObject
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import after
 from penstock_spec import names
-from penstock_spec.digest import run_digest
-from penstock_spec.graph import CompiledPipeline
 
 REVISION = "ControllerRevision"
 REVISIONS = Ref(REVISION)
@@ -27,12 +26,10 @@ class Tidying:
     confirm: Sequence[Ref] = ()
 
 
-def tidy(
-    observed: ObservedPipeline, compiled: CompiledPipeline, now: datetime, settings: Settings
-) -> Tidying:
+def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, settings: Settings) -> Tidying:
     """Deletions, to be carried out after the status has been written: it remembers what was started."""
     finished = [one for one in own_runs(observed) if one.finished and not one.meta.deleting]
-    surplus = finished[: max(0, len(finished) - compiled.spec.policy.keep_runs)]
+    surplus = finished[: max(0, len(finished) - definition.pipeline.spec.policy.keep_runs)]
     if not surplus:
         return Tidying()
     if REVISIONS not in observed.live:
@@ -40,7 +37,7 @@ def tidy(
     gone = {one.meta.uid for one in surplus}
     named = {name for one in observed.runs if one.meta.uid not in gone for name in _revisions_of(one)}
     meta = observed.pipeline.meta
-    named.add(names.revision_name(meta.name, meta.uid, run_digest(compiled.spec)))
+    named.add(names.revision_name(meta.name, meta.uid, definition.digest))
     # A run that a person made names its revision a moment after that was made: young ones are spared.
     unnamed = [
         one

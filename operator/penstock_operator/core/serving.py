@@ -41,7 +41,7 @@ class Scene:
 
     @property
     def last_stable(self) -> str:
-        """The version that served when the status was written; what to go back to when the Service is gone."""
+        """The version that served when the status was written: the one to keep when the Service is gone."""
         return str(self.observed.status.get("stable", ""))
 
     @property

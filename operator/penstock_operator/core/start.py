@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from penstock_operator.core.actions import Action, Create, Plan, SetOwner
-from penstock_operator.core.frozen import compile_once
+from penstock_operator.core.frozen import define
 from penstock_operator.core.observed import ObservedRun, PipelineObject
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import Summary, build, failed_before_steps, waiting
@@ -16,7 +16,6 @@ from penstock_operator.core.times import after
 from penstock_operator.manifests.identity import owner
 from penstock_operator.manifests.revisions import revision
 from penstock_spec import names
-from penstock_spec.digest import run_digest
 from penstock_spec.errors import SpecError
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Reason
@@ -85,12 +84,11 @@ def _freeze(pipeline: PipelineObject) -> Frozen | CannotStart:
     """The Pipeline as it is now, in a revision that is made in the same plan."""
     meta = pipeline.meta
     try:
-        compiled = compile_once(pipeline.spec, pipeline.applied)
+        defined = define(pipeline.spec, pipeline.applied)
     except SpecError as error:
         return CannotStart(Reason.INVALID_SPEC, f"the Pipeline {meta.name} is refused: {error}")
-    digest = run_digest(compiled.spec)
-    manifest = revision(meta.namespace, meta.name, meta.uid, digest, compiled.spec)
-    return Frozen(manifest["metadata"]["name"], digest, compiled, (Create(manifest),))
+    manifest = revision(meta.namespace, meta.name, meta.uid, defined.digest, defined.pipeline.spec)
+    return Frozen(manifest["metadata"]["name"], defined.digest, defined.pipeline, (Create(manifest),))
 
 
 def thawed(observed: ObservedRun, name: str, digest: str = "") -> Frozen | CannotStart:

@@ -3,7 +3,7 @@
 What they wait for, how long that may take, and when it is nobody's patience any more.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from penstock_operator.core.ended import store_reason
@@ -81,12 +81,15 @@ def no_pod(
 ) -> Finding:
     """A Job that has no pod yet: a moment's wait, or a quota, or a refusal that only its Events tell."""
     wait = _Wait(job.meta.created, expected, trouble, now, settings)
-    if wait.inquire:
-        return Underway(StepState.STARTING, Reason.CREATED, "its Job has no pod yet", inquire=True)
+    return replace(_no_pod(wait), inquire=wait.inquire)
+
+
+def _no_pod(wait: _Wait) -> Underway | Failed:
+    expected, settings, trouble = wait.expected, wait.settings, wait.trouble
     words = one_line(trouble.message, 500) if trouble else ""
     if "exceeded quota" in words:
         # The start deadline stands still: room may come whenever somebody else's pod ends.
-        return Underway(StepState.QUEUED, Reason.QUOTA_EXCEEDED, words, after(now, settings.resync))
+        return Underway(StepState.QUEUED, Reason.QUOTA_EXCEEDED, words, after(wait.now, settings.resync))
     if words and wait.over(settings.container_grace):
         told = sentence(
             f"the cluster refuses its pod: {words}",
@@ -130,7 +133,7 @@ def live_pod(
         return _image(pod, current, wait)
     if current.waiting_reason in _BROKEN:
         return _broken(pod, current, wait)
-    return _starting(pod, wait)
+    return replace(_starting(pod, wait), inquire=wait.inquire)
 
 
 def _state_of(pod: PodView) -> StepState:
@@ -204,10 +207,8 @@ def _broken_reason(words: str, expected: Expectation) -> tuple[str, str]:
     return "", ""
 
 
-def _starting(pod: PodView, wait: _Wait) -> Finding:
+def _starting(pod: PodView, wait: _Wait) -> Underway | Failed:
     """Nothing is known to be wrong yet: volumes are being mounted, or an image is being pulled."""
-    if wait.inquire:
-        return Underway(_state_of(pod), Reason.PULLING_IMAGE, "its pod is being made", inquire=True)
     words = one_line(wait.trouble.message, 500) if wait.trouble else ""
     mount = wait.trouble is not None and wait.trouble.reason == "FailedMount"
     # A missing object or key stays missing; a volume that is slow to attach does not.

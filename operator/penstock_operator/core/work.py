@@ -14,6 +14,8 @@ from penstock_operator.manifests.quantity import grown_memory
 from penstock_spec import names
 from penstock_spec.contract import Input, Known, Task
 from penstock_spec.digest import Components, step_components, step_digest
+from penstock_spec.kinds.ingest import Ingest
+from penstock_spec.kinds.run import Run
 from penstock_spec.names import FailureClass
 from penstock_spec.pipeline import Step
 from penstock_spec.references import container_of
@@ -124,16 +126,15 @@ def _variable(entry: Mapping[str, Any], resolved: ResolvedStep) -> dict[str, Any
 
 def expectation(context: RunContext, record: StepRecord) -> Expectation:
     """How the pod of the step's current attempt should look."""
-    step = step_of(context, record.name)
-    body = step.body.as_set()
-    source = body.get("source", {}) if record.kind == "ingest" else {}
+    body = step_of(context, record.name).body
+    source = body.source.object if isinstance(body, Ingest) else None
     return Expectation(
         kind=record.kind,
         job=record.job,
         namespace=context.namespace,
-        users_program=container_of(record.kind, body) is not None,
+        users_program=isinstance(body, Run) or getattr(body, "container", None) is not None,
         outputs=context.pipeline.outputs(record.name),
-        connection=source.get("object", {}).get("connection", ""),
+        connection=source.connection if source is not None else "",
         store_secret=context.settings.pods.store_secret,
         memory=memory_of(context, record),
     )

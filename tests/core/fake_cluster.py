@@ -1,0 +1,322 @@
+"""A small cluster of its own making: an API server's store, a Job controller, a kubelet that follows a
+script.
+
+It shares no code with the planner: it knows Kubernetes' rules, not ours. Objects are never changed in place,
+so that any
+earlier state can be shown again to whoever reads from a stale cache.
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from penstock_spec.contract import Failure, Result, encode
+from penstock_spec.names import FailureClass
+
+Object = dict[str, Any]
+Key = tuple[str, str]
+EPOCH = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
+NAMESPACE = "ml"
+
+
+class Refused(Exception):  # noqa: N818 - the name says what happened
+    """The API server does not take a write. `reason` as in HTTP: AlreadyExists, Conflict, NotFound,
+    Forbidden.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def written(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def digest_of(*parts: Any) -> str:
+    return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass
+class FakeCluster:
+    """The store and what happens in it by itself. `fates` says how the attempts of a step go, from the first
+    on.
+    """
+
+    fates: Mapping[str, list[str]] = field(default_factory=dict)
+    verdicts: Mapping[str, Result] = field(default_factory=dict)  # of gates, by step
+    source_revision: str = "etag-1"
+    endpoint_trouble: str = ""  # makes endpoints stall
+    now: datetime = EPOCH
+    objects: dict[Key, Object] = field(default_factory=dict)
+    log: list[tuple[str, str, str]] = field(default_factory=list)  # verb, kind, name
+    watchers: list[Callable[[str, Object], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._version = 0
+        self.past: list[dict[Key, Object]] = [{}]
+
+    # The API server
+
+    def find(self, kind: str) -> Iterator[Object]:
+        return (one for (of, _), one in sorted(self.objects.items()) if of == kind)
+
+    def get(self, kind: str, name: str) -> Object | None:
+        return self.objects.get((kind, name))
+
+    def create(self, manifest: Mapping[str, Any]) -> Object:
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        if (kind, name) in self.objects:
+            raise Refused("AlreadyExists")
+        made = copy.deepcopy(dict(manifest))
+        made["metadata"] |= {
+            "uid": f"uid-{self._version + 1}",
+            "creationTimestamp": written(self.now),
+            "generation": 1,
+        }
+        self._store("create", made)
+        return made
+
+    def delete(self, kind: str, name: str, uid: str | None = None) -> None:
+        found = self.get(kind, name)
+        if found is None or (uid is not None and found["metadata"]["uid"] != uid):
+            return
+        del self.objects[(kind, name)]
+        self._note("delete", found)
+        for child in list(self.objects.values()):
+            owners = child["metadata"].get("ownerReferences", ())
+            if any(one["uid"] == found["metadata"]["uid"] for one in owners):
+                self.delete(child["kind"], child["metadata"]["name"])
+
+    def put_status(self, kind: str, name: str, version: str, status: Mapping[str, Any]) -> None:
+        found = self.get(kind, name)
+        if found is None:
+            raise Refused("NotFound")
+        if found["metadata"]["resourceVersion"] != version:
+            raise Refused("Conflict")
+        self.change(found, "status", status=json.loads(json.dumps(status)))
+
+    def apply(self, manifest: Mapping[str, Any]) -> None:
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        found = self.get(kind, name)
+        if found is None:
+            self.create(manifest)
+        elif found["spec"] != manifest["spec"]:
+            self.edit(kind, name, manifest["spec"])
+
+    def edit(self, kind: str, name: str, spec: Mapping[str, Any]) -> None:
+        """A person's change of a spec: the generation rises."""
+        found = self.objects[(kind, name)]
+        meta = {**found["metadata"], "generation": found["metadata"]["generation"] + 1}
+        self.change(found, "edit", spec=copy.deepcopy(dict(spec)), metadata=meta)
+
+    def change(self, found: Object, verb: str = "update", **parts: Any) -> None:
+        self._store(verb, {**found, **parts})
+
+    def _store(self, verb: str, made: Object) -> None:
+        self._version += 1
+        made = {**made, "metadata": {**made["metadata"], "resourceVersion": str(self._version)}}
+        self.objects[(made["kind"], made["metadata"]["name"])] = made
+        self._note(verb, made)
+
+    def _note(self, verb: str, made: Object) -> None:
+        self.log.append((verb, made["kind"], made["metadata"]["name"]))
+        self.past.append(dict(self.objects))
+        for watcher in self.watchers:
+            watcher(verb, made)
+
+    # Time, controllers and the kubelet
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.settle()
+
+    def settle(self) -> None:
+        """Everything that the cluster does by itself up to now."""
+        for job in list(self.find("Job")):
+            self._job_controller(job)
+        for pod in list(self.find("Pod")):
+            if pod["status"]["phase"] not in ("Succeeded", "Failed"):
+                self._kubelet(pod)
+        for job in list(self.find("Job")):
+            self._job_outcome(job)
+        for endpoint in list(self.find("ModelEndpoint")):
+            self._serve(endpoint)
+
+    def pods_of(self, job: Object) -> list[Object]:
+        uid = job["metadata"]["uid"]
+        return [one for one in self.find("Pod") if one["metadata"]["ownerReferences"][0]["uid"] == uid]
+
+    def _job_controller(self, job: Object) -> None:
+        if job.get("status", {}).get("conditions") or job.get("status", {}).get("podMade"):
+            return
+        fate = self.fate(job)
+        name = job["metadata"]["name"]
+        if fate == "quota" and self._age(job) < 90:
+            return
+        owner = {"kind": "Job", "name": name, "uid": job["metadata"]["uid"], "controller": True}
+        pod = {
+            "kind": "Pod",
+            "metadata": {"name": f"{name}-pod", "labels": {"job-name": name}, "ownerReferences": [owner]},
+            "status": {"phase": "Pending"},
+        }
+        if fate == "imposter" and ("Pod", f"{name}-old") not in self.objects:
+            old = {**owner, "uid": "uid-of-a-job-that-is-gone"}
+            self.create(
+                {
+                    "kind": "Pod",
+                    "metadata": {
+                        "name": f"{name}-old",
+                        "labels": {"job-name": name},
+                        "ownerReferences": [old],
+                    },
+                    "status": ended(self._success(job)),
+                }
+            )
+        self.create(pod)
+        self.change(self.objects[("Job", name)], status={"podMade": True})
+
+    def _job_outcome(self, job: Object) -> None:
+        """The Job controller is a second behind the pods."""
+        if not job.get("status", {}).get("podMade") or job["status"].get("conditions"):
+            return
+        pods = self.pods_of(job)
+        over = [one for one in pods if one["status"]["phase"] in ("Succeeded", "Failed")]
+        if pods and not over:
+            return
+        since = (
+            datetime.fromisoformat(over[0]["status"]["ended"]) if over else self.now - timedelta(seconds=2)
+        )
+        if (self.now - since).total_seconds() < 1:
+            return
+        kind = "Complete" if over and over[0]["status"]["phase"] == "Succeeded" else "Failed"
+        self.change(job, status={"podMade": True, "conditions": [kind]})
+
+    def fate(self, job: Object) -> str:
+        task = task_of(job)
+        fates = self.fates.get(task["step"], [])
+        return fates[task["attempt"] - 1] if task["attempt"] <= len(fates) else "success"
+
+    def _age(self, item: Object) -> float:
+        return (self.now - datetime.fromisoformat(item["metadata"]["creationTimestamp"])).total_seconds()
+
+    def _kubelet(self, pod: Object) -> None:
+        owner = pod["metadata"]["ownerReferences"][0]
+        job = self.get("Job", owner["name"])
+        if job is None:
+            return
+        age, fate = self._age(pod), self.fate(job)
+        status = self._status(job, fate, age)
+        if status is None:
+            kind = "Job" if fate == "job_deleted" else "Pod"
+            self.delete(kind, owner["name"] if kind == "Job" else pod["metadata"]["name"])
+        elif status != pod["status"]:
+            self.change(pod, status=status)
+
+    def _status(self, job: Object, fate: str, age: float) -> Object | None:
+        """The pod's status at this age; None when it is deleted then."""
+        lasting = {
+            "image": waits("ErrImagePull", "pull access denied"),
+            "config": waits("CreateContainerConfigError", 'secret "penstock-store" not found'),
+            "unschedulable": {
+                "phase": "Pending",
+                "unschedulable": "0/3 nodes are available: Insufficient cpu.",
+            },
+        }
+        if fate in lasting:
+            return lasting[fate]
+        if fate == "late" and age < 40:
+            return waits("CreateContainerConfigError", 'secret "token" not found')
+        if age < 1:
+            return waits("PodInitializing", "")
+        if age < 3:
+            return {"phase": "Pending", "main": "running"}
+        if fate in ("pod_deleted", "job_deleted"):
+            return None
+        status = self._end(job, fate)
+        return {**status, "ended": written(self.now)}
+
+    def _end(self, job: Object, fate: str) -> Object:
+        ours = {"container": "publish", "code": 1}
+        ends: dict[str, Object] = {
+            "exit3": {"phase": "Failed", "container": "main", "code": 3, "message": "Traceback\nboom"},
+            "imposter": {"phase": "Failed", "container": "main", "code": 3, "message": "boom"},
+            "oom": {"phase": "Failed", "container": "main", "code": 1, "cause": "OOMKilled"},
+            "evicted": {
+                "phase": "Failed",
+                "disrupted": "EvictionByEvictionAPI",
+                "container": "main",
+                "code": 137,
+            },
+            "store": {
+                "phase": "Failed",
+                **ours,
+                "message": encode(Failure(FailureClass.STORE_UNAVAILABLE, "the store does not answer")),
+            },
+            "no_result": {"phase": "Succeeded", "message": ""},
+            "start_error": {"phase": "Failed", "container": "main", "code": 128, "cause": "StartError"},
+        }
+        return ends[fate] if fate in ends else ended(self._success(job))
+
+    def _success(self, job: Object) -> Result:
+        task = task_of(job)
+        known = task.get("known")
+        if known and known["sourceRevision"] == self.source_revision:
+            return Result(unchanged=True, source_revision=self.source_revision, outputs=known["outputs"])
+        made = {name: self._digest(task, name) for name in task["outputs"]}
+        told = self.verdicts.get(task["step"], Result(verdict="Pass" if task["kind"] == "validate" else ""))
+        source = self.source_revision if task["kind"] == "ingest" else ""
+        return Result(
+            outputs=made,
+            metrics=told.metrics,
+            verdict=told.verdict,
+            reason=told.reason,
+            message=told.message,
+            source_revision=source,
+            columns=30 if task["kind"] == "train" else 0,
+        )
+
+    def _digest(self, task: Object, output: str) -> str:
+        source = self.source_revision if task["kind"] == "ingest" else ""
+        inputs = {name: one["digest"] for name, one in task["inputs"].items()}
+        return digest_of(task["kind"], task["arguments"], inputs, source, output)
+
+    def _serve(self, endpoint: Object) -> None:
+        """Stands for the endpoint's own reconciliation: serves what is asked for two seconds later."""
+        meta, model = endpoint["metadata"], endpoint["spec"]["model"]
+        status = endpoint.get("status", {})
+        if status.get("observedGeneration") == meta["generation"]:
+            return
+        asked = status.get("asked", {})
+        if asked.get("generation") != meta["generation"]:
+            note = {"generation": meta["generation"], "at": written(self.now)}
+            self.change(endpoint, status={**status, "asked": note})
+            return
+        if (self.now - datetime.fromisoformat(asked["at"])).total_seconds() < 2:
+            return
+        done: Object = {"observedGeneration": meta["generation"], "ready": not self.endpoint_trouble}
+        if self.endpoint_trouble:
+            done |= {"stalled": self.endpoint_trouble}
+        else:
+            done |= {"stable": model["version"], "stableDigest": model["digest"]}
+        self.change(endpoint, status=done)
+
+
+def waits(reason: str, message: str) -> Object:
+    return {"phase": "Pending", "waiting": reason, "words": message}
+
+
+def ended(result: Result) -> Object:
+    return {"phase": "Succeeded", "message": encode(result), "ended": written(EPOCH)}
+
+
+def task_of(job: Object) -> Any:
+    """The Task that the Job's own containers find in their environment."""
+    pod = job["spec"]["template"]["spec"]
+    containers = [*pod.get("initContainers", ()), *pod["containers"]]
+    env = {one["name"]: one.get("value") for container in containers for one in container["env"]}
+    return json.loads(env["PENSTOCK_TASK"].replace("$$", "$"))

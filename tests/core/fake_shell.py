@@ -1,0 +1,360 @@
+"""Carries plans out against the fake cluster, one write at a time, and can be killed at any of them.
+
+Reads Jobs and pods from a cache that may lag behind; everything else as the API server has it. An executor
+of its own:
+what it knows of plans is the description in core/actions.py.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused
+
+from penstock_operator.core import ahead, frozen, history
+from penstock_operator.core.actions import (
+    Action,
+    Apply,
+    Create,
+    Delete,
+    PatchStatus,
+    Plan,
+    RegisterModel,
+    SetOwner,
+)
+from penstock_operator.core.observed import (
+    ContainerView,
+    EndpointView,
+    JobView,
+    Meta,
+    ObservedPipeline,
+    ObservedRun,
+    PipelineObject,
+    PodView,
+    Previous,
+    Ref,
+    Refusal,
+    Revision,
+    RunObject,
+    VersionView,
+)
+from penstock_operator.core.plan_pipeline import plan_pipeline
+from penstock_operator.core.plan_run import plan_run
+from penstock_operator.core.settings import Settings
+
+
+class Killed(Exception):  # noqa: N818 - the name says what happened
+    """The operator was killed at a write."""
+
+
+class NotSettled(AssertionError):  # noqa: N818 - the same
+    """A pass went round and round."""
+
+
+@dataclass
+class FakeShell:
+    """One life of an operator."""
+
+    cluster: FakeCluster
+    settings: Settings = field(default_factory=Settings)
+    # How many changes the cache is behind, asked anew at every pass.
+    lag: Callable[[], int] = lambda: 0
+    # What happens at the n-th write: nothing, or death before or after it is committed.
+    fate_of_write: Callable[[], str] = lambda: ""
+    plans: list[Plan] = field(default_factory=list)
+
+    def run_pass(self, name: str) -> datetime | None:
+        return self._pass("PipelineRun", name, self._observe_run, plan_run)
+
+    def pipeline_pass(self, name: str) -> datetime | None:
+        return self._pass("Pipeline", name, self._observe_pipeline, plan_pipeline)
+
+    def _pass(self, kind: str, name: str, observe: Any, planner: Any) -> datetime | None:
+        live: set[Ref] = set()
+        refusals: dict[str, Refusal] = {}
+        view = self._view()
+        for _ in range(40):
+            item = self.cluster.get(kind, name)
+            if item is None:
+                return None
+            plan: Plan = planner(observe(item, view, live, refusals), self.cluster.now, self.settings)
+            self.plans.append(plan)
+            if plan.confirm:
+                assert not set(plan.confirm) <= live, f"asks again for what was read live: {plan.confirm}"
+                live |= set(plan.confirm)
+                for ref in plan.confirm:
+                    self._refresh(view, ref)
+                continue
+            if self._carry_out(plan.actions, refusals):
+                continue
+            if plan.status is not None:
+                version = item["metadata"]["resourceVersion"]
+                try:
+                    self._write(self.cluster.put_status, kind, name, version, plan.status)
+                except Refused:
+                    continue
+            self._carry_out(plan.after, {})
+            return plan.look_again
+        raise NotSettled(f"{kind} {name}: {plan}")
+
+    # Carrying out
+
+    def _write(self, do: Callable[..., Any], *arguments: Any) -> None:
+        fate = self.fate_of_write()
+        if fate == "before":
+            raise Killed
+        do(*arguments)
+        if fate == "after":
+            raise Killed
+
+    def _carry_out(self, actions: Any, refusals: dict[str, Refusal]) -> bool:
+        again = False
+        for action in actions:
+            if self._one(action, refusals):
+                return True
+            again = again or isinstance(action, RegisterModel | Apply | SetOwner | PatchStatus)
+        return again
+
+    def _one(self, action: Action, refusals: dict[str, Refusal]) -> bool:
+        match action:
+            case Create(manifest):
+                return self._create(manifest, refusals)
+            case Delete(kind, _, name, uid):
+                self._write(self.cluster.delete, kind, name, uid)
+            case Apply(manifest, _):
+                self._write(self.cluster.apply, manifest)
+            case SetOwner(kind, _, name, _, owner):
+                found = self.cluster.objects[(kind, name)]
+                meta = {**found["metadata"], "ownerReferences": [dict(owner)]}
+                self._write(lambda: self.cluster.change(found, metadata=meta))
+            case PatchStatus(kind, _, name, version, status):
+                try:
+                    self._write(self.cluster.put_status, kind, name, version, status)
+                except Refused:
+                    return False
+            case RegisterModel(model, digest, manifest):
+                self._register(model, digest, manifest)
+        return False
+
+    def _create(self, manifest: Mapping[str, Any], refusals: dict[str, Refusal]) -> bool:
+        name = manifest["metadata"]["name"]
+        try:
+            self._write(self.cluster.create, manifest)
+        except Refused:
+            live = self.cluster.get(manifest["kind"], name)
+            assert live is not None
+            ours = live["metadata"].get("ownerReferences") == manifest["metadata"]["ownerReferences"]
+            same = live["metadata"].get("labels") == manifest["metadata"].get("labels")
+            if not (ours and same):
+                refusals[name] = Refusal("NameCollision", f"{name} is somebody else's")
+                return True
+        return False
+
+    def _register(self, model: str, digest: str, manifest: Mapping[str, Any]) -> None:
+        versions = [one for one in self.cluster.find("ModelVersion") if one["spec"]["model"] == model]
+        if any(one["spec"]["digest"] == digest for one in versions):
+            return
+        number = 1 + max((one["spec"]["number"] for one in versions), default=0)
+        made = {
+            **manifest,
+            "metadata": {**manifest["metadata"], "name": f"{model}-{number}"},
+            "spec": {**manifest["spec"], "number": number},
+        }
+        self._write(self.cluster.create, made)
+
+    # Observing
+
+    def _view(self) -> dict[Key, Object]:
+        """Jobs and pods as a cache shows them, perhaps a few changes late."""
+        past = self.cluster.past
+        shown = past[max(0, len(past) - 1 - self.lag())]
+        return {key: one for key, one in shown.items() if key[0] in ("Job", "Pod")}
+
+    def _refresh(self, view: dict[Key, Object], ref: Ref) -> None:
+        if ref.kind != "Job":
+            return
+        view.pop(("Job", ref.name), None)
+        found = self.cluster.get("Job", ref.name)
+        if found is not None:
+            view[("Job", ref.name)] = found
+
+    def _observe_run(
+        self, item: Object, view: dict[Key, Object], live: set[Ref], refusals: dict[str, Refusal]
+    ) -> ObservedRun:
+        run = run_of(item)
+        runs = [run_of(one) for one in self.cluster.find("PipelineRun")]
+        pipeline = self.cluster.get("Pipeline", run.pipeline)
+        previous = history.previous_run(run, runs)
+        return ObservedRun(
+            run=run,
+            pipeline=None if pipeline is None else pipeline_of(pipeline),
+            revision=self._revision(run),
+            jobs=jobs_of(view, run.meta.uid),
+            live=frozenset(live),
+            refusals=dict(refusals),
+            versions=[version_of(one) for one in self.cluster.find("ModelVersion")],
+            endpoints={
+                one["metadata"]["name"]: endpoint_of(one) for one in self.cluster.find("ModelEndpoint")
+            },
+            earlier=history.earlier_steps(run, runs),
+            previous=None if previous is None else self._previous(previous),
+            ahead=ahead.runs_ahead(run, runs),
+        )
+
+    def _observe_pipeline(
+        self, item: Object, _: dict[Key, Object], live: set[Ref], refusals: dict[str, Refusal]
+    ) -> ObservedPipeline:
+        name, uid = item["metadata"]["name"], item["metadata"]["uid"]
+        runs = [run_of(one) for one in self.cluster.find("PipelineRun")]
+        revisions = [loaded(one) for one in self.cluster.find("ControllerRevision")]
+        return ObservedPipeline(
+            pipeline=pipeline_of(item),
+            runs=[one for one in runs if one.pipeline == name],
+            revisions=[one for one in revisions if one.meta.owner_uid == uid],
+            versions=[version_of(one) for one in self.cluster.find("ModelVersion")],
+            refusals=dict(refusals),
+            live=frozenset(live),
+        )
+
+    def _revision(self, run: RunObject) -> Revision | None:
+        name = (run.status.get("snapshot") or {}).get("revision") or run.revision
+        found = self.cluster.get("ControllerRevision", name) if name else None
+        return None if found is None else loaded(found)
+
+    def _previous(self, run: RunObject) -> Previous | None:
+        revision = self._revision(run)
+        if revision is None or revision.pipeline is None:
+            return None
+        return Previous(run.meta.name, revision.pipeline, run.parameters, run.status["steps"])
+
+
+def meta_of(item: Object) -> Meta:
+    data = item["metadata"]
+    owners = data.get("ownerReferences") or [{"uid": ""}]
+    return Meta(
+        namespace=NAMESPACE,
+        name=data["name"],
+        uid=data["uid"],
+        created=datetime.fromisoformat(data["creationTimestamp"]),
+        generation=data["generation"],
+        resource_version=data["resourceVersion"],
+        owner_uid=owners[0]["uid"],
+    )
+
+
+_LOADED: dict[str, Revision] = {}
+
+
+def loaded(item: Object) -> Revision:
+    """The frozen pipeline; compiled once, as every shell should: the data of a revision cannot change."""
+    key = f"{item['metadata']['uid']} {item['data']['digest']}"
+    if key not in _LOADED:
+        _LOADED[key] = frozen.load(meta_of(item), item["data"])
+    return _LOADED[key]
+
+
+def run_of(item: Object) -> RunObject:
+    spec = item["spec"]
+    return RunObject(
+        meta_of(item),
+        spec["pipeline"],
+        spec.get("parameters", {}),
+        spec.get("revision", ""),
+        spec.get("generation", 0),
+        item.get("status", {}),
+    )
+
+
+def pipeline_of(item: Object) -> PipelineObject:
+    return PipelineObject(meta_of(item), item["spec"], item.get("status", {}))
+
+
+def version_of(item: Object) -> VersionView:
+    spec, status = item["spec"], item.get("status", {})
+    return VersionView(
+        meta_of(item), spec["model"], spec["number"], spec["digest"], status.get("lifecycle", ""), status
+    )
+
+
+def endpoint_of(item: Object) -> EndpointView:
+    model, status = item["spec"]["model"], item.get("status", {})
+    return EndpointView(
+        meta=meta_of(item),
+        version=model["version"],
+        digest=model["digest"],
+        replicas=item["spec"]["scale"]["replicas"],
+        stable=status.get("stable", ""),
+        stable_digest=status.get("stableDigest", ""),
+        observed_generation=status.get("observedGeneration", 0),
+        ready=status.get("ready", False),
+        stalled_reason=status.get("stalled", ""),
+        stalled_message="it does not get ready" if status.get("stalled") else "",
+    )
+
+
+def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
+    """The run's Jobs. Pods are found by their label, as a careless reader would: who owns them is for the
+    planner.
+    """
+    found = {}
+    for (kind, name), job in view.items():
+        if kind != "Job" or meta_of(job).owner_uid != owner:
+            continue
+        pods = [
+            one
+            for (of, _), one in view.items()
+            if of == "Pod" and one["metadata"]["labels"]["job-name"] == name
+        ]
+        conditions = job.get("status", {}).get("conditions", ())
+        found[name] = JobView(
+            meta=meta_of(job),
+            complete="Complete" in conditions,
+            failed_reason="BackoffLimitExceeded" if "Failed" in conditions else "",
+            pods=tuple(pod_of(one, job) for one in pods),
+        )
+    return found
+
+
+def pod_of(item: Object, job: Object) -> PodView:
+    status = item["status"]
+    pod = job["spec"]["template"]["spec"]
+    init = [one["name"] for one in pod.get("initContainers", ())]
+    order = [*init, *(one["name"] for one in pod["containers"])]
+    return PodView(
+        meta=meta_of(item),
+        phase=status["phase"],
+        unschedulable=status.get("unschedulable", ""),
+        disrupted=status.get("disrupted", ""),
+        containers=() if "unschedulable" in status else _containers(status, order, init),
+    )
+
+
+def _containers(status: Object, order: list[str], init: list[str]) -> tuple[ContainerView, ...]:
+    """The containers as the status tells: those before the one it speaks of have ended well, those after
+    wait.
+    """
+    spoken = status.get("container") or (order[0] if "waiting" in status else "main")
+    if spoken not in order:
+        spoken = "main"
+    if status["phase"] == "Succeeded":
+        last = order[-1]
+        return tuple(
+            ContainerView(one, one in init, exit_code=0, message=status["message"] if one == last else "")
+            for one in order
+        )
+    before, after = order[: order.index(spoken)], order[order.index(spoken) + 1 :]
+    return (
+        *(ContainerView(one, one in init, exit_code=0) for one in before),
+        ContainerView(
+            spoken,
+            spoken in init,
+            waiting_reason=status.get("waiting", ""),
+            waiting_message=status.get("words", ""),
+            running=status.get("main") == "running",
+            terminated_reason=status.get("cause", "Error" if "code" in status else ""),
+            exit_code=status.get("code"),
+            message=status.get("message", ""),
+        ),
+        *(ContainerView(one, one in init, waiting_reason="PodInitializing") for one in after),
+    )

@@ -1,0 +1,198 @@
+"""A whole life of pipelines on the fake cluster: events, timers, kills, until nothing happens any more."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from fake_cluster import NAMESPACE, FakeCluster, Object, task_of
+from fake_shell import FakeShell, Killed
+
+from penstock_operator.core.settings import Settings
+from penstock_spec.status import TRANSITIONS, StepState
+
+LIMIT = timedelta(hours=6)  # of simulated time: whatever has not ended then never will
+
+
+class BrokenPromise(AssertionError):  # noqa: N818 - the name says what happened
+    """Something happened that must never happen."""
+
+
+@dataclass
+class Simulation:
+    """Drives shells over a cluster and watches the promises. Faults are drawn by the caller's functions."""
+
+    cluster: FakeCluster
+    needs: Mapping[str, Iterable[str]] = field(default_factory=dict)  # of steps, as the test knows them
+    settings: Settings = field(default_factory=Settings)
+    lag: Callable[[], int] = lambda: 0
+    fate_of_write: Callable[[], str] = lambda: ""
+    drop_event: Callable[[], bool] = lambda: False
+
+    def __post_init__(self) -> None:
+        self.cluster.watchers.append(self._watch)
+        self._states: dict[tuple[str, str], str] = {}
+        self._attempts: set[tuple[str, str, int]] = set()
+        self._due: dict[tuple[str, str], datetime] = {}
+        self.kills = 0
+        self.shell = self._born()
+
+    def _born(self) -> FakeShell:
+        return FakeShell(self.cluster, self.settings, self.lag, self.fate_of_write)
+
+    # Promises
+
+    def _watch(self, verb: str, item: Object) -> None:
+        if item["kind"] == "Job" and verb == "create":
+            self._job_created(item)
+        if item["kind"] == "PipelineRun" and verb == "status":
+            self._run_changed(item)
+        if item["kind"] in ("Job", "Pod", "ModelEndpoint", "PipelineRun", "Pipeline", "ModelVersion"):
+            self._event(item)
+
+    def _job_created(self, job: Object) -> None:
+        task = task_of(job)
+        attempt = (task["run"], task["step"], task["attempt"])
+        if attempt in self._attempts:
+            raise BrokenPromise(f"attempt {attempt} was started twice")
+        self._attempts.add(attempt)
+        run = self.cluster.get("PipelineRun", task["run"])
+        if run is None:
+            raise BrokenPromise(f"a Job for {task['run']}, which does not exist")
+        states = {one["name"]: one["state"] for one in run["status"].get("steps", ())}
+        early = [
+            one for one in self.needs.get(task["step"], ()) if states.get(one) not in ("Succeeded", "Reused")
+        ]
+        if early:
+            raise BrokenPromise(f"{task['step']} started before {early}")
+        for other in self.cluster.find("Job"):
+            theirs = task_of(other)
+            same = (theirs["run"], theirs["step"]) == (task["run"], task["step"])
+            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
+                raise BrokenPromise(f"two attempts of {task['step']} side by side")
+
+    def _over(self, job: Object) -> bool:
+        return bool(job.get("status", {}).get("conditions"))
+
+    def _run_changed(self, run: Object) -> None:
+        for entry in run["status"].get("steps", ()):
+            key = (run["metadata"]["name"], entry["name"])
+            before = self._states.get(key, "Waiting")
+            if entry["state"] != before and StepState(entry["state"]) not in TRANSITIONS[StepState(before)]:
+                raise BrokenPromise(f"{key} went from {before} to {entry['state']}")
+            self._states[key] = entry["state"]
+
+    # Events and timers
+
+    def _event(self, item: Object) -> None:
+        """Whoever may be concerned looks again at once, unless the event gets lost."""
+        if item["kind"] not in ("Pipeline", "PipelineRun") and self.drop_event():
+            return
+        for kind in ("PipelineRun", "Pipeline"):
+            for one in self.cluster.find(kind):
+                self._due[(kind, one["metadata"]["name"])] = self.cluster.now
+
+    def person(self, do: Callable[[], Any]) -> None:
+        """A person's act is seen: what it concerns is looked at, as by the resync that every operator has."""
+        do()
+        self.wake()
+
+    def wake(self) -> None:
+        for kind in ("Pipeline", "PipelineRun"):
+            for one in self.cluster.find(kind):
+                self._due[(kind, one["metadata"]["name"])] = self.cluster.now
+
+    def run_to_rest(self) -> None:
+        """Until no timer is set and the cluster itself is quiet. Fails when that takes simulated hours."""
+        start = self.cluster.now
+        while True:
+            self.cluster.settle()
+            self._work()
+            step = self._next()
+            if step is None:
+                return
+            self.cluster.advance(step)
+            if self.cluster.now - start > LIMIT:
+                raise BrokenPromise("does not come to rest")
+
+    def _work(self) -> None:
+        for _ in range(200):
+            due = [key for key, moment in sorted(self._due.items()) if moment <= self.cluster.now]
+            if not due:
+                return
+            for key in due:
+                self._due.pop(key, None)
+                self._one(key)
+        raise BrokenPromise(f"busy without end: {due}")
+
+    def _one(self, key: tuple[str, str]) -> None:
+        kind, name = key
+        try:
+            work = self.shell.run_pass if kind == "PipelineRun" else self.shell.pipeline_pass
+            again = work(name)
+        except Killed:
+            self.kills += 1
+            self.shell = self._born()
+            self.wake()  # a new operator lists everything
+            return
+        if again is not None:
+            before = self._due.get(key)
+            self._due[key] = again if before is None else min(before, again)
+
+    def _next(self) -> float | None:
+        """Seconds until something may happen: a timer, or the cluster's own half second while it is not
+        quiet.
+        """
+        if self._busy():
+            return 0.5
+        future = [moment for moment in self._due.values() if moment > self.cluster.now]
+        return (min(future) - self.cluster.now).total_seconds() if future else None
+
+    def _busy(self) -> bool:
+        waiting = {"waiting", "unschedulable"}
+        live = [one for one in self.cluster.find("Pod") if one["status"]["phase"] == "Pending"]
+        moving = [one for one in live if not waiting & set(one["status"]) or self._young(one)]
+        open_ = [
+            one for one in self.cluster.find("Job") if not self._over(one) and not self.cluster.pods_of(one)
+        ]
+        over = [one for one in self.cluster.find("Job") if not self._over(one) and self._ended(one)]
+        asked = [one for one in self.cluster.find("ModelEndpoint") if not self._served(one)]
+        return bool(moving or open_ or over or asked)
+
+    def _young(self, pod: Object) -> bool:
+        return (
+            self.cluster.now - datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+        ).total_seconds() < 1.5
+
+    def _ended(self, job: Object) -> bool:
+        return any(one["status"]["phase"] != "Pending" for one in self.cluster.pods_of(job))
+
+    def _served(self, endpoint: Object) -> bool:
+        seen: int = endpoint.get("status", {}).get("observedGeneration", 0)
+        return bool(seen == endpoint["metadata"]["generation"])
+
+    def assert_at_rest(self) -> None:
+        """Looking again changes nothing and asks for nothing."""
+        shell = FakeShell(self.cluster, self.settings)
+        before = len(self.cluster.log)
+        for kind, do in (("Pipeline", shell.pipeline_pass), ("PipelineRun", shell.run_pass)):
+            for one in list(self.cluster.find(kind)):
+                do(one["metadata"]["name"])
+        if len(self.cluster.log) != before:
+            raise BrokenPromise(f"not at rest: {self.cluster.log[before:]}")
+
+    # What came of it
+
+    def steps(self, run: str) -> dict[str, Object]:
+        """The run's entries by step."""
+        found = self.cluster.objects[("PipelineRun", run)]
+        return {one["name"]: one for one in found["status"]["steps"]}
+
+    def jobs_created(self) -> list[str]:
+        """Names of all Jobs that were ever created."""
+        return [name for verb, kind, name in self.cluster.log if verb == "create" and kind == "Job"]
+
+
+def pipeline(name: str, spec: Mapping[str, Any]) -> Object:
+    """A Pipeline's manifest."""
+    return {"kind": "Pipeline", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": dict(spec)}

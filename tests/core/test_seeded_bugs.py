@@ -1,0 +1,93 @@
+"""The property test is worth something only if it catches real mistakes: five are sown here, each as a
+change of code.
+"""
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+import pytest
+from fake_shell import NotSettled
+from property_worlds import World, check
+from simulation import BrokenPromise
+
+from penstock_operator.core import attempts, classify, plan_run, retry
+from penstock_spec import names
+
+CHAIN = {"s0": [], "s1": ["s0"], "s2": ["s1"], "s3": ["s1"]}
+
+
+def sow(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], old: str, new: str) -> None:
+    """Put `function` with `old` replaced by `new` in its place, wherever it has been imported to."""
+    assert isinstance(function, FunctionType)
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(old) == 1, f"{function.__name__} has changed: sow the bug anew"
+    scope: dict[str, Any] = {}
+    exec(source.replace(old, new), function.__globals__, scope)  # noqa: S102 - our own source, changed on purpose
+    for module in list(sys.modules.values()):
+        for name, value in list(vars(module).items()) if module is not None else ():
+            if value is function:
+                monkeypatch.setattr(module, name, scope[function.__name__])
+
+
+def worlds_with(fates: dict[str, list[str]], kills: float, drops: float) -> Sequence[World]:
+    return [World(CHAIN, fates, kills=kills, drops=drops, seed=seed) for seed in range(12)]
+
+
+def check_all(some: Sequence[World]) -> None:
+    for world in some:
+        check(world)
+
+
+KILLED = worlds_with({}, kills=0.3, drops=0.0)
+FAILING = worlds_with({"s1": ["oom", "oom", "oom"], "s3": ["exit3"]}, kills=0.0, drops=0.0)
+IMPOSTER = worlds_with({"s1": ["imposter"]}, kills=0.0, drops=0.0)
+DEAF = worlds_with({"s1": ["store", "store"], "s2": ["late"]}, kills=0.0, drops=1.0)
+
+
+@pytest.mark.parametrize(
+    "some", [KILLED, FAILING, IMPOSTER, DEAF], ids=["killed", "failing", "imposter", "deaf"]
+)
+def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]) -> None:
+    check_all(some)
+
+
+@pytest.mark.parametrize(
+    ("function", "old", "new", "some"),
+    [
+        pytest.param(
+            names.job_name,
+            "str(attempt))",
+            "str(attempt), __import__('secrets').token_hex(4))",
+            KILLED,
+            id="random Job name",
+        ),
+        pytest.param(attempts._create, "actions=() if", "after=() if", KILLED, id="status before Job"),
+        pytest.param(
+            classify.own_pods,
+            "pod.meta.owner_uid == job.meta.uid",
+            "pod.meta.owner_uid",
+            IMPOSTER,
+            id="no uid check",
+        ),
+        pytest.param(
+            plan_run._gathered,
+            "earliest(again, resync, *(one.look_again for one in decisions))",
+            "again",
+            DEAF,
+            id="lost timer",
+        ),
+        pytest.param(
+            retry.failed, "used < budget.retries", "used <= budget.retries", FAILING, id="retry off by one"
+        ),
+    ],
+)
+def test_a_seeded_bug_is_caught(
+    monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], old: str, new: str, some: Sequence[World]
+) -> None:
+    sow(monkeypatch, function, old, new)
+    with pytest.raises((BrokenPromise, NotSettled)):
+        check_all(some)
