@@ -123,10 +123,10 @@ def live_pod(
     current = next((one for one in pod.containers if one.exit_code is None), None)
     since = _since(pod, current) or job.meta.created
     wait = _Wait(since, expected, trouble, now, settings)
-    if current is None:
-        if not pod.containers:
-            return wait.still(StepState.STARTING, Reason.SCHEDULING, "its pod waits for a node")
-        return Underway(StepState.RUNNING, _RUNNING.get(expected.kind, Reason.RUNNING), "its pod is ending")
+    if not pod.containers:
+        return wait.still(StepState.STARTING, Reason.SCHEDULING, "its pod waits for a node")
+    if current is None or any(one.exit_code for one in pod.containers):
+        return Underway(_state_of(pod), _RUNNING.get(expected.kind, Reason.RUNNING), "its pod is ending")
     if current.running:
         return _running(current, expected)
     if current.waiting_reason in _IMAGE:
