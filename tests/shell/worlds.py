@@ -29,8 +29,7 @@ _ACCIDENTAL = {
     "time",
     "clusterIP",
     "clusterIPs",
-    "url",
-    "namespace",
+    "penstock.dev/spec-hash",
     "generation",
     "observedGeneration",
 }
@@ -121,7 +120,7 @@ def end_state(kubectl: Kubectl, namespace: str) -> dict[str, Any]:
             kept = {key: one[key] for key in ("metadata", "spec", "data") if key in one}
             if one["apiVersion"].startswith("penstock.dev/"):
                 kept["status"] = one.get("status")
-            found[f"{one['kind']}/{plain(one['metadata']['name'])}"] = _essence(kept)
+            found[f"{one['kind']}/{plain(one['metadata']['name'])}"] = _essence(kept, namespace)
     return found
 
 
@@ -135,18 +134,17 @@ def counted(created: Iterable[str]) -> dict[str, int]:
     return dict(Counter(plain(one) for one in created if not one.startswith("events/")))
 
 
-def _essence(value: Any) -> Any:
+def _essence(value: Any, namespace: str) -> Any:
     if isinstance(value, dict):
         return {
-            key: _essence(one)
+            key: _essence(one, namespace)
             for key, one in value.items()
-            if key not in _ACCIDENTAL and not _TIMES.search(key) and "uid" not in key.lower()
-            if key not in {"penstock.dev/spec-hash", "labels"} or key == "labels"
+            if key not in _ACCIDENTAL and not _TIMES.search(key) and "uid" not in key
         }
     if isinstance(value, list):
-        return [_essence(one) for one in value]
-    if isinstance(value, str):
-        if value.startswith("{"):  # the Task of a Job
-            return plain(json.dumps(_essence(json.loads(value)), sort_keys=True))
-        return plain(value)
-    return value
+        return [_essence(one, namespace) for one in value]
+    if not isinstance(value, str):
+        return value
+    if value.startswith("{"):  # the Task of a Job
+        value = json.dumps(_essence(json.loads(value), namespace), sort_keys=True)
+    return plain(value.replace(namespace, "NAMESPACE"))
