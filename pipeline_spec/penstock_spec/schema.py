@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from penstock_spec.base import SpecModel
+from penstock_spec.base import Rule, SpecModel
 from penstock_spec.shapes import Entries, Field, Free, Items, Object, Scalar, Shape, object_shape
 
 Schema = dict[str, Any]
@@ -40,11 +40,23 @@ def _schema(shape: Shape, *, with_defaults: bool) -> Schema:
     if isinstance(shape, Entries):
         value = _item(shape.value, with_defaults=with_defaults)
         limits = {"minProperties": shape.min_entries or None, "maxProperties": shape.max_entries}
-        return {"type": "object", "additionalProperties": value, **_set(limits)}
+        rules = {"x-kubernetes-validations": _key_rules(shape)}
+        return {"type": "object", "additionalProperties": value, **_set(limits), **_set(rules)}
     if isinstance(shape, Free):
         kind: Schema = {"type": "object", "maxProperties": shape.max_entries} if shape.is_map else {}
         return {**kind, "x-kubernetes-preserve-unknown-fields": True}
     return _scalar(shape)
+
+
+def _key_rules(shape: Entries) -> list[dict[str, str]] | None:
+    """Structural schemas cannot bound the names of a map, so CEL does."""
+    if shape.key.pattern is None:
+        return None
+    length = min(shape.key_length, shape.key.max_length or shape.key_length)
+    rule = f"self.all(name, name.size() <= {length} && name.matches('{shape.key.pattern}'))"
+    return [
+        Rule(rule, f"names must match {shape.key.pattern} and have at most {length} characters").to_schema()
+    ]
 
 
 def _object(shape: Object, *, with_defaults: bool) -> Schema:
