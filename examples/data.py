@@ -1,7 +1,7 @@
 """Writes the examples' tables as CSV files: `python examples/data.py FOLDER`.
 
-tumour, diabetes and wine come with scikit-learn; churn is made up here, with missing values and texts, always the
-same. Nothing is downloaded.
+tumour, diabetes and wine come with scikit-learn; churn is made up here, with missing values and texts,
+always the same. Nothing is downloaded.
 """
 
 import csv
@@ -13,6 +13,15 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 CHURN_ROWS = 1500
+CHURN_COLUMNS = (
+    "customer",
+    "tenure_months",
+    "monthly_charge",
+    "contract",
+    "payment",
+    "senior",
+    "churned",
+)
 
 
 def main() -> int:
@@ -59,7 +68,7 @@ def _write_churn(path: Path) -> None:
     missing = random.random((CHURN_ROWS, 4)) < [0.12, 0.08, 0.1, 0.05]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["customer", "tenure_months", "monthly_charge", "contract", "payment", "senior", "churned"])
+        writer.writerow(CHURN_COLUMNS)
         for index in range(CHURN_ROWS):
             cells = [charge[index], contracts[index], payments[index], "yes" if senior[index] else "no"]
             shown = ["" if gone else cell for cell, gone in zip(cells, missing[index], strict=True)]

@@ -28,7 +28,9 @@ RUN find /opt/penstock -name __pycache__ -prune -exec rm -rf {} + \
 FROM ${BASE}
 COPY --from=built /opt/venv /opt/venv
 COPY --from=built /opt/penstock /opt/penstock
+# One thread for linear algebra: sums then run in the same order on every node, and small pods are not oversubscribed.
 ENV PYTHONPATH=/opt/penstock \
+    OPENBLAS_NUM_THREADS=1 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

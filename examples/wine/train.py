@@ -1,6 +1,7 @@
 """Trains a softmax regression with numpy alone. This file knows nothing of Penstock but a few paths.
 
-In:  /penstock/in/train/data.csv and schema.json       Out: /penstock/out/model/model.onnx, /penstock/out/metrics.json
+In:  /penstock/in/train/data.csv, /penstock/in/train/schema.json
+Out: /penstock/out/model/model.onnx, /penstock/out/metrics.json
 """
 
 import csv
@@ -32,13 +33,14 @@ def main() -> None:
         rate=float(os.environ.get("PENSTOCK_ARG_LEARNING_RATE", "0.5")),
     )
     found = np.argmax((x - mean) / scale @ weights + bias, axis=1)
-    write_model(ROOT / "out/model/model.onnx", mean, scale, weights, bias, labels)
+    constants = {"mean": mean, "scale": scale, "weights": weights, "bias": bias, "labels": labels}
+    write_model(ROOT / "out/model/model.onnx", constants)
     (ROOT / "out/metrics.json").write_text(json.dumps({"train_accuracy": float((found == y).mean())}))
     print(f"fitted {len(rows)} wines")
 
 
 def fit(x: np.ndarray, y: np.ndarray, classes: int, steps: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient descent on the cross entropy with a small penalty; weights [features, classes] and bias [classes]."""
+    """Gradient descent on the cross entropy with a small penalty: weights [features, classes], bias [classes]."""
     weights, bias = np.zeros((x.shape[1], classes)), np.zeros(classes)
     truth = np.eye(classes)[y]
     for _ in range(steps):
@@ -50,9 +52,8 @@ def fit(x: np.ndarray, y: np.ndarray, classes: int, steps: int, rate: float) -> 
     return weights, bias
 
 
-def write_model(path: Path, mean, scale, weights, bias, labels) -> None:
+def write_model(path: Path, constants: dict[str, np.ndarray]) -> None:
     """An ONNX graph that takes a matrix [rows, features] of doubles and gives label and probabilities."""
-    constants = {"mean": mean, "scale": scale, "weights": weights, "bias": bias, "labels": labels.astype(np.int64)}
     nodes = [
         helper.make_node("Sub", ["x", "mean"], ["centred"]),
         helper.make_node("Div", ["centred", "scale"], ["scaled"]),
@@ -65,10 +66,12 @@ def write_model(path: Path, mean, scale, weights, bias, labels) -> None:
     graph = helper.make_graph(
         nodes,
         "wine",
-        [helper.make_tensor_value_info("x", TensorProto.DOUBLE, [None, len(mean)])],
+        [helper.make_tensor_value_info("x", TensorProto.DOUBLE, [None, len(constants["mean"])])],
         [
             helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
-            helper.make_tensor_value_info("probabilities", TensorProto.DOUBLE, [None, len(labels)]),
+            helper.make_tensor_value_info(
+                "probabilities", TensorProto.DOUBLE, [None, len(constants["labels"])]
+            ),
         ],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )

@@ -40,7 +40,7 @@ def run(task: Task, workspace: Workspace, store: Store) -> Result:  # noqa: ARG0
     if train.estimator is None:
         raise user_error("train has neither estimator nor container")
     table = read_table(workspace.input("train"))
-    estimator, kind = estimators.build(train.estimator.class_, train.estimator.parameters, train.seed or 0)
+    estimator, kind = estimators.build(train.estimator.class_, train.estimator.parameters, train.seed)
     signature = describe(train.model, table, kind, Layout.COLUMNS)
     prepare = preprocess.transformer(table, table.features, train.preprocess)
     pipeline = Pipeline([("prepare", prepare), ("estimator", estimator)])

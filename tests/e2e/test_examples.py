@@ -145,9 +145,9 @@ def assert_equals_the_trained_pipeline(
     native: Path, signature: dict[str, Any], table: Any, answer: Any, served: Any
 ) -> None:
     """Within 1e-6 of the scikit-learn pipeline that was trained, and not one label differs."""
-    from penstock_steps.kinds.native import predict_native
+    from tests.steps.trained import predict_trained
 
-    labels, figures = predict_native(native, signature, table)
+    labels, figures = predict_trained(native, signature, table)
     assert np.abs(served - np.asarray(figures, dtype=float).reshape(served.shape)).max() <= 1e-6
     if labels is not None:
         flips = sum(a != b for a, b in zip(answer["label"]["data"], labels, strict=True))

@@ -1,9 +1,11 @@
 """Tables that the tests of steps read."""
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -19,3 +21,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec.loader.exec_module(module)
     module.write_all(folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Threads that wait for each other on shared cores would make the small fits of these tests slow."""
+    with threadpool_limits(1):
+        yield

@@ -1,7 +1,7 @@
 """Runs a pipeline's steps one after the other on this machine, through the same program as in a pod.
 
-The Task of each step comes from the compiler, as the operator makes it; folders stand for volumes, a folder for the
-store and one for the bucket.
+The Task of each step comes from the compiler, as the operator makes it; folders stand for volumes, a folder
+for the store and one for the bucket.
 """
 
 import json
@@ -75,7 +75,9 @@ class Chain:
         environment = {**self.environment, contract.TASK_VARIABLE: task.to_json()}
         return Workspace(root, root / "termination", environment)
 
-    def attempt(self, step: str, mode: str = "run", known: Known | None = None, **changes: Any) -> Result | Failure:
+    def attempt(
+        self, step: str, mode: str = "run", known: Known | None = None, **changes: Any
+    ) -> Result | Failure:
         """Run one program of one step; what its termination message says."""
         workspace = self.workspace(step, self.task(step, known, **changes))
         workspace.termination.unlink(missing_ok=True)

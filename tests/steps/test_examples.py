@@ -1,19 +1,20 @@
-"""S2 and item 9: every example runs from file to verdict, and what would be served answers like what was trained."""
+"""S2 and item 9: every example runs from file to verdict, and what would be served answers like what was
+trained.
+"""
 
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
-import skops.io
 
-from tests.steps.local_chain import ROOT, Chain, example, python_of_example
 from penstock_artifacts.model import Predictor
-from penstock_steps.metrics import Classified
-from penstock_steps.preprocess import matrix
-from penstock_steps.scoring import cells, score
+from penstock_steps.scoring import cells
 from penstock_steps.tables import Table, read_table
+from tests.steps.local_chain import ROOT, Chain, example, python_of_example
+from tests.steps.trained import predict_trained
 
 
 @pytest.fixture(scope="module")
@@ -46,23 +47,22 @@ def test_an_example_passes_its_own_gate(finished: dict[str, Chain], name: str) -
 
 
 @pytest.mark.parametrize("name", ["tumour", "diabetes", "churn"])
-def test_the_served_model_answers_like_the_trained_pipeline(finished: dict[str, Chain], name: str) -> None:
+def test_s2_the_served_model_answers_like_the_trained_pipeline(finished: dict[str, Chain], name: str) -> None:
     chain = finished[name]
     folder, table = chain.artifact("fit", "model"), read_table(chain.artifact("split", "test"))
-    served = score(Predictor(folder), table)
-    untrusted = skops.io.get_untrusted_types(file=folder / "model.skops")
-    trained = skops.io.load(folder / "model.skops", trusted=untrusted)
-    rows = matrix(table, table.features)
-    if isinstance(served, Classified):
-        assert served.probabilities is not None
-        assert np.abs(served.probabilities - trained.predict_proba(rows)).max() <= 1e-6
-        assert (trained["estimator"].classes_[served.predicted] == trained.predict(rows)).all()
+    predictor = Predictor(folder)
+    answer = predictor.predict({column: cells(table, column) for column in predictor.signature.names})
+    signature = json.loads((folder / "signature.json").read_text())
+    labels, figures = predict_trained(folder / "model.skops", signature, table.frame)
+    if labels is None:
+        assert np.allclose(answer.values, figures, rtol=1e-6, atol=1e-6)
     else:
-        assert np.allclose(served.predicted, trained.predict(rows), rtol=1e-6, atol=1e-6)
+        assert np.abs(answer.probabilities - figures).max() <= 1e-6
+        assert answer.labels == labels
 
 
 @pytest.mark.parametrize("name", ["tumour", "diabetes", "churn", "wine"])
-def test_predictions_are_bit_equal_to_onnx_runtime(finished: dict[str, Chain], name: str) -> None:
+def test_s2_predictions_are_bit_equal_to_onnx_runtime(finished: dict[str, Chain], name: str) -> None:
     chain = finished[name]
     folder, table = chain.artifact("fit", "model"), read_table(chain.artifact("split", "test"))
     predictor = Predictor(folder)
