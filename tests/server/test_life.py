@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -97,6 +98,13 @@ def test_a_model_that_does_not_fit_its_signature_is_refused(stored: Stored, tmp_
     assert server.wait_for_exit() == 1
     reason = server.wait_for("refused to serve")["reason"]
     assert reason == "model.onnx: input 'age' is not a column of the signature"
+
+
+def test_a_model_that_loads_but_cannot_answer_is_never_ready(stored: Stored, tmp_path: Path) -> None:
+    signature = replace(stored("iris").signature, labels=("a", "b", "c"))
+    server = ServerProcess(store(tmp_path, signature, stored("iris").onnx, {}), {})
+    assert server.wait_for_exit() == 1
+    assert "a label that its signature lacks" in server.wait_for("refused to serve")["reason"]
 
 
 @pytest.mark.parametrize(
