@@ -5,14 +5,16 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hack.cluster.errors import ClusterError
 from hack.cluster.paths import cache_home
 from hack.cluster.recipe import Recipe
 from hack.cluster.shell import Words, run
 
 _CERTIFICATES = Path("/etc/ssl/certs")
+_DANGLING = 60
 _PIP_VARIABLES = ("INDEX_URL", "EXTRA_INDEX_URL", "TRUSTED_HOST", "DEFAULT_TIMEOUT", "PROXY", "CERT")
 
 
@@ -66,11 +68,16 @@ def push(reference: str) -> None:
 
 
 def forget(old: list[str]) -> None:
-    """Remove images, and the layers that no image needs any more."""
+    """Remove images; once many have gone, remove the layers that no image needs any more as well.
+
+    Layers of earlier stages make the next build fast, so they are not removed each time. A build that is under way
+    elsewhere, or was cut off, keeps its layers: then they go another time.
+    """
     for reference in old:
         buildah("rmi", "--force", reference)
-    if old:
-        buildah("rmi", "--prune")
+    if old and len(buildah("images", "--all", "--quiet", "--filter", "dangling=true").split()) > _DANGLING:
+        with suppress(ClusterError):
+            buildah("rmi", "--prune")
 
 
 @contextmanager
