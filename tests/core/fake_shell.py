@@ -248,7 +248,7 @@ _LOADED: dict[str, Revision] = {}
 
 def loaded(item: Object) -> Revision:
     """The frozen pipeline; compiled once, as every shell should: the data of a revision cannot change."""
-    key = f"{item['metadata']['uid']} {item['data']['digest']}"
+    key = f"{item['metadata']['uid']} {item['metadata']['resourceVersion']}"
     if key not in _LOADED:
         _LOADED[key] = frozen.load(meta_of(item), item["data"])
     return _LOADED[key]

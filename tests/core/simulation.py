@@ -9,8 +9,16 @@ from fake_cluster import NAMESPACE, FakeCluster, Object, task_of
 from fake_shell import FakeShell, Killed
 
 from penstock_operator.core.settings import Settings
-from penstock_spec.status import TRANSITIONS, StepState
+from penstock_spec.base import SpecModel
+from penstock_spec.model_version import ModelVersionStatus
+from penstock_spec.status import TRANSITIONS, PipelineRunStatus, PipelineStatus, StepState
 
+# Every status that is written must be one that the schema allows.
+STATUSES: Mapping[str, type[SpecModel]] = {
+    "Pipeline": PipelineStatus,
+    "PipelineRun": PipelineRunStatus,
+    "ModelVersion": ModelVersionStatus,
+}
 LIMIT = timedelta(hours=6)  # of simulated time: whatever has not ended then never will
 
 
@@ -36,6 +44,7 @@ class Simulation:
         self._due: dict[tuple[str, str], datetime] = {}
         self.kills = 0
         self.shell = self._born()
+        self.second: FakeShell | None = None  # another operator that takes every second pass
 
     def _born(self) -> FakeShell:
         return FakeShell(self.cluster, self.settings, self.lag, self.fate_of_write)
@@ -45,6 +54,8 @@ class Simulation:
     def _watch(self, verb: str, item: Object) -> None:
         if item["kind"] == "Job" and verb == "create":
             self._job_created(item)
+        if verb == "status" and item["kind"] in STATUSES:
+            STATUSES[item["kind"]].model_validate(item["status"], by_alias=True, by_name=False)
         if item["kind"] == "PipelineRun" and verb == "status":
             self._run_changed(item)
         if item["kind"] in ("Job", "Pod", "ModelEndpoint", "PipelineRun", "Pipeline", "ModelVersion"):
@@ -128,6 +139,8 @@ class Simulation:
     def _one(self, key: tuple[str, str]) -> None:
         kind, name = key
         try:
+            if self.second is not None:
+                self.shell, self.second = self.second, self.shell
             work = self.shell.run_pass if kind == "PipelineRun" else self.shell.pipeline_pass
             again = work(name)
         except Killed:

@@ -152,7 +152,7 @@ class Previous:
 
     run: str
     pipeline: CompiledPipeline  # of its frozen revision
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Any]  # as given; defaults come from the pipeline
     steps: Sequence[Mapping[str, Any]]  # its status.steps
 
 

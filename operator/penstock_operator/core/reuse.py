@@ -12,7 +12,7 @@ from penstock_spec.contract import Known
 from penstock_spec.digest import Components, difference, reusable_image, step_components
 from penstock_spec.errors import SpecError
 from penstock_spec.names import Reason
-from penstock_spec.resolve import resolve_step
+from penstock_spec.resolve import resolve_parameters, resolve_step
 from penstock_spec.status import StepState
 
 
@@ -95,7 +95,8 @@ def _components_before(context: RunContext, step: str) -> Components | None:
         return None
     pipeline = previous.pipeline
     try:
-        resolved = resolve_step(pipeline.spec, pipeline.spec.step(step), previous.parameters)
+        values = resolve_parameters(pipeline.spec, previous.parameters)
+        resolved = resolve_step(pipeline.spec, pipeline.spec.step(step), values)
     except (KeyError, SpecError):
         return None
     inputs = {

@@ -9,7 +9,7 @@ from typing import Any
 from penstock_operator.core.conditions import Wanted, merged
 from penstock_operator.core.observed import RunObject
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.text import sentence
+from penstock_operator.core.text import clip, sentence
 from penstock_operator.core.times import duration, read, stamp
 from penstock_spec.names import Condition, Reason
 from penstock_spec.status import SATISFYING, StepState
@@ -116,31 +116,42 @@ def size(status: Mapping[str, Any]) -> int:
     return len(json.dumps(status, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-# What is given up, in this order, where a run has so many steps that its status would not fit: words first.
-# States,
-# digests and outputs are never given up: decisions rest on them.
-_DISPENSABLE: Sequence[tuple[str, ...]] = (
-    ("log",),
-    ("metrics",),
-    ("image", "why"),
-    ("message",),
-    ("source_revision", "started_at", "model_version"),
+@dataclass(frozen=True)
+class _Saving:
+    """Something to give up: fields to empty, and how many characters of the message to keep."""
+
+    fields: Sequence[str]
+    message: int = 1024
+    failures_too: bool = False  # else only in steps that have ended well
+
+    def of(self, record: StepRecord) -> StepRecord:
+        """The record without what is given up."""
+        well = record.state in SATISFYING
+        if not (well or self.failures_too):
+            return record
+        empty: dict[str, Any] = {name: {} if name == "metrics" else "" for name in self.fields}
+        return replace(record, **empty, message=clip(record.message, self.message))
+
+
+# Where a run has so many steps that its status would not fit, this is given up, in this order. Never states,
+# digests,
+# outputs and versions: decisions rest on them.
+_SAVINGS: Sequence[_Saving] = (
+    _Saving(("metrics",)),
+    _Saving(("image", "why")),
+    _Saving(("source_revision", "started_at"), message=0),
+    _Saving(("metrics", "image"), message=300, failures_too=True),
+    _Saving(("why", "log"), message=80, failures_too=True),
+    _Saving(("source_revision", "started_at"), failures_too=True),
 )
 
 
 def _fitted(status: dict[str, Any], records: Sequence[StepRecord]) -> dict[str, Any]:
-    """The status with its steps, shortened from ended steps until it fits."""
+    """The status with its steps, made smaller until it fits."""
     whole = {**status, "steps": [one.to_status() for one in records]}
-    for fields in _DISPENSABLE:
+    for saving in _SAVINGS:
         if size(whole) <= STATUS_BYTES:
             break
-        records = [_without(one, fields) for one in records]
+        records = [saving.of(one) for one in records]
         whole = {**status, "steps": [one.to_status() for one in records]}
     return whole
-
-
-def _without(record: StepRecord, fields: Sequence[str]) -> StepRecord:
-    if not record.ended or record.state is StepState.FAILED:
-        return record
-    empty: dict[str, Any] = {name: {} if name == "metrics" else "" for name in fields}
-    return replace(record, **empty)

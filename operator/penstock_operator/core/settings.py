@@ -134,6 +134,8 @@ def _budgets(data: Any, path: str) -> Mapping[FailureClass, Budget]:
     for name, budget in data.items():
         if name not in set(FailureClass):
             raise SettingsError(f"{path}.{name}: unknown class; known are {', '.join(FailureClass)}")
+        if not isinstance(budget, Mapping):
+            raise SettingsError(f"{path}.{name}: a mapping is expected")
         default = found[FailureClass(name)]
         given = {_camel(one.name): getattr(default, one.name) for one in fields(Budget)} | dict(budget)
         found[FailureClass(name)] = _read(Budget, given, f"{path}.{name}")

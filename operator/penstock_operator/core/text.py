@@ -19,7 +19,9 @@ def one_line(text: str, length: int = MESSAGE_LENGTH) -> str:
 
 def clip(text: str, length: int) -> str:
     """At most `length` characters, ending in an ellipsis where something was cut."""
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+    if len(text) <= length:
+        return text
+    return text[: length - 1].rstrip() + "…" if length > 0 else ""
 
 
 def tail(text: str, size: int) -> str:

@@ -1,0 +1,312 @@
+"""Endpoints: a new version takes over only when it is ready, and what serves goes on serving whatever
+happens.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pods import NOW, container, meta, pod
+
+from penstock_operator.core.actions import Apply, Delete, PatchStatus, Plan
+from penstock_operator.core.conditions import find
+from penstock_operator.core.observed import (
+    DeploymentView,
+    ObservedEndpoint,
+    Ref,
+    Refusal,
+    ServiceView,
+    VersionView,
+)
+from penstock_operator.core.plan_endpoint import plan_endpoint
+from penstock_operator.core.settings import Settings
+from penstock_operator.manifests.serving import Server, deployment, service
+from penstock_spec import names
+from penstock_spec.status import ModelEndpointStatus
+
+SETTINGS = Settings()
+A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+DIGESTS = {"m-1": A, "m-2": B}
+LIVE = frozenset({Ref("Service", "e")})
+
+
+def server(version: str, replicas: int = 1) -> Server:
+    return Server("ml", "e", "e-uid", version, "m", DIGESTS[version], replicas, "100m", "512Mi")
+
+
+def made(version: str, ready: int = 1, replicas: int = 1, **fields: Any) -> DeploymentView:
+    """The version's Deployment, as an earlier pass applied it. More pods ready than wanted is refused."""
+    assert ready <= replicas
+    manifest = deployment(server(version, replicas), SETTINGS.pods)
+    view = DeploymentView(
+        meta=meta(manifest["metadata"]["name"], f"d-{version}", 60, owner="e-uid"),
+        version=version,
+        replicas=replicas,
+        updated=replicas,
+        ready=ready,
+        available=ready,
+        observed_generation=1,
+        spec_hash=manifest["metadata"]["labels"][names.LABEL_SPEC_HASH],
+    )
+    return replace(view, **fields)
+
+
+def facade(version: str, owner: str = "e-uid") -> ServiceView:
+    """The Service on one version."""
+    manifest = service("ml", "e", "e-uid", server(version).selector)
+    found = manifest["metadata"]["labels"][names.LABEL_SPEC_HASH]
+    return ServiceView(meta("e", "s-uid", 60, owner=owner), manifest["spec"]["selector"], found)
+
+
+def version(name: str, lifecycle: str = "Approved", endpoints: Sequence[str] = ()) -> VersionView:
+    status: dict[str, Any] = {"lifecycle": lifecycle}
+    if endpoints:
+        status["endpoints"] = list(endpoints)
+    return VersionView(meta(name, f"v-{name}", 100), "m", int(name[-1]), DIGESTS[name], lifecycle, status)
+
+
+def world(
+    wanted: str = "m-2",
+    deployments: Sequence[DeploymentView] = (),
+    selects: ServiceView | None = None,
+    stable: str = "",
+    versions: Sequence[VersionView] = (version("m-1"), version("m-2")),
+    live: frozenset[Ref] = LIVE,
+    replicas: int = 1,
+    **fields: Any,
+) -> ObservedEndpoint:
+    spec: Mapping[str, Any] = {
+        "model": {"version": wanted, "digest": DIGESTS[wanted]},
+        "scale": {"replicas": replicas},
+    }
+    status = {"stable": stable, "stableDigest": DIGESTS[stable]} if stable else {}
+    observed = ObservedEndpoint(meta("e", "e-uid", 100), spec, status, versions, deployments, selects, live)
+    return replace(observed, **fields)
+
+
+def plan(observed: ObservedEndpoint) -> Plan:
+    planned = plan_endpoint(observed, NOW, SETTINGS)
+    if planned.status is not None:
+        ModelEndpointStatus.model_validate(planned.status, by_alias=True, by_name=False)
+    return planned
+
+
+def applied(planned: Plan) -> list[tuple[str, str]]:
+    """Kind and version of all that is applied."""
+    found = []
+    for one in planned.actions:
+        assert isinstance(one, Apply)
+        assert one.manager == "penstock"
+        spec = one.manifest["spec"]
+        labels = spec["selector"]["matchLabels"] if one.manifest["kind"] == "Deployment" else spec["selector"]
+        found.append((one.manifest["kind"], labels[names.LABEL_MODEL_VERSION]))
+    return found
+
+
+def status(planned: Plan) -> Mapping[str, Any]:
+    assert planned.status is not None
+    return planned.status
+
+
+def test_the_first_version_gets_a_deployment_and_the_service() -> None:
+    planned = plan(world("m-1"))
+    assert applied(planned) == [("Deployment", "m-1"), ("Service", "m-1")]
+    assert "stable" not in status(planned)
+    assert status(planned)["next"] == "m-1"
+
+
+def test_a_service_is_made_only_after_a_live_look_for_one() -> None:
+    assert plan(world("m-1", live=frozenset())).confirm == (Ref("Service", "e"),)
+
+
+def test_the_first_version_is_stable_once_it_is_ready() -> None:
+    planned = plan(world("m-1", [made("m-1")], facade("m-1")))
+    assert status(planned)["stable"] == "m-1"
+    assert status(planned)["stableDigest"] == A
+    assert status(planned)["replicas"] == "1/1"
+    assert status(planned)["url"] == "http://e.ml.svc"
+    assert find(status(planned), "Ready")["status"] == "True"  # type: ignore[index]  # it is there
+
+
+def test_a_new_version_starts_beside_the_one_that_serves() -> None:
+    planned = plan(world("m-2", [made("m-1")], facade("m-1"), stable="m-1"))
+    assert applied(planned) == [("Deployment", "m-2")]
+    assert not planned.after
+    assert (status(planned)["stable"], status(planned)["next"]) == ("m-1", "m-2")
+    assert find(status(planned), "Ready")["status"] == "True"  # type: ignore[index]  # it is there
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        made("m-2", ready=1, replicas=2),
+        made("m-2", ready=2, replicas=2, observed_generation=0),
+        made("m-2", ready=2, replicas=2, updated=1),
+        made("m-2", ready=2, replicas=2, available=1),
+    ],
+    ids=[
+        "one of two pods",
+        "figures of an older spec",
+        "one pod of an older template",
+        "ready but not available",
+    ],
+)
+def test_the_service_stays_until_every_pod_of_the_new_version_is_ready(new: DeploymentView) -> None:
+    planned = plan(world("m-2", [made("m-1", 2, 2), new], facade("m-1"), stable="m-1", replicas=2))
+    assert ("Service", "m-2") not in applied(planned)
+    assert not planned.after
+    assert status(planned)["stable"] == "m-1"
+
+
+def test_the_service_moves_when_every_pod_is_ready_and_the_old_version_stays_until_then() -> None:
+    planned = plan(world("m-2", [made("m-1"), made("m-2")], facade("m-1"), stable="m-1"))
+    assert applied(planned) == [("Service", "m-2")]
+    assert not [one for one in planned.after if isinstance(one, Delete)]
+
+
+def test_the_old_version_goes_after_the_service_has_moved() -> None:
+    moved = world("m-2", [made("m-1"), made("m-2")], facade("m-2"), stable="m-1")
+    planned = plan(moved)
+    assert status(planned)["stable"] == "m-2"
+    assert [one.uid for one in planned.after if isinstance(one, Delete)] == ["d-m-1"]
+    assert [one.reason for one in planned.events] == ["Serving"]
+
+
+def test_nothing_is_deleted_on_the_word_of_a_cache() -> None:
+    moved = world("m-2", [made("m-1"), made("m-2")], facade("m-2"), stable="m-1", live=frozenset())
+    assert plan(moved).confirm == (Ref("Service", "e"),)
+
+
+def test_going_back_before_the_new_version_was_ready_removes_it_again() -> None:
+    planned = plan(world("m-1", [made("m-1"), made("m-2", 0)], facade("m-1"), stable="m-1"))
+    assert [one.uid for one in planned.after if isinstance(one, Delete)] == ["d-m-2"]
+    assert not planned.actions
+
+
+def test_a_lost_service_comes_back_on_the_version_that_served() -> None:
+    planned = plan(world("m-2", [made("m-1"), made("m-2", 0)], None, stable="m-1"))
+    assert applied(planned) == [("Service", "m-1")]
+    assert not planned.after
+
+
+def test_more_pods_change_the_deployment_only() -> None:
+    planned = plan(world("m-1", [made("m-1")], facade("m-1"), stable="m-1", replicas=3))
+    assert applied(planned) == [("Deployment", "m-1")]
+
+
+def test_a_scaled_deployment_is_put_right() -> None:
+    scaled = replace(made("m-1", 1, 1), replicas=4)
+    assert applied(plan(world("m-1", [scaled], facade("m-1"), stable="m-1"))) == [("Deployment", "m-1")]
+
+
+def test_at_rest_nothing_is_asked_for() -> None:
+    versions = (version("m-1", "Archived"), version("m-2", "Production", ["e"]))
+    rest = world("m-2", [made("m-2")], facade("m-2"), stable="m-2", versions=versions)
+    settled = replace(rest, status=status(plan(rest)))
+    assert plan(settled) == Plan()
+
+
+def test_production_follows_what_serves() -> None:
+    versions = (version("m-1", "Production", ["e"]), version("m-2"))
+    planned = plan(world("m-2", [made("m-2")], facade("m-2"), stable="m-1", versions=versions))
+    moves = {one.name: one.status for one in planned.after if isinstance(one, PatchStatus)}
+    assert (moves["m-1"]["lifecycle"], "endpoints" in moves["m-1"]) == ("Archived", False)
+    assert (moves["m-2"]["lifecycle"], moves["m-2"]["endpoints"]) == ("Production", ["e"])
+
+
+def test_a_version_that_another_endpoint_serves_stays_in_production() -> None:
+    versions = (version("m-1", "Production", ["e", "f"]), version("m-2"))
+    planned = plan(world("m-2", [made("m-2")], facade("m-2"), stable="m-1", versions=versions))
+    moves = {one.name: one.status for one in planned.after if isinstance(one, PatchStatus)}
+    assert (moves["m-1"]["lifecycle"], moves["m-1"]["endpoints"]) == ("Production", ["f"])
+
+
+PROBLEMS: dict[str, tuple[ObservedEndpoint, str, str]] = {
+    "a version that does not exist": (
+        world("m-2", [made("m-1")], facade("m-1"), stable="m-1", versions=(version("m-1"),)),
+        "ModelVersionNotFound",
+        "no ModelVersion m-2",
+    ),
+    "a version with other bytes": (
+        world(
+            "m-2",
+            [made("m-1")],
+            facade("m-1"),
+            stable="m-1",
+            versions=(version("m-1"), replace(version("m-2"), digest=A)),
+        ),
+        "ModelVersionNotFound",
+        "has digest sha256:aaaa",
+    ),
+    "a version that its gate rejected": (
+        world(
+            "m-2",
+            [made("m-1")],
+            facade("m-1"),
+            stable="m-1",
+            versions=(version("m-1"), version("m-2", "Rejected")),
+        ),
+        "ModelNotApproved",
+        "rejected by its gate",
+    ),
+    "a version that does not get ready": (
+        world(
+            "m-2",
+            [
+                made("m-1"),
+                made(
+                    "m-2",
+                    0,
+                    progress_failed="ReplicaSet has timed out progressing.",
+                    pods=(pod(container("fetch", init=True, waiting_reason="CrashLoopBackOff")),),
+                ),
+            ],
+            facade("m-1"),
+            stable="m-1",
+        ),
+        "DeadlineExceeded",
+        "fetch: CrashLoopBackOff",
+    ),
+    "a Service of somebody else": (
+        world("m-1", [made("m-1")], facade("m-1", owner="x")),
+        "NameCollision",
+        "a Service e that is not this endpoint's",
+    ),
+    "a field that somebody else owns": (
+        world("m-1", refusals={"e": Refusal("FieldOwned", "conflict with kubectl")}),
+        "FieldOwned",
+        "conflict with kubectl",
+    ),
+    "a spec that cannot be read": (
+        world("m-1", [made("m-1")], facade("m-1"), stable="m-1", spec={"model": {}}),
+        "InvalidSpec",
+        "spec.model.version",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_a_problem_stalls_the_endpoint_in_words_and_touches_nothing_that_serves(name: str) -> None:
+    observed, reason, words = PROBLEMS[name]
+    planned = plan(observed)
+    stalled = find(status(planned), "Stalled")
+    assert stalled is not None
+    assert (stalled["status"], stalled["reason"]) == ("True", reason)
+    assert words in stalled["message"]
+    assert not [one for one in planned.after if isinstance(one, Delete)]
+    assert not planned.actions
+    if observed.status.get("stable"):
+        assert find(status(planned), "Ready")["status"] == "True"  # type: ignore[index]  # it is there
+        assert status(planned)["stable"] == "m-1"
+
+
+def test_what_serves_goes_on_serving_after_a_rejection() -> None:
+    versions = (version("m-1", "Rejected"),)
+    planned = plan(world("m-1", [made("m-1")], facade("m-1"), stable="m-1", versions=versions))
+    assert find(status(planned), "Stalled")["status"] == "False"  # type: ignore[index]  # it is there
+
+
+def test_an_endpoint_that_is_being_deleted_is_left_alone() -> None:
+    observed = world("m-1")
+    assert plan(replace(observed, meta=replace(observed.meta, deleting=True))) == Plan()
