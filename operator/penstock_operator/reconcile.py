@@ -32,7 +32,12 @@ from penstock_spec import names
 log = logging.getLogger(__name__)
 
 ROUNDS = 16  # plans of one pass; a pass that needs more goes on later
-WRITE_INTERVAL = 0.2  # seconds between two status writes of one object, the last one excepted
+# Seconds between two status writes of one object, the last one excepted. A Pipeline repeats what its run says.
+WRITE_INTERVALS: Mapping[str, float] = {
+    names.PIPELINE: 1.0,
+    names.PIPELINE_RUN: 0.2,
+    names.MODEL_ENDPOINT: 0.2,
+}
 SHORTEST_LOOK = 0.05
 AFTER_CONFLICT = 0.2
 WRITES_REMEMBERED = 10_000
@@ -150,7 +155,7 @@ class Reconciler:
         operations = status_patch(item.get("status") or {}, wanted)
         if not operations:
             return item
-        pause = self._written.get(key, 0.0) + WRITE_INTERVAL - perf_counter()
+        pause = self._written.get(key, 0.0) + WRITE_INTERVALS[key.kind] - perf_counter()
         if pause > 0 and not views.finished({"status": wanted}):
             self._queue.add_after(key, pause)
             return _Outcome.LATER
