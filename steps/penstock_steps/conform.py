@@ -11,10 +11,10 @@ from penstock_steps.problems import Problem, columns_problem, did_you_mean, show
 from penstock_steps.tables import NUMERIC, Table, TableColumn
 
 _READABLE = {
-    ColumnType.NUMBER: "are not a finite Number",
-    ColumnType.INTEGER: "are not an Integer of 64 bits",
-    ColumnType.BOOLEAN: "are not a Boolean (true, false, 1, 0, yes, no)",
-    ColumnType.STRING: "are not text",
+    ColumnType.NUMBER: "not a finite Number",
+    ColumnType.INTEGER: "not an Integer of 64 bits",
+    ColumnType.BOOLEAN: "not a Boolean (true, false, 1, 0, yes, no)",
+    ColumnType.STRING: "not text",
 }
 
 
@@ -94,16 +94,16 @@ def _inferred(series: pl.Series) -> tuple[pl.Series, TableColumn]:
 def _violations(raw: pl.Series, series: pl.Series, rule: Column) -> list[Problem]:
     found = [(series.null_count() - raw.null_count(), _READABLE[rule.type])]
     if rule.nulls is Nulls.REFUSE:
-        found.append((raw.null_count(), "are missing"))
+        found.append((raw.null_count(), "missing"))
     if rule.type in NUMERIC:
         if rule.minimum is not None:
-            found.append((int((series < rule.minimum).sum()), f"are below the minimum {rule.minimum:g}"))
+            found.append((int((series < rule.minimum).sum()), f"below the minimum {rule.minimum:g}"))
         if rule.maximum is not None:
-            found.append((int((series > rule.maximum).sum()), f"are above the maximum {rule.maximum:g}"))
+            found.append((int((series > rule.maximum).sum()), f"above the maximum {rule.maximum:g}"))
     if rule.values and rule.type is ColumnType.STRING:
         strange = series.drop_nulls().is_in(list(rule.values)).not_()
-        found.append((int(strange.sum()), f"are none of the {len(rule.values)} allowed"))
+        found.append((int(strange.sum()), "not one of the allowed texts"))
     if rule.unique:
         present = series.drop_nulls()
-        found.append((len(present) - present.n_unique(), "repeat an earlier one"))
+        found.append((len(present) - present.n_unique(), "the same as an earlier one"))
     return [value_problem(rule.name, count, words) for count, words in found if count]

@@ -30,8 +30,8 @@ def table_problem(words: str) -> Problem:
 
 
 def value_problem(name: str, count: int, words: str) -> Problem:
-    """`count` cells of column `name` are not what they must be."""
-    cells = "1 value" if count == 1 else f"{count:,} values"
+    """`count` cells of column `name` are what `words` say: `missing`, `below the minimum 2`."""
+    cells = "1 value is" if count == 1 else f"{count:,} values are"
     return Problem(2, f"column {shown(name)}: {cells} {words}")
 
 
