@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused
-
 from penstock_operator.core import ahead, frozen, history
 from penstock_operator.core.actions import (
     Action,
@@ -42,6 +40,7 @@ from penstock_operator.core.observed import (
 from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
+from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused
 
 
 class Killed(Exception):  # noqa: N818 - the name says what happened

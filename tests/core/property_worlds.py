@@ -4,10 +4,11 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fake_cluster import FakeCluster
 from hypothesis import strategies as st
-from pipelines import programs
-from simulation import BrokenPromise, Simulation, pipeline
+
+from tests.core.fake_cluster import FakeCluster
+from tests.core.pipelines import programs
+from tests.core.simulation import BrokenPromise, Simulation, pipeline
 
 # How an attempt may go, and how often its class is retried. None: it goes well in the end.
 BUDGETS: Mapping[str, int | None] = {

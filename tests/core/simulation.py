@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from fake_cluster import NAMESPACE, FakeCluster, Object, task_of
-from fake_shell import FakeShell, Killed
-
 from penstock_operator.core.settings import Settings
 from penstock_spec.base import SpecModel
 from penstock_spec.model_version import ModelVersionStatus
 from penstock_spec.status import TRANSITIONS, PipelineRunStatus, PipelineStatus, StepState
+from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, task_of
+from tests.core.fake_shell import FakeShell, Killed
 
 # Every status that is written must be one that the schema allows.
 STATUSES: Mapping[str, type[SpecModel]] = {

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pods import BUILT_IN, DIGEST, NOW, PROGRAM, ago, container, job, meta, pod, program_pod
 
 from penstock_operator.core.classify import classify, is_stuck
 from penstock_operator.core.expectation import Expectation
@@ -15,6 +14,7 @@ from penstock_operator.core.observed import JobView, Trouble
 from penstock_operator.core.settings import Settings
 from penstock_spec.contract import Failure, Result, encode
 from penstock_spec.names import FailureClass
+from tests.core.pods import BUILT_IN, DIGEST, NOW, PROGRAM, ago, container, job, meta, pod, program_pod
 
 SETTINGS = Settings()
 ABSENT = (

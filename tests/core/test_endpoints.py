@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pods import NOW, container, meta, pod
 
 from penstock_operator.core.actions import Apply, Delete, PatchStatus, Plan
 from penstock_operator.core.conditions import find
@@ -24,6 +23,7 @@ from penstock_operator.core.settings import Settings
 from penstock_operator.manifests.serving import Server, deployment, service
 from penstock_spec import names
 from penstock_spec.status import ModelEndpointStatus
+from tests.core.pods import NOW, container, meta, pod
 
 SETTINGS = Settings()
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fake_cluster import NAMESPACE, FakeCluster, Object, task_of
-from fake_shell import FakeShell
-from pipelines import TUMOUR_NEEDS, programs, tumour
-from simulation import Simulation, pipeline
 
 from penstock_spec.contract import Result
+from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, task_of
+from tests.core.fake_shell import FakeShell
+from tests.core.pipelines import TUMOUR_NEEDS, programs, tumour
+from tests.core.simulation import Simulation, pipeline
 
 
 def living(spec: Any, name: str = "tumour", **cluster: Any) -> Simulation:
@@ -493,18 +493,22 @@ def essence(simulation: Simulation) -> Any:
     return created, ends, status(simulation, "ModelVersion", "tumour-1")["lifecycle"]
 
 
+def killed_at(deadly: int, moment: str) -> Simulation:
+    """The same, with the operator killed before or after that write."""
+    count = iter(range(1, 10_000))
+    simulation = Simulation(
+        FakeCluster(), TUMOUR_NEEDS, fate_of_write=lambda: moment if next(count) == deadly else ""
+    )
+    simulation.person(lambda: simulation.cluster.create(pipeline("tumour", tumour())))
+    simulation.run_to_rest()
+    return simulation
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_kill_at_any_write_changes_nothing(moment: str) -> None:
     reference, writes = undisturbed()
     for deadly in range(1, writes + 1):
-        count = iter(range(1, 10_000))
-        simulation = Simulation(
-            FakeCluster(),
-            TUMOUR_NEEDS,
-            fate_of_write=lambda count=count, deadly=deadly: moment if next(count) == deadly else "",  # type: ignore[misc]  # bound here on purpose
-        )
-        simulation.person(lambda one=simulation: one.cluster.create(pipeline("tumour", tumour())))  # type: ignore[misc]  # the same
-        simulation.run_to_rest()
+        simulation = killed_at(deadly, moment)
         assert simulation.kills == 1
         assert essence(simulation) == essence(reference), f"killed {moment} write {deadly}"
         simulation.assert_at_rest()

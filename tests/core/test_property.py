@@ -3,7 +3,8 @@ rest.
 """
 
 from hypothesis import HealthCheck, given, settings
-from property_worlds import World, check, worlds
+
+from tests.core.property_worlds import World, check, worlds
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

@@ -10,12 +10,12 @@ from types import FunctionType
 from typing import Any
 
 import pytest
-from fake_shell import NotSettled
-from property_worlds import World, check
-from simulation import BrokenPromise
 
 from penstock_operator.core import attempts, classify, plan_run, retry
 from penstock_spec import names
+from tests.core.fake_shell import NotSettled
+from tests.core.property_worlds import World, check
+from tests.core.simulation import BrokenPromise
 
 CHAIN = {"s0": [], "s1": ["s0"], "s2": ["s1"], "s3": ["s1"]}
 

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from pods import NOW
 
 from penstock_operator.core.observed import Meta, RunObject
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import STATUS_BYTES, build, size, summary_of
 from penstock_spec.status import PipelineRunStatus, StepState
+from tests.core.pods import NOW
 
 DIGEST = "sha256:" + "f" * 64
 

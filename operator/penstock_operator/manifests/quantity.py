@@ -1,5 +1,6 @@
 """Kubernetes quantities, as far as the operator has to reckon with them: 250m of CPU, 1Gi of memory."""
 
+import re
 from decimal import ROUND_CEILING, Decimal
 
 _FACTORS = {
@@ -14,16 +15,16 @@ _FACTORS = {
     "Gi": Decimal(2) ** 30,
     "Ti": Decimal(2) ** 40,
 }
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti|)")
 _LEAST_CPU_LIMIT = Decimal(2)  # cores: a program that starts slowly for want of CPU helps nobody
 
 
 def parse(quantity: str) -> Decimal:
     """The number that a quantity stands for: cores, or bytes. ValueError where it is none."""
-    digits = quantity.rstrip("kMGTKim")
-    suffix = quantity[len(digits) :]
-    if not digits or suffix not in _FACTORS:
+    found = _QUANTITY.fullmatch(quantity)
+    if found is None:
         raise ValueError(f"{quantity!r} is no Kubernetes quantity: write 500m, 2, 512Mi or 4Gi")
-    return Decimal(digits) * _FACTORS[suffix]
+    return Decimal(found[1]) * _FACTORS[found[2]]
 
 
 def grown_memory(quantity: str, factor: float) -> str:

@@ -1,0 +1,96 @@
+"""The manifests of a whole pipeline in which every step has its turn, under fixed uids and times."""
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from penstock_operator.core.context import RunContext
+from penstock_operator.core.observed import Meta, ObservedRun, RunObject
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.settings import Settings
+from penstock_operator.core.start import fresh_records
+from penstock_operator.core.work import job_manifest, work_of
+from penstock_operator.manifests.endpoints import endpoint
+from penstock_operator.manifests.revisions import revision
+from penstock_operator.manifests.runs import Start, run
+from penstock_operator.manifests.serving import Server, deployment, service
+from penstock_spec.contract import Known
+from penstock_spec.digest import run_digest
+from penstock_spec.graph import CompiledPipeline, compile_pipeline
+from penstock_spec.resolve import resolve_parameters
+from penstock_spec.status import StepState
+
+ROOT = Path(__file__).parents[2]
+PIPELINES = sorted([*ROOT.glob("examples/*/pipeline.yaml"), *ROOT.glob("tests/golden/pipelines/*.yaml")])
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+SETTINGS = Settings()
+Object = dict[str, Any]
+
+
+def digest_of(*words: str) -> str:
+    return "sha256:" + hashlib.sha256("/".join(words).encode()).hexdigest()
+
+
+def pipeline_in(path: Path) -> Object:
+    """The Pipeline of a file that may hold more."""
+    documents = [one for one in yaml.safe_load_all(path.read_text()) if one]
+    found: Object = next(one for one in documents if one["kind"] == "Pipeline")
+    return found
+
+
+def golden_name(path: Path) -> str:
+    return path.parent.name if path.name == "pipeline.yaml" else path.stem
+
+
+def context_of(name: str, compiled: CompiledPipeline) -> RunContext:
+    """A run in which every step has succeeded, so that each one's inputs are known."""
+    about = Meta("ml", f"{name}-g1", "11111111-2222-3333-4444-555555555555", NOW)
+    records: dict[str, StepRecord] = {}
+    for one in fresh_records(compiled):
+        outputs = {output: digest_of(one.name, output) for output in compiled.outputs(one.name)}
+        records[one.name] = StepRecord(one.name, one.kind, StepState.SUCCEEDED, outputs=outputs)
+    observed = ObservedRun(RunObject(about, name), None)
+    values = resolve_parameters(compiled.spec, {})
+    return RunContext(observed, NOW, SETTINGS, compiled, values, records, records)
+
+
+def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
+    """The Job of every step's first attempt, and of an ingest that knows an earlier result."""
+    context = context_of(name, compiled)
+    made = []
+    for step in compiled.order:
+        record = context.records[step]
+        if record.kind != "deploy":
+            known = Known(f"{name}-g0", "etag-1", record.outputs) if record.kind == "ingest" else None
+            made.append(job_manifest(context, record, work_of(context, record), 1, known))
+    return made
+
+
+def serving_of(compiled: CompiledPipeline) -> list[Object]:
+    """What a deploy step and its endpoint make."""
+    made: list[Object] = []
+    for step in compiled.spec.steps:
+        if step.deploy is None:
+            continue
+        source, output = step.deploy.model.split(".")
+        digest, name, replicas = digest_of(source, output), step.deploy.endpoint, step.deploy.scale.replicas
+        server = Server("ml", name, "me-uid", f"{name}-1", name, digest, replicas, "100m", "512Mi")
+        made += [
+            endpoint("ml", name, f"{name}-1", digest, replicas),
+            deployment(server, SETTINGS.pods),
+            service("ml", name, "me-uid", server.selector),
+        ]
+    return made
+
+
+def manifests_of(path: Path) -> list[Object]:
+    """All that the operator makes for the pipeline in this file, in the order in which it comes about."""
+    stored = pipeline_in(path)
+    name = stored["metadata"]["name"]
+    compiled = compile_pipeline(stored["spec"])
+    frozen = revision("ml", name, "pl-uid", run_digest(compiled.spec), compiled.spec)
+    started = run(Start("ml", f"{name}-g1", name, "pl-uid", frozen["metadata"]["name"], 1))
+    return [frozen, started, *jobs_of(name, compiled), *serving_of(compiled)]

@@ -1,0 +1,141 @@
+"""What holds for every manifest, whatever the pipeline."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from penstock_operator.manifests import pods
+from penstock_operator.manifests.identity import hash_of, may_adopt, with_hash
+from penstock_operator.manifests.quantity import cpu_limit, grown_memory, parse
+from penstock_spec import contract
+from tests.chart.pod_security import violations
+from tests.manifests.manifest_worlds import PIPELINES, golden_name, manifests_of
+
+MANIFESTS = [
+    pytest.param(one, id=f"{golden_name(path)}-{one['kind']}-{one['metadata']['name']}")
+    for path in PIPELINES
+    for one in manifests_of(path)
+]
+JOBS = [one for one in MANIFESTS if one.values[0]["kind"] == "Job"]  # type: ignore[index]  # a manifest
+WITH_PODS = [one for one in MANIFESTS if one.values[0]["kind"] in ("Job", "Deployment")]  # type: ignore[index]  # the same
+
+CREDENTIALS = {"PENSTOCK_STORE_SECRET_ACCESS_KEY", "PENSTOCK_SOURCE_SECRET_ACCESS_KEY", "PENSTOCK_STORE_URL"}
+
+
+def pod_of(manifest: Any) -> Any:
+    return manifest["spec"]["template"]["spec"]
+
+
+def containers_of(manifest: Any) -> dict[str, Any]:
+    pod = pod_of(manifest)
+    return {one["name"]: one for one in [*pod.get("initContainers", ()), *pod["containers"]]}
+
+
+@pytest.mark.parametrize("manifest", WITH_PODS)
+def test_every_pod_is_allowed_at_the_restricted_level(manifest: Any) -> None:
+    assert violations(pod_of(manifest)) == []
+
+
+@pytest.mark.parametrize("manifest", WITH_PODS)
+def test_no_pod_has_a_token_and_every_container_has_requests_and_limits(manifest: Any) -> None:
+    pod = pod_of(manifest)
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    for container in containers_of(manifest).values():
+        assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+        assert container["resources"]["requests"]["memory"] == container["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize("manifest", WITH_PODS)
+def test_only_our_own_containers_that_move_data_hold_credentials(manifest: Any) -> None:
+    containers = containers_of(manifest)
+    ours = {name for name, one in containers.items() if one["image"].startswith("penstock/s")}
+    for name, container in containers.items():
+        held = CREDENTIALS & {one["name"] for one in container["env"]}
+        may = name in ours and name != contract.SERVE
+        assert bool(held) == may, f"{name} holds {held}"
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS)
+def test_no_finalizer_no_annotation_of_ours_and_no_owner_that_blocks_its_deletion(manifest: Any) -> None:
+    assert "finalizers" not in manifest["metadata"]
+    assert "annotations" not in manifest["metadata"]
+    template = manifest.get("spec", {}).get("template", {}).get("metadata", {})
+    foreign = {"kubectl.kubernetes.io/default-container", "linkerd.io/inject"}
+    assert set(template.get("annotations", {})) <= foreign
+    assert not any(one["blockOwnerDeletion"] for one in manifest["metadata"].get("ownerReferences", ()))
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS)
+def test_every_label_is_one_that_the_api_server_takes(manifest: Any) -> None:
+    template = manifest.get("spec", {}).get("template", {}).get("metadata", {})
+    for value in [*manifest["metadata"]["labels"].values(), *template.get("labels", {}).values()]:
+        assert re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", value), value
+
+
+@pytest.mark.parametrize("manifest", JOBS)
+def test_a_jobs_task_comes_back_byte_for_byte_after_the_kubelets_expansion(manifest: Any) -> None:
+    for container in containers_of(manifest).values():
+        for one in container["env"]:
+            if one["name"] == contract.TASK_VARIABLE:
+                task = contract.Task.from_json(expanded(one["value"]))
+                assert contract.Task.from_json(task.to_json()) == task
+                assert task.step == manifest["metadata"]["labels"]["penstock.dev/step"]
+
+
+def expanded(text: str, env: dict[str, str] | None = None) -> str:
+    """The kubelet's expansion: $$ is a dollar, $(NAME) a variable's value, everything else itself."""
+    known = {"HOME": "/tmp", **(env or {})}  # noqa: S108 - the value that a pod has
+    pattern = re.compile(r"\$\$|\$\(([^)]*)\)")
+
+    def put(found: re.Match[str]) -> str:
+        return "$" if found[0] == "$$" else known.get(found[1], found[0])
+
+    return pattern.sub(put, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["$(HOME)", "$$(HOME)", "$", "$$", "a$b", "cost: $5", "$($(HOME))", "${HOME}", "`id`"]
+)
+def test_what_a_user_writes_is_what_the_program_gets(text: str) -> None:
+    assert expanded(pods.literal("X", text)["value"]) == text
+
+
+def test_the_hash_of_a_job_survives_a_persons_editing_of_labels() -> None:
+    (manifest,) = (one.values[0] for one in JOBS[:1])
+    assert isinstance(manifest, dict)
+    edited = json.loads(json.dumps(manifest))
+    edited["metadata"]["labels"] = {}
+    assert hash_of(edited) == hash_of(manifest)
+    assert may_adopt(manifest, edited)
+
+
+def test_nothing_else_is_adopted() -> None:
+    (manifest,) = (one.values[0] for one in JOBS[:1])
+    assert isinstance(manifest, dict)
+    foreign = json.loads(json.dumps(manifest))
+    foreign["metadata"]["ownerReferences"][0]["uid"] = "somebody"
+    other = with_hash({**manifest, "spec": {**manifest["spec"], "parallelism": 2}})
+    leaving = {**manifest, "metadata": {**manifest["metadata"], "deletionTimestamp": "2026-11-21T12:00:00Z"}}
+    assert not any(may_adopt(manifest, one) for one in (foreign, other, leaving))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "number"), [("500m", 0.5), ("2", 2), ("1Gi", 2**30), ("1.5Gi", 1.5 * 2**30), ("1k", 1000)]
+)
+def test_a_quantity_is_a_number(quantity: str, number: float) -> None:
+    assert float(parse(quantity)) == number
+
+
+@pytest.mark.parametrize("text", ["", "Gi", "1x", "1mi"])
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="quantity"):
+        parse(text)
+
+
+def test_memory_grows_to_whole_mebibytes_and_cpu_may_burst() -> None:
+    assert grown_memory("1Gi", 1.5) == "1536Mi"
+    assert grown_memory("1000", 1.5) == "1Mi"
+    assert (cpu_limit("100m"), cpu_limit("1500m"), cpu_limit("1.25")) == ("2", "3", "2500m")
