@@ -90,7 +90,11 @@ class ServerProcess:
 
     def wait_for_exit(self) -> int:
         """The exit code, once all lines are read."""
-        code = self.process.wait(SECONDS)
+        try:
+            code = self.process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()  # a failed test leaves nothing running
+            raise
         self._reader.join(SECONDS)
         return code
 
