@@ -9,7 +9,7 @@ from penstock_spec.errors import Problem, SpecError, SpecReason, did_you_mean
 from penstock_spec.kinds.deploy import Resources
 from penstock_spec.parameters import value_problem
 from penstock_spec.paths import show
-from penstock_spec.pipeline import PipelineSpec, Step
+from penstock_spec.pipeline import Parameter, PipelineSpec, Step
 from penstock_spec.plain import canonical, plain
 from penstock_spec.references import KINDS, container_of
 from penstock_spec.shapes import Entries, Items, Object, Scalar, Shape, object_shape
@@ -57,19 +57,27 @@ def resolve_parameters(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str
             )
     values: dict[str, Any] = {}
     for name, one in declared.items():
-        path = show(("spec", "parameters", name))
-        value = data.get(name, one.default)
-        if value is None:
-            hint = f"Set a value of type {one.type}."
-            problems.append(Problem(path, SpecReason.MISSING_PARAMETER, "has no value and no default", hint))
-            continue
-        problem = value_problem(one, value, path)
+        problem = _given_problem(one, data)
         if problem is not None:
             problems.append(problem)
-        values[name] = value
+        else:
+            values[name] = data.get(name, plain(one.default))
     if problems:
         raise SpecError(problems)
     return values
+
+
+def _given_problem(parameter: Parameter, data: Mapping[str, Any]) -> Problem | None:
+    """What is wrong with the value that a run gives, or does not give, to a parameter."""
+    path = show(("spec", "parameters", parameter.name))
+    value = data.get(parameter.name, parameter.default)
+    if value is not None:
+        return value_problem(parameter, value, path)
+    if parameter.name in data:
+        hint = "Give a value, or leave the name out: then the default holds."
+        return Problem(path, SpecReason.NULL_VALUE, "is null", hint)
+    hint = f"Set a value of type {parameter.type}."
+    return Problem(path, SpecReason.MISSING_PARAMETER, "has no value and no default", hint)
 
 
 def resolve_step(spec: PipelineSpec, step: Step, values: Values) -> ResolvedStep:

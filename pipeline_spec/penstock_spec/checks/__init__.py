@@ -43,13 +43,18 @@ def all_problems(data: Any, applied: Any = None) -> list[Problem]:
     if isinstance(data, Mapping):
         document = read_document(data)
         found = [problem for check in CHECKS for problem in check(document)]
-        problems += [one for one in found if not _follows(one, problems)]
+        # A malformed value at or below the same place may be all that is wrong: one mistake, one problem.
+        malformed = {place for one in problems for place in _with_parents(one.path)}
+        problems += [one for one in found if one.path not in malformed]
     return sorted(dict.fromkeys(problems), key=lambda one: _natural(one.path))
 
 
-def _follows(problem: Problem, structural: list[Problem]) -> bool:
-    """Whether a problem may only follow from a malformed value at or below the same place."""
-    return any(re.match(re.escape(problem.path) + r"($|[.\[])", one.path) for one in structural)
+def _with_parents(path: str) -> Iterator[str]:
+    """The path and everything that it lies in: spec.steps[0], spec.steps, spec."""
+    yield path
+    while (cut := max(path.rfind("."), path.rfind("["))) > 0:
+        path = path[:cut]
+        yield path
 
 
 def _natural(path: str) -> list[tuple[int, str]]:

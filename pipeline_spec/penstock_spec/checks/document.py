@@ -18,6 +18,8 @@ from penstock_spec.references import Reference, StepFacts, read_steps
 from penstock_spec.shapes import Object, object_shape
 from penstock_spec.structure import objects
 
+MAX_HINTS = 200
+
 
 @dataclass(frozen=True)
 class Document:
@@ -38,6 +40,11 @@ class Document:
     def names(self) -> frozenset[str]:
         """The names of the steps."""
         return frozenset(self.by_name)
+
+    @cached_property
+    def hints(self) -> Iterator[int]:
+        """Runs dry after as many names as are worth looking for: a file of mistakes must not cost seconds."""
+        return iter(range(MAX_HINTS))
 
     @cached_property
     def graph(self) -> nx.DiGraph[str]:

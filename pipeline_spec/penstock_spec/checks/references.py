@@ -51,6 +51,8 @@ def _input(document: Document, step: StepFacts, reference: Reference) -> Problem
 def _step_hint(document: Document, step: StepFacts, name: str) -> str:
     """The nearest step; the step itself only while it is, by chance, the nearest of all."""
     names = document.names
+    if next(document.hints, None) is None:
+        return "Name a step of this pipeline."
     hint = did_you_mean(name, names)
     if f'"{step.name}"' in hint:
         hint = did_you_mean(name, names - {step.name})
