@@ -152,7 +152,8 @@ def _theirs(program: Program, attempt: Attempt, settings: PodSettings) -> dict[s
         "resources": pods.resources(attempt.cpu, attempt.memory),
         "securityContext": pods.security(program.user, read_only=False),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [pods.TMP, pods.WORK],
+        # Inputs cannot be changed: what publish reads of them is what fetch has checked.
+        "volumeMounts": [pods.TMP, pods.WORK, pods.INPUTS],
     }
     # The kubelet would expand $(NAME) in both; what users write is what the program gets.
     if program.command:

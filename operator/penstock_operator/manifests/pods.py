@@ -20,6 +20,7 @@ MESH_ANNOTATIONS = {"linkerd.io/inject": "disabled"}
 
 TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - a mount of the pod's own, not a shared folder
 WORK = {"name": "penstock", "mountPath": contract.ROOT}
+INPUTS = {"name": "penstock", "mountPath": contract.IN, "subPath": "in", "readOnly": True}
 
 
 def labels(**values: str) -> dict[str, str]:
