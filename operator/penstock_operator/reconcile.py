@@ -32,7 +32,7 @@ from penstock_spec import names
 log = logging.getLogger(__name__)
 
 ROUNDS = 16  # plans of one pass; a pass that needs more goes on later
-# Seconds between two status writes of one object, the last one excepted. A Pipeline repeats what its run says.
+# Seconds between two status writes of one object, the last one excepted. A Pipeline repeats its run.
 WRITE_INTERVALS: Mapping[str, float] = {
     names.PIPELINE: 1.0,
     names.PIPELINE_RUN: 0.2,

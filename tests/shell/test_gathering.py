@@ -1,0 +1,182 @@
+"""From the API server's objects and answers to what the planner sees."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from penstock_operator import errors, views
+from penstock_operator.caches import Caches
+from penstock_operator.observe import LAST_APPLIED, applied_spec
+from penstock_operator.routes import affected, unfinished
+from penstock_operator.store import Change
+from penstock_operator.workqueue import Key
+
+
+def item(
+    kind: str, name: str, version: int = 1, owner: tuple[str, str] | None = None, **rest: Any
+) -> dict[str, Any]:
+    owners = (
+        [{"kind": owner[0], "name": owner[1], "uid": f"uid-{owner[1]}", "controller": True}] if owner else []
+    )
+    meta = {"namespace": "ml", "name": name, "uid": f"uid-{name}", "resourceVersion": str(version)}
+    return {"kind": kind, "metadata": {**meta, "ownerReferences": owners}, **rest}
+
+
+# errors
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "message", "kind"),
+    [
+        (404, "NotFound", "", errors.NotFound),
+        (409, "AlreadyExists", "", errors.AlreadyExists),
+        (409, "Conflict", "", errors.Conflict),
+        (410, "Expired", "", errors.Gone),
+        (422, "Invalid", "is invalid", errors.Invalid),
+        (400, "BadRequest", "", errors.Invalid),
+        (413, "RequestEntityTooLarge", "", errors.Invalid),
+        (403, "Forbidden", "violates PodSecurity", errors.Forbidden),
+        (403, "Forbidden", "exceeded quota: q", errors.QuotaExceeded),
+        (403, "Forbidden", "because it is being terminated", errors.Unavailable),
+        (401, "Unauthorized", "", errors.Unavailable),
+        (429, "TooManyRequests", "", errors.Unavailable),
+        (500, "InternalError", "", errors.Unavailable),
+        (504, "Timeout", "", errors.Unavailable),
+    ],
+)
+def test_an_answer_becomes_the_error_that_says_what_to_do(
+    code: int, reason: str, message: str, kind: type[errors.ClusterError]
+) -> None:
+    error = errors.from_answer(code, reason, message)
+    assert type(error) is kind
+    assert error.code == code
+
+
+# views
+
+
+def test_a_pod_whose_program_runs_as_an_init_container_is_seen_to_run() -> None:
+    running = {
+        "name": "main",
+        "state": {"running": {"startedAt": "2026-01-01T00:00:05Z"}},
+        "imageID": "sha256:1",
+    }
+    waiting = {"name": "publish", "state": {"waiting": {"reason": "PodInitializing"}}}
+    status = {"phase": "Pending", "initContainerStatuses": [running], "containerStatuses": [waiting]}
+    seen = views.pod(item("Pod", "p", status=status))
+    main = seen.container("main")
+    assert main is not None
+    assert (main.init, main.running, main.image) == (True, True, "sha256:1")
+    assert main.started_at == datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
+
+
+def test_the_scheduler_s_words_are_kept_only_while_it_refuses() -> None:
+    refused = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    assert views.pod(item("Pod", "p", status={"conditions": [refused]})).unschedulable == "0/1 nodes"
+    placed = {**refused, "status": "True"}
+    assert views.pod(item("Pod", "p", status={"conditions": [placed]})).unschedulable == ""
+
+
+def test_a_pod_without_any_status_is_pending() -> None:
+    assert views.pod(item("Pod", "p")).phase == "Pending"
+
+
+# what the user wrote
+
+
+def written(spec: Any, stored: Any) -> Any:
+    annotation = {LAST_APPLIED: json.dumps({"spec": spec})}
+    found = item("Pipeline", "p", spec=stored)
+    found["metadata"]["annotations"] = annotation
+    return applied_spec(found)
+
+
+def test_a_field_that_the_api_server_dropped_is_found_in_what_was_applied() -> None:
+    spec = {"steps": [{"name": "a", "trian": {}}]}
+    assert written(spec, {"steps": [{"name": "a"}]}) == spec
+
+
+def test_what_was_applied_says_nothing_once_the_object_was_changed_by_other_means() -> None:
+    assert written({"steps": [{"name": "a", "trian": {}}]}, {"steps": [{"name": "b"}]}) is None
+
+
+def test_nothing_is_reported_where_nothing_was_dropped() -> None:
+    assert written({"steps": []}, {"steps": []}) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"spec": 3}'])
+def test_an_annotation_that_is_no_object_is_ignored(text: str) -> None:
+    found = item("Pipeline", "p", spec={})
+    found["metadata"]["annotations"] = {LAST_APPLIED: text}
+    assert applied_spec(found) is None
+
+
+# who has to look again
+
+FINISHED = {"conditions": [{"type": "Finished", "status": "True"}]}
+
+
+def world() -> Caches:
+    caches = Caches(lambda _change: None)
+    for one in (
+        item("Pipeline", "pipe"),
+        item("PipelineRun", "done", spec={"pipeline": "pipe"}, status=FINISHED),
+        item("PipelineRun", "live", spec={"pipeline": "pipe"}),
+        item("PipelineRun", "stranger", spec={"pipeline": "other"}),
+        item("Job", "job", owner=("PipelineRun", "live")),
+        item("ModelEndpoint", "end", spec={"model": {"version": "m-1"}}),
+        item("ModelEndpoint", "far", spec={"model": {"version": "x-1"}}),
+    ):
+        caches.learn(one["kind"], one)
+    return caches
+
+
+def woken(change: Change) -> set[str]:
+    return {f"{key.kind}/{key.name}" for key in affected(change, world())}
+
+
+def test_a_pod_wakes_the_run_of_its_job_and_nothing_else() -> None:
+    pod = item("Pod", "pod", owner=("Job", "job"))
+    assert woken(Change("Pod", None, pod)) == {"PipelineRun/live"}
+
+
+def test_a_run_wakes_itself_and_its_pipeline() -> None:
+    run = item("PipelineRun", "live", spec={"pipeline": "pipe"})
+    assert woken(Change("PipelineRun", run, run)) == {"PipelineRun/live", "Pipeline/pipe"}
+
+
+def test_a_run_that_ends_or_goes_wakes_those_behind_it() -> None:
+    run = item("PipelineRun", "done", spec={"pipeline": "pipe"}, status=FINISHED)
+    assert "PipelineRun/live" in woken(Change("PipelineRun", run, run))
+    assert "PipelineRun/live" in woken(Change("PipelineRun", run, None))
+
+
+def test_a_model_version_wakes_runs_that_live_and_the_endpoints_that_name_it() -> None:
+    version = item("ModelVersion", "m-1", spec={"lineage": {"pipeline": "pipe"}})
+    assert woken(Change("ModelVersion", None, version)) == {
+        "PipelineRun/live",
+        "PipelineRun/stranger",
+        "ModelEndpoint/end",
+        "Pipeline/pipe",
+    }
+
+
+def test_an_endpoint_s_pod_and_deployment_wake_the_endpoint() -> None:
+    pod = item("Pod", "p", owner=("ReplicaSet", "end-1-abc"))
+    pod["metadata"]["labels"] = {"penstock.dev/endpoint": "end"}
+    assert woken(Change("Pod", None, pod)) == {"ModelEndpoint/end"}
+    deployment = item("Deployment", "end-1", owner=("ModelEndpoint", "end"))
+    assert woken(Change("Deployment", deployment, deployment)) == {"ModelEndpoint/end"}
+
+
+def test_a_pipeline_made_again_wakes_its_runs_that_live_and_an_edit_does_not() -> None:
+    pipeline = item("Pipeline", "pipe")
+    assert woken(Change("Pipeline", None, pipeline)) == {"Pipeline/pipe", "PipelineRun/live"}
+    assert woken(Change("Pipeline", pipeline, pipeline)) == {"Pipeline/pipe"}
+
+
+def test_finished_runs_are_not_looked_at_again_by_the_clock() -> None:
+    assert Key("PipelineRun", "ml", "done") not in set(unfinished(world()))
+    assert Key("PipelineRun", "ml", "live") in set(unfinished(world()))
