@@ -208,11 +208,7 @@ def encode(outcome: Result | Failure) -> str:
     text = json.dumps(kept, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     size = len(text.encode())
     if size > TERMINATION_BYTES:
-        sizes = {
-            key: len(json.dumps(value, ensure_ascii=False).encode())
-            for key, value in kept.items()
-            if key != "version"
-        }
+        sizes = {key: len(json.dumps(value, ensure_ascii=False).encode()) for key, value in kept.items()}
         largest = max(sizes, key=lambda key: sizes[key])
         raise ValueError(
             f"the step's small results take {size} bytes, more than {TERMINATION_BYTES} "

@@ -5,7 +5,7 @@ from typing import Any
 from penstock_spec.errors import Problem, SpecReason, did_you_mean
 from penstock_spec.paths import clip
 from penstock_spec.pipeline import Parameter, ParameterType
-from penstock_spec.structure import said
+from penstock_spec.scalars import said
 
 MAX_TEXT = 4096
 _WORDS = {
