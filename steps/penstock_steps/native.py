@@ -9,7 +9,7 @@ import skops.io
 
 _SCHEMA = "schema.json"
 # skops names objects and files by their addresses in memory, which differ each time.
-_ADDRESS = re.compile(r'("__id__": |")(\d+)(\.npy"|\.npz"|\.bin"|(?=[,}]))')
+_ADDRESS = re.compile(r'(?<="__id__": )\d+|(?<=")\d+(?=\.(?:npy|npz|bin)")')
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -20,10 +20,7 @@ def dump(pipeline: Any) -> bytes:
     numbers: dict[str, str] = {}
 
     def number(found: re.Match[str]) -> str:
-        before, address, after = found.groups()
-        if before == '"' and not after:
-            return found.group()  # a text of digits, no address
-        return f"{before}{numbers.setdefault(address, str(len(numbers)))}{after}"
+        return numbers.setdefault(found.group(), str(len(numbers)))
 
     schema = _ADDRESS.sub(number, contents.pop(_SCHEMA).decode())
     renamed = {_renamed(name, numbers): content for name, content in contents.items()}

@@ -61,8 +61,10 @@ def transformer(
     columns.
     """
     chains = _planned(columns, operations) if operations else _default(columns)
-    for column in columns:
-        _check(table, column, chains[column.name])
+    problems = [words for column in columns for words in _problems(table, column, chains[column.name])]
+    if problems:
+        more = f"; and {len(problems) - 5} more columns" if len(problems) > 5 else ""
+        raise user_error("; ".join(problems[:5]) + more)
     groups: dict[tuple[bool, tuple[Operation, ...]], list[int]] = {}
     for index, column in enumerate(columns):
         key = (column.type is ColumnType.STRING, tuple(chains[column.name]))
@@ -165,24 +167,25 @@ def _chosen(
     return [by_name[name] for name in names]
 
 
-def _check(table: Table, column: TableColumn, chain: Sequence[Operation]) -> None:
+def _problems(table: Table, column: TableColumn, chain: Sequence[Operation]) -> list[str]:
+    """Why the estimator could not take what the operations leave of this column."""
     kinds = [one.kind for one in chain]
     name = shown(column.name)
-    if column.type is ColumnType.STRING and "encode" not in kinds:
-        raise user_error(
-            f"column {name} is a String, and estimators take numbers: add "
-            f"{{encode: {{method: OneHot}}}} to preprocess, "
-            "or give the column the role Ignore at ingest"
-        )
     nulls = table.frame[column.name].null_count()
     if nulls == table.frame.height:
-        raise user_error(f"column {name} has no value in any training row: give it the role Ignore at ingest")
+        return [f"column {name} has no value in any training row: give it the role Ignore at ingest"]
+    if column.type is ColumnType.STRING and "encode" not in kinds:
+        return [
+            f"column {name} is a String, and estimators take numbers: add {{encode: {{method: OneHot}}}} to "
+            "preprocess, or give it the role Ignore at ingest"
+        ]
     if nulls and column.type is not ColumnType.STRING and "fill" not in kinds:
-        raise user_error(
-            f"column {name} misses {nulls:,} values in the training rows: add "
-            f"{{fillNulls: {{strategy: Median}}}} to "
-            "preprocess"
-        )
+        fitting = "MostFrequent" if column.type is ColumnType.BOOLEAN else "Median"
+        return [
+            f"column {name} misses {nulls:,} values in the training rows: add {{fillNulls: {{strategy: {fitting}}}}} "
+            "to preprocess"
+        ]
+    return []
 
 
 def _pipeline(chain: Sequence[Operation], text: bool) -> Any:  # noqa: FBT001 - private, one caller

@@ -61,12 +61,17 @@ def _numbers(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
         return {"bins": {"edges": [], "counts": [0]}}
     edges = np.unique(np.quantile(values, _DECILES, method="inverted_cdf"))
     counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
-    figures = {
-        "minimum": float(values.min()),
-        "maximum": float(values.max()),
-        # fsum is exact, so the figure does not depend on how a library splits the sum.
-        "mean": math.fsum(values) / len(values),
-    }
-    if len(values) > 1:
-        figures["sd"] = math.sqrt(math.fsum((values - figures["mean"]) ** 2) / (len(values) - 1))
+    figures = {"minimum": float(values.min()), "maximum": float(values.max()), **_moments(values)}
     return {**figures, "bins": {"edges": edges.tolist(), "counts": counts.tolist()}}
+
+
+def _moments(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
+    """Mean and sd. Sums are exact (fsum), so the figures do not depend on how a library splits a sum."""
+    # Scaled by a power of two, which changes no digit, so that squares of huge values do not overflow.
+    scale = math.ldexp(1.0, min(1023, math.frexp(float(np.abs(values).max()))[1]))
+    scaled = values / scale
+    mean = math.fsum(scaled) / len(values)
+    found = {"mean": mean * scale}
+    if len(values) > 1:
+        found["sd"] = math.sqrt(math.fsum((scaled - mean) ** 2) / (len(values) - 1)) * scale
+    return {name: value for name, value in found.items() if math.isfinite(value)}
