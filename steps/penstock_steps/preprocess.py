@@ -175,16 +175,12 @@ def _problems(table: Table, column: TableColumn, chain: Sequence[Operation]) -> 
     if nulls == table.frame.height:
         return [f"column {name} has no value in any training row: give it the role Ignore at ingest"]
     if column.type is ColumnType.STRING and "encode" not in kinds:
-        return [
-            f"column {name} is a String, and estimators take numbers: add {{encode: {{method: OneHot}}}} to "
-            "preprocess, or give it the role Ignore at ingest"
-        ]
+        hint = "add {encode: {method: OneHot}} to preprocess, or give it the role Ignore at ingest"
+        return [f"column {name} is a String, and estimators take numbers: {hint}"]
     if nulls and column.type is not ColumnType.STRING and "fill" not in kinds:
         fitting = "MostFrequent" if column.type is ColumnType.BOOLEAN else "Median"
-        return [
-            f"column {name} misses {nulls:,} values in the training rows: add {{fillNulls: {{strategy: {fitting}}}}} "
-            "to preprocess"
-        ]
+        hint = f"add {{fillNulls: {{strategy: {fitting}}}}} to preprocess"
+        return [f"column {name} misses {nulls:,} values in the training rows: {hint}"]
     return []
 
 

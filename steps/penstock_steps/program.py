@@ -34,7 +34,7 @@ _BUILT_IN = {
 def execute(mode: str, workspace: Workspace) -> int:
     """Do `mode` (run, fetch, publish) for the Task in the workspace's environment; gives the exit code."""
     try:
-        task = Task.from_json(workspace.environment[contract.TASK_VARIABLE])
+        task = _task(workspace)
         outcome: Result | Failure | None = _MODES[mode](task, workspace)
         if outcome is not None:
             _tell(workspace, _encoded(outcome))
@@ -50,6 +50,13 @@ def execute(mode: str, workspace: Workspace) -> int:
         _confess(error)
         return 1
     return 0
+
+
+def _task(workspace: Workspace) -> Task:
+    try:
+        return Task.from_json(workspace.environment[contract.TASK_VARIABLE])
+    except ValueError as error:
+        raise StepError(FailureClass.INVALID_CONTAINER, str(error)) from error
 
 
 def _run(task: Task, workspace: Workspace) -> Result:

@@ -1,5 +1,5 @@
-"""Train and validate on made-up tables: preprocessing, refusals in words, repeatable bytes, honest verdicts.
-"""
+"""Train and validate on made-up tables: preprocessing, refusals in words, repeatable bytes, honest "
+"verdicts."""
 
 import json
 import os
@@ -147,7 +147,11 @@ def test_training_twice_gives_the_same_digest_also_in_another_process(tmp_path: 
             {"estimator": {"class": "sklearn.linear_model.Ridge"}},
             "a regressor needs a Number or Integer",
         ),
-        ("n,y\n" + "".join(f"{i},true\n" for i in range(60)), {}, "target 'y' has only one value in all rows"),
+        (
+            "n,y\n" + "".join(f"{i},true\n" for i in range(60)),
+            {},
+            "target 'y' has only one value in all rows",
+        ),
         (
             "n,y\n" + "".join(f"{i},{'' if i % 9 == 0 else i % 2}\n" for i in range(90)),
             {},
