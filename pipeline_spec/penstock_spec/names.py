@@ -107,6 +107,8 @@ class Reason(StrEnum):
     VALIDATING = "Validating"
     DEPLOYING = "Deploying"
     RUNNING = "Running"
+    DELETING = "Deleting"  # its pod or Job is being deleted
+    SUSPENDED = "Suspended"  # its Job is, by a queueing system
     # step, at its end
     COMPLETED = "Completed"
     UNCHANGED = "Unchanged"  # reused: the digest of what determines the result is known
@@ -114,6 +116,7 @@ class Reason(StrEnum):
     THRESHOLD_NOT_MET = "ThresholdNotMet"
     INCONCLUSIVE = "Inconclusive"
     IMAGE_RUNS_AS_ROOT = "ImageRunsAsRoot"
+    EVICTED = "Evicted"  # for its own use of the disk
     STORE_NOT_CONFIGURED = "StoreNotConfigured"
     CONNECTION_NOT_FOUND = "ConnectionNotFound"
     NAME_COLLISION = "NameCollision"  # an object of ours is not ours: another owner holds its name
@@ -130,6 +133,23 @@ class Reason(StrEnum):
     MODEL_NOT_APPROVED = "ModelNotApproved"
     FIELD_OWNED = "FieldOwned"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    # Events, beside those above
+    RUN_STARTED = "RunStarted"
+    RUN_SUCCEEDED = "RunSucceeded"
+    RUN_FAILED = "RunFailed"
+    STEP_SUCCEEDED = "StepSucceeded"
+    STEP_REUSED = "StepReused"
+    STEP_RETRYING = "StepRetrying"
+
+
+class StatusWord(StrEnum):
+    """Words of the STATUS column of pipelines and runs."""
+
+    WAITING = "Waiting"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    REFUSED = "Refused"
 
 
 def short_hash(*parts: str, length: int = 10) -> str:

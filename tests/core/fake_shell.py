@@ -171,6 +171,10 @@ class FakeShell:
         return {key: one for key, one in shown.items() if key[0] in ("Job", "Pod")}
 
     def _refresh(self, view: dict[Key, Object], ref: Ref) -> None:
+        if ref.kind == "Pod":
+            for key in [one for one in view if one[0] == "Pod"]:
+                del view[key]
+            view.update({key: one for key, one in self.cluster.objects.items() if key[0] == "Pod"})
         if ref.kind != "Job":
             return
         view.pop(("Job", ref.name), None)
@@ -247,7 +251,8 @@ _LOADED: dict[str, Revision] = {}
 
 def loaded(item: Object) -> Revision:
     """The frozen pipeline; compiled once, as every shell should: the data of a revision cannot change."""
-    key = f"{item['metadata']['uid']} {item['metadata']['resourceVersion']}"
+    meta, digest = item["metadata"], item["data"]["digest"]
+    key = f"{meta['uid']} {meta['resourceVersion']} {digest}"
     if key not in _LOADED:
         _LOADED[key] = frozen.load(meta_of(item), item["data"])
     return _LOADED[key]

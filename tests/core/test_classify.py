@@ -530,6 +530,16 @@ def test_a_volume_that_cannot_be_mounted_fails_in_its_words(words: str, age: flo
     assert words[:40] in finding.message
 
 
+def test_a_job_that_completed_without_its_pod_has_lost_its_result() -> None:
+    finding = found(job(complete=True), BUILT_IN)
+    assert (finding.failure_class, finding.message.split(";")[0]) == ("Disruption", "its pod is gone")
+
+
+def test_a_suspended_job_waits_in_the_queue_without_a_deadline() -> None:
+    finding = found(replace(job(age=5000), suspended=True), BUILT_IN)
+    assert (finding.state, finding.reason) == ("Queued", "Suspended")
+
+
 def test_only_jobs_that_would_wait_for_ever_are_stuck() -> None:
     waiting = pod(container("main", waiting_reason="ErrImagePull", waiting_message="denied"))
     failed = program_pod(ended_main(3), phase="Failed")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from penstock_operator.core.actions import Action, Create, Delete
-from penstock_operator.core.classify import classify, is_stuck
+from penstock_operator.core.classify import classify, is_over, is_stuck, own_pods
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.endings import well
 from penstock_operator.core.findings import Done, Failed, Underway
@@ -20,6 +20,7 @@ from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import TRANSITIONS, StepState
 
 JOB = "Job"
+PODS = Ref("Pod")
 _SOON = 2.0  # seconds after which a Job that is about to end is looked at again
 
 
@@ -56,7 +57,7 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
         return None
     due = read(record.retry_at) or context.now
     job = context.job(record.job)
-    if job is not None and not (job.complete or job.failed_reason):
+    if job is not None and not is_over(job):
         patience = after(due, context.settings.finish_grace)
         if not job.meta.deleting and (is_stuck(job) or context.now >= patience):
             return Decision(record, actions=(delete(job),), look_again=after(context.now, _SOON))
@@ -115,6 +116,9 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
             return Decision(record, confirm=(ref,))
         lost = Failed(FailureClass.DISRUPTION, "its Job is gone before it ended; somebody deleted it")
         return failed(context, record, lost, None)
+    if is_over(job) and not own_pods(job) and not context.is_live(PODS):
+        # Jobs and pods come on streams of their own: the pod's end may be on its way yet.
+        return Decision(record, confirm=(PODS,))
     trouble = context.observed.troubles.get(record.job)
     finding = classify(job, expectation(context, record), trouble, context.now, context.settings)
     if isinstance(finding, Done):

@@ -56,8 +56,14 @@ def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
 
 def _newest_by_change(observed: ObservedPipeline) -> RunObject | None:
     """The run that the latest change started, as far as it still exists."""
-    uid = observed.pipeline.meta.uid
-    mine = [one for one in observed.runs if one.meta.owner_uid == uid and one.generation > 0]
+    meta = observed.pipeline.meta
+    mine = [
+        one
+        for one in observed.runs
+        if one.meta.owner_uid == meta.uid
+        and one.meta.name
+        in (names.run_name(meta.name, one.generation), names.run_name(meta.name, one.generation, meta.uid))
+    ]
     return max(mine, key=lambda one: one.generation, default=None)
 
 

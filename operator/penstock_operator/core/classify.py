@@ -13,7 +13,7 @@ from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Failed, Finding, Underway
 from penstock_operator.core.observed import JobView, PodView, Trouble
 from penstock_operator.core.settings import Settings
-from penstock_spec.names import FailureClass
+from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import StepState
 
 
@@ -33,13 +33,13 @@ def classify(
         return waiting.live_pod(job, live[-1], expected, trouble, now, settings)
     if pods:
         return ended.badly(job, pods[-1], expected, settings)
-    if job.failed_reason:
-        return Failed(
-            FailureClass.DISRUPTION,
-            f"its pod is gone before it ended ({job.failed_reason}); it was deleted, or its node is gone",
-        )
+    if is_over(job):
+        # Also when it completed: nobody has read what the pod had made.
+        return Failed(FailureClass.DISRUPTION, "its pod is gone; it was deleted, or its node is gone")
     if job.meta.deleting:
-        return Underway(StepState.STARTING, "Deleting", "its Job is being deleted")
+        return Underway(StepState.STARTING, Reason.DELETING, "its Job is being deleted")
+    if job.suspended:
+        return Underway(StepState.QUEUED, Reason.SUSPENDED, "its Job is suspended until there is room for it")
     return waiting.no_pod(job, expected, trouble, now, settings)
 
 
@@ -51,14 +51,18 @@ def own_pods(job: JobView) -> Sequence[PodView]:
     )
 
 
+def is_over(job: JobView) -> bool:
+    """Whether the Job makes no more pods."""
+    return job.complete or bool(job.failed_reason)
+
+
 def is_stuck(job: JobView) -> bool:
     """Whether the Job would go on by itself although nobody waits for it.
 
     It must be deleted, and has no log to lose.
     """
-    finished = job.complete or bool(job.failed_reason)
     return (
-        not finished
+        not is_over(job)
         and not job.meta.deleting
         and not any(pod.phase in {"Succeeded", "Failed"} for pod in own_pods(job))
     )

@@ -94,7 +94,7 @@ def _out_of_disk(_: JobView, pod: PodView, expected: Expectation, __: Settings) 
     if "ephemeral" not in words.lower() and "emptydir" not in words.lower():
         return None
     hint = "write less to /tmp and /penstock, or raise the namespace's limit on ephemeral storage"
-    return Failed(FailureClass.USER_ERROR, sentence(words, hint, expected.describe()), reason="Evicted")
+    return Failed(FailureClass.USER_ERROR, sentence(words, hint, expected.describe()), reason=Reason.EVICTED)
 
 
 def _not_started(_: JobView, pod: PodView, expected: Expectation, __: Settings) -> Failed | None:

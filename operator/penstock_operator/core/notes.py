@@ -6,6 +6,7 @@ from penstock_operator.core.actions import EventNote
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import Summary
 from penstock_operator.core.text import sentence
+from penstock_spec.names import Reason
 from penstock_spec.status import StepState
 
 _LENGTH = 1000  # the API takes 1,024
@@ -20,7 +21,13 @@ def notes(
     if summary.finished:
         ended = f"the run ended: {summary.status}"
         words = sentence(summary.message or ended, length=_LENGTH)
-        found.append(EventNote(f"Run{summary.status}", words, warning=not summary.succeeded))
+        found.append(
+            EventNote(
+                Reason.RUN_SUCCEEDED if summary.succeeded else Reason.RUN_FAILED,
+                words,
+                warning=not summary.succeeded,
+            )
+        )
     return tuple(found)
 
 
@@ -28,12 +35,14 @@ def _note(record: StepRecord) -> EventNote | None:
     name = record.name
     if record.state is StepState.FAILED:
         words = sentence(f"step {name}: {record.reason}: {record.message}", length=_LENGTH)
-        return EventNote("StepFailed", words, warning=True)
+        return EventNote(Reason.STEP_FAILED, words, warning=True)
     if record.state is StepState.RETRYING:
         words = sentence(f"step {name}: {record.reason}: {record.message}", length=_LENGTH)
-        return EventNote("StepRetrying", words, warning=True)
+        return EventNote(Reason.STEP_RETRYING, words, warning=True)
     if record.state is StepState.SUCCEEDED:
-        return EventNote("StepSucceeded", sentence(f"step {name} succeeded", record.message, length=_LENGTH))
+        return EventNote(
+            Reason.STEP_SUCCEEDED, sentence(f"step {name} succeeded", record.message, length=_LENGTH)
+        )
     if record.state is StepState.REUSED:
-        return EventNote("StepReused", f"step {name}: {record.why}")
+        return EventNote(Reason.STEP_REUSED, f"step {name}: {record.why}")
     return None

@@ -11,7 +11,7 @@ from penstock_operator.core.text import sentence
 from penstock_operator.core.times import stamp
 from penstock_spec.errors import SpecError
 from penstock_spec.graph import CompiledPipeline
-from penstock_spec.names import Condition, Reason
+from penstock_spec.names import Condition, Reason, StatusWord
 
 _LENGTH = 8192
 
@@ -26,7 +26,7 @@ def accepted_status(
     columns["endpoint"] = _endpoint(compiled)
     if change.actions:
         started = str((change.last_started or {}).get("run", ""))
-        columns |= {"status": "Waiting", "reason": Reason.STEPS_WAITING, "lastRun": started}
+        columns |= {"status": StatusWord.WAITING, "reason": Reason.STEPS_WAITING, "lastRun": started}
         columns |= {"message": f"run {started} starts", "step": "", "progress": ""}
     if change.waits_for:
         columns["message"] = sentence(
@@ -35,7 +35,7 @@ def accepted_status(
         )
     refusal = change.refusal
     if refusal is not None:
-        columns |= {"status": "Failed", "reason": refusal.reason}
+        columns |= {"status": StatusWord.FAILED, "reason": refusal.reason}
         columns["message"] = sentence(f"no run could be started: {refusal.message}")
     stalled = refusal is not None and refusal.reason != Reason.QUOTA_EXCEEDED
     wanted = [
@@ -51,7 +51,7 @@ def refused_status(observed: ObservedPipeline, error: SpecError, now: datetime) 
     """The status of a Pipeline whose spec is wrong: every problem at once. Runs that are under way go on."""
     runs = own_runs(observed)
     columns = _columns(observed, _current(runs), runs)
-    columns |= {"status": "Refused", "reason": Reason.INVALID_SPEC, "message": str(error)[:_LENGTH]}
+    columns |= {"status": StatusWord.REFUSED, "reason": Reason.INVALID_SPEC, "message": str(error)[:_LENGTH]}
     count = len(error.problems)
     short = f"{count} problem{'s' if count > 1 else ''} in the spec; see the condition Accepted"
     wanted = [
@@ -97,7 +97,7 @@ def _columns(
     before = observed.pipeline.status
     run = current.status if current is not None else {}
     return {
-        "status": run.get("status", "Waiting" if current is not None else ""),
+        "status": run.get("status", StatusWord.WAITING if current is not None else ""),
         "reason": run.get("reason", ""),
         "message": run.get("message", ""),
         "step": run.get("step", ""),

@@ -60,4 +60,4 @@ def _accept(observed: ObservedPipeline, definition: Definition, now: datetime, s
 def _notes(change: Change) -> tuple[EventNote, ...]:
     if not change.actions or change.last_started is None:
         return ()
-    return (EventNote("RunStarted", f"the spec has changed: run {change.last_started['run']} starts"),)
+    return (EventNote(Reason.RUN_STARTED, f"the spec has changed: run {change.last_started['run']} starts"),)

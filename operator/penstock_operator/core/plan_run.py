@@ -77,7 +77,8 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     for name in frozen.pipeline.order:
         decision = _decide(context, context.records[name])
         decisions.append(decision)
-        context = replace(context, records={**context.records, name: decision.record})
+        if decision.record is not context.records[name]:
+            context = replace(context, records={**context.records, name: decision.record})
     return _gathered(context, before, decisions)
 
 

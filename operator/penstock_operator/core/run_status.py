@@ -11,7 +11,7 @@ from penstock_operator.core.observed import RunObject
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.text import clip, sentence
 from penstock_operator.core.times import duration, read, stamp
-from penstock_spec.names import Condition, Reason
+from penstock_spec.names import Condition, Reason, StatusWord
 from penstock_spec.status import SATISFYING, StepState
 
 STATUS_BYTES = 256 * 1024
@@ -22,7 +22,7 @@ _LIVELY = (StepState.RUNNING, StepState.RETRYING, StepState.STARTING, StepState.
 class Summary:
     """How a run is doing, in the words of its columns."""
 
-    status: str  # Waiting, Running, Succeeded or Failed
+    status: StatusWord
     reason: str
     message: str = ""
     step: str = ""
@@ -36,28 +36,28 @@ def summary_of(records: Sequence[StepRecord], namespace: str) -> Summary:
     first = min(failures, key=lambda one: one.finished_at) if failures else None
     if all(one.ended for one in records):
         if first is None:
-            return Summary(Reason.SUCCEEDED, Reason.SUCCEEDED, "", "", finished=True, succeeded=True)
+            return Summary(StatusWord.SUCCEEDED, Reason.SUCCEEDED, "", "", finished=True, succeeded=True)
         message = sentence(f"step {first.name}: {first.message}")
-        return Summary("Failed", first.reason, message, first.name, finished=True, succeeded=False)
+        return Summary(StatusWord.FAILED, first.reason, message, first.name, finished=True, succeeded=False)
     if first is not None:
         message = sentence(f"step {first.name}: {first.message}", "independent steps go on")
-        return Summary("Running", first.reason, message, first.name)
+        return Summary(StatusWord.RUNNING, first.reason, message, first.name)
     for state in _LIVELY:
         found = next((one for one in records if one.state is state), None)
         if found is not None:
             words = sentence(f"step {found.name}: {found.message}") if found.message else ""
-            return Summary("Running", found.reason, words, found.name)
-    return Summary("Running", Reason.STEPS_WAITING, f"kubectl get events -n {namespace}")
+            return Summary(StatusWord.RUNNING, found.reason, words, found.name)
+    return Summary(StatusWord.RUNNING, Reason.STEPS_WAITING, f"kubectl get events -n {namespace}")
 
 
 def failed_before_steps(reason: str, message: str) -> Summary:
     """The end of a run that could not even begin."""
-    return Summary("Failed", reason, sentence(message), finished=True, succeeded=False)
+    return Summary(StatusWord.FAILED, reason, sentence(message), finished=True, succeeded=False)
 
 
 def waiting(reason: str, message: str) -> Summary:
     """A run that has not begun."""
-    return Summary("Waiting", reason, message)
+    return Summary(StatusWord.WAITING, reason, message)
 
 
 def build(
@@ -77,7 +77,7 @@ def build(
         "conditions": merged(
             before.get("conditions", ()), _conditions(summary), run.meta.generation, stamp(now)
         ),
-        "status": summary.status,
+        "status": str(summary.status),
         "reason": summary.reason,
         "message": summary.message,
         "step": summary.step,

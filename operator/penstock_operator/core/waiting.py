@@ -90,7 +90,9 @@ def _no_pod(wait: _Wait) -> Underway | Failed:
     if "exceeded quota" in words:
         # The start deadline stands still: room may come whenever somebody else's pod ends.
         return Underway(StepState.QUEUED, Reason.QUOTA_EXCEEDED, words, after(wait.now, settings.resync))
-    if words and wait.over(settings.container_grace):
+    # A policy's or quota's word stands; a fault of the API server's passes.
+    lasting = any(word in words for word in ("forbidden", "denied", "invalid"))
+    if lasting and wait.over(settings.container_grace):
         told = sentence(
             f"the cluster refuses its pod: {words}",
             f"kubectl describe job -n {expected.namespace} {expected.job}",
@@ -102,7 +104,7 @@ def _no_pod(wait: _Wait) -> Underway | Failed:
             f"kubectl describe job -n {expected.namespace} {expected.job}",
         )
         return Failed(FailureClass.UNSCHEDULABLE, told, reason=Reason.DEADLINE_EXCEEDED)
-    grace = settings.container_grace if words else settings.start_deadline
+    grace = settings.container_grace if lasting else settings.start_deadline
     return wait.still(StepState.STARTING, Reason.CREATED, words or "its Job has no pod yet", grace)
 
 
@@ -116,7 +118,7 @@ def live_pod(
 ) -> Finding:
     """A pod that is pending or running."""
     if pod.meta.deleting:
-        return Underway(_state_of(pod), "Deleting", "its pod is being deleted")
+        return Underway(_state_of(pod), Reason.DELETING, "its pod is being deleted")
     if pod.unschedulable:
         since = pod.unschedulable_since or pod.meta.created
         return _unschedulable(pod, _Wait(since, expected, trouble, now, settings))
