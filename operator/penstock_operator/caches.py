@@ -39,12 +39,12 @@ class Caches:
         """For each kind, how many objects are known: to be asked when somebody looks."""
         return {kind: store.__len__ for kind, store in self._stores.items()}
 
-    def learn(self, kind: str, item: Object) -> bool:
+    def learn(self, kind: str, item: Object, *, live: bool = False) -> bool:
         """Take in a state of an object, from a watch, a read or the answer to a write.
 
         True where it was news.
         """
-        return self._tell(self._stores[kind].put(item))
+        return self._tell(self._stores[kind].put(item, live=live))
 
     def forget(self, kind: str, item: Object) -> bool:
         """Take in the end of an object. True where it was news."""

@@ -52,7 +52,7 @@ class Reads:
             if known is not None:
                 self._caches.forget(kind, known)
             return None
-        self._caches.learn(kind, item)
+        self._caches.learn(kind, item, live=True)
         return item
 
     async def confirm(self, refs: Iterable[Ref], namespace: str, uid: str, findings: Findings) -> None:

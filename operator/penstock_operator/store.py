@@ -95,7 +95,7 @@ class Store:
         self._found: dict[str, dict[str, dict[Key, None]]] = {
             name: defaultdict(dict) for name in self._indexes
         }
-        self._buried: OrderedDict[str, None] = OrderedDict()
+        self._buried: OrderedDict[str, Object] = OrderedDict()  # the last version of each uid
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -112,21 +112,23 @@ class Store:
         """Every object."""
         return list(self._objects.values())
 
-    def put(self, item: Object) -> Change | None:
+    def put(self, item: Object, *, live: bool = False) -> Change | None:
         """Take in a state of an object.
 
-        None where it is not newer than what is known, or belongs to a deleted one.
+        None where it is not newer than what is known, or belongs to an object that is gone. A `live` read
+        brings an object back that only seemed to go: one that lost the label by which it is watched.
         """
         key, uid = key_of(item), item["metadata"]["uid"]
         before = self._objects.get(key)
-        if uid in self._buried or (before is not None and not is_newer(item, before)):
+        if self._is_gone(uid, item, live=live) or (before is not None and not is_newer(item, before)):
             return None
+        self._buried.pop(uid, None)
         # Nobody here reads who wrote which field, and it is half of a small object.
         item["metadata"].pop("managedFields", None)
         if before is not None:
             self._unfile(key, before)
             if before["metadata"]["uid"] != uid:
-                self._bury(before["metadata"]["uid"])
+                self._bury(before)
         self._objects[key] = item
         self._file(key, item)
         return Change(self.kind, before, item)
@@ -134,7 +136,7 @@ class Store:
     def remove(self, item: Object) -> Change | None:
         """Take in the end of an object. None where it is not known, or another one holds its name by now."""
         key, uid = key_of(item), item["metadata"]["uid"]
-        self._bury(uid)
+        self._bury(item)
         before = self._objects.get(key)
         if before is None or before["metadata"]["uid"] != uid:
             return None
@@ -155,8 +157,16 @@ class Store:
                 if not keys:
                     del self._found[name][value]
 
-    def _bury(self, uid: str) -> None:
-        self._buried[uid] = None
-        self._buried.move_to_end(uid)
+    def _is_gone(self, uid: str, item: Object, *, live: bool) -> bool:
+        """Whether this state is from before the end of its object."""
+        end = self._buried.get(uid)
+        if end is None:
+            return False
+        return not (is_newer(item, end) or (live and not is_newer(end, item)))
+
+    def _bury(self, item: Object) -> None:
+        meta = item["metadata"]
+        self._buried[meta["uid"]] = {"metadata": {"resourceVersion": meta["resourceVersion"]}}
+        self._buried.move_to_end(meta["uid"])
         if len(self._buried) > BURIED:
             self._buried.popitem(last=False)

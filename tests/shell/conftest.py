@@ -32,7 +32,7 @@ def settings(standin: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def no_other_operator(kubectl: Kubectl) -> Iterator[None]:
     """Takes an installed operator down for the time being."""
     words = ("get", "deployment", "penstock", "-n", SYSTEM_NAMESPACE, "--ignore-not-found", "-o", "name")

@@ -13,7 +13,7 @@ import yaml
 from penstock_operator import permissions
 from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import at_rest, tumour
-from tests.support import Kubectl, wait_for
+from tests.support import Kubectl, Runs, pipeline, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
@@ -173,3 +173,20 @@ def test_deleting_the_pipeline_mid_run_leaves_nothing_and_the_operator_alive(
     wait_for("everything to go", lambda: not kubectl.list("pipelineruns,jobs,pods", arena), 60)
     assert not operator.dead()
     assert metric(operator.get("/metrics")[1], "penstock_reconciles_total", result="Fault") == 0
+
+
+def test_a_job_that_loses_all_its_labels_mid_run_is_neither_lost_nor_started_twice(
+    kubectl: Kubectl, arena: str, operators: Callable[..., OperatorProcess], standin: str
+) -> None:
+    operator = operators(arena)
+    operator.start()
+    operator.ready()
+    program = {"image": standin, "command": ["python3", "-c", "import time; time.sleep(5)"]}
+    kubectl.apply(pipeline("p", arena, {"steps": [{"name": "work", "run": program}]}))
+    (job,) = wait_for("the Job", lambda: kubectl.list("jobs", arena))
+    labels = [f"{key}-" for key in job["metadata"]["labels"]]
+    kubectl.run("label", "job", job["metadata"]["name"], "-n", arena, *labels)
+    run = Runs(kubectl, arena).finished("p-g1", 60)
+    assert run["status"]["status"] == "Succeeded"
+    assert run["status"]["steps"][0]["attempt"] == 1
+    assert [one["metadata"]["uid"] for one in kubectl.list("jobs", arena)] == [job["metadata"]["uid"]]

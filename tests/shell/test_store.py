@@ -37,8 +37,8 @@ def test_a_new_object_takes_the_name_and_the_old_one_s_late_event_does_not_take_
     store = Store("Job")
     store.put(job(version=10, uid="old"))
     store.put(job(version=20, uid="new"))
+    assert store.put(job(version=10, uid="old")) is None
     assert store.put(job(version=15, uid="old")) is None
-    assert store.put(job(version=99, uid="old")) is None
     assert store.get("ml", "a")["metadata"]["uid"] == "new"
 
 
@@ -53,6 +53,27 @@ def test_a_deletion_seen_before_any_state_still_keeps_the_object_out() -> None:
     store = Store("Job")
     store.remove(job(uid="u1"))
     assert store.put(job(version=5, uid="u1")) is None
+
+
+def test_an_object_that_lost_its_label_is_brought_back_by_a_live_read_only() -> None:
+    store = Store("Job")
+    store.put(job(version=5))
+    store.remove(job(version=8))  # how a watch with a selector tells of a label taken away at version 8
+    assert store.put(job(version=8)) is None
+    assert store.put(job(version=8), live=True) is not None
+
+
+def test_a_live_read_from_before_the_deletion_does_not_bring_the_object_back() -> None:
+    store = Store("Job")
+    store.put(job(version=5))
+    store.remove(job(version=8))
+    assert store.put(job(version=5), live=True) is None
+
+
+def test_an_object_whose_label_was_given_back_is_watched_again() -> None:
+    store = Store("Job")
+    store.remove(job(version=8))
+    assert store.put(job(version=9)) is not None
 
 
 def test_children_are_found_by_their_owner_and_move_when_it_changes() -> None:
