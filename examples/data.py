@@ -55,7 +55,7 @@ def _write(path: Path, names: Sequence[str], rows: np.ndarray, target: str, valu
 
 
 def _write_churn(path: Path) -> None:
-    """Customers of a made-up telephone company: numbers, texts and booleans, about a tenth of them missing."""
+    """Customers of a made-up telephone company; about a tenth of the cells are missing."""
     random = np.random.default_rng(20261121)
     contracts = random.choice(["monthly", "yearly", "two years"], CHURN_ROWS, p=[0.5, 0.3, 0.2])
     payments = random.choice(["card", "transfer", "cheque", "direct debit"], CHURN_ROWS)

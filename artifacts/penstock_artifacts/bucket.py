@@ -27,6 +27,7 @@ _RETRIES = 3
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _KIND = re.compile(r"kind: (Connect|Timeout|Request|Interrupted|Decode)")
+_CREDENTIAL_CODES = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _SCHEME = re.compile(r"^https?://")
 
 
@@ -65,11 +66,12 @@ class Bucket:
         self.place = place
         self.objects = _open(place)
 
-    def call(self, what: str, function: Callable[[], T]) -> T:
+    def call(self, what: str, function: Callable[[], T], *, writes: bool = False) -> T:
         """The answer of `function`, which speaks to `self.objects`; `what` names the object in messages.
 
-        ArtifactMissing where there is no such object, StoreUnavailable for everything else.
-        `AlreadyExistsError` and `PreconditionError` of obstore pass: they are answers.
+        ArtifactMissing where there is no such object, StoreUnavailable for everything else that the place or
+        the way to it is at fault for. `AlreadyExistsError` and `PreconditionError` of obstore pass: they are
+        answers.
         """
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError  # noqa: PLC0415 - starts fast
 
@@ -78,10 +80,12 @@ class Bucket:
         except (AlreadyExistsError, PreconditionError):
             raise
         except FileNotFoundError as error:
-            if _code(error) == "NoSuchBucket":
-                raise self._unavailable("the bucket does not exist", "create it, or mend the name") from None
+            # Some servers answer 404 to credentials that they do not know; and nothing can be missing for a
+            # write.
+            if writes or _code(error) not in ("", "NoSuchKey"):
+                raise self._explain(error) from None
             raise ArtifactMissing(f"{what} is not in {self.place.name}") from None
-        except (BaseError, OSError, ValueError) as error:
+        except (BaseError, ConnectionError, TimeoutError, ValueError) as error:
             raise self._explain(error) from None
 
     def _explain(self, error: Exception) -> StoreUnavailable:
@@ -91,21 +95,25 @@ class Bucket:
         text = str(error)
         code, status, kind = _code(error), _STATUS.search(text), _KIND.search(text)
         answer = " ".join(part for part in (status and status.group(1), code) if part)
-        if status and status.group(1) in ("401", "403"):
+        if code == "NoSuchBucket":
+            return self._unavailable("the bucket does not exist", "create it, or mend the name")
+        if code in _CREDENTIAL_CODES or (status and status.group(1) in ("401", "403")):
             return self._unavailable(
                 f"it refused the credentials ({answer})", "check accessKeyId, secretAccessKey and region"
             )
         if "incorrectly configured region" in text:
             return self._unavailable("it redirects to another region", "check region and endpoint")
         if answer:
-            return self._unavailable(f"it answered {answer}", "look at the server's log")
+            return self._unavailable(f"it answered {answer}", "look at its log, and check the settings")
         if kind and kind.group(1) == "Timeout":
             return self._unavailable(
                 "it does not answer in time", "check that the server runs and is not overloaded"
             )
         if kind:
             return self._unavailable("it cannot be reached", "check endpoint, ca and network policies")
-        return self._unavailable(f"{type(error).__name__}", "check url, endpoint and region")
+        return self._unavailable(
+            f"the transfer failed ({type(error).__name__})", "look at its log, and check url"
+        )
 
     def _unavailable(self, what: str, hint: str) -> StoreUnavailable:
         return StoreUnavailable(f"{self.place.name}: {what}; {hint} in {self.place.settings_in}")

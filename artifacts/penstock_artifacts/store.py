@@ -107,6 +107,7 @@ class Store:
                     lambda: obstore.put(
                         self._bucket.objects, self._key(entry.sha256), file, chunk_size=_SINGLE_REQUEST
                     ),
+                    writes=True,
                 )
 
     def _put_bytes(self, hexadecimal: str, content: bytes) -> None:
@@ -118,6 +119,7 @@ class Store:
             self._bucket.call(
                 _short(hexadecimal),
                 lambda: obstore.put(self._bucket.objects, key, content, mode=mode, use_multipart=False),
+                writes=True,
             )
 
         try:

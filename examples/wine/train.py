@@ -40,7 +40,9 @@ def main() -> None:
 
 
 def fit(x: np.ndarray, y: np.ndarray, classes: int, steps: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient descent on the cross entropy with a small penalty: weights [features, classes], bias [classes]."""
+    """Gradient descent on the cross entropy with a small penalty: weights [features, classes], bias
+    [classes].
+    """
     weights, bias = np.zeros((x.shape[1], classes)), np.zeros(classes)
     truth = np.eye(classes)[y]
     for _ in range(steps):

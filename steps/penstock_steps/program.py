@@ -8,6 +8,7 @@ Exit code 0 with a Result in the termination message, or 1 with a Failure. A fau
 message: the kubelet then takes the last lines of the log, which name the exception and where it happened.
 """
 
+import errno
 import importlib
 import sys
 import traceback
@@ -44,6 +45,13 @@ def execute(mode: str, workspace: Workspace) -> int:
         return _fail(workspace, Failure(FailureClass.STORE_UNAVAILABLE, str(error)))
     except (ArtifactMissing, ArtifactCorrupt) as error:
         return _fail(workspace, Failure(FailureClass.INVALID_RESULT, str(error)))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            _confess(error)
+            return 1
+        return _fail(
+            workspace, Failure(FailureClass.USER_ERROR, "the node's disk or the pod's scratch space is full")
+        )
     except MemoryError:
         return _fail(workspace, Failure(FailureClass.OUT_OF_MEMORY, "the program could not get more memory"))
     except Exception as error:  # noqa: BLE001 - the rim: whatever it is must not print values of rows

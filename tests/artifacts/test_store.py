@@ -110,6 +110,7 @@ def test_a_blob_cut_short_by_a_crash_is_mended_by_the_next_put(files: Path, tmp_
             ["refused the credentials (403 SignatureDoesNotMatch)", "secretAccessKey"],
         ),
         ("e403-InvalidAccessKeyId", ["refused the credentials (403 InvalidAccessKeyId)", "accessKeyId"]),
+        ("e404-InvalidAccessKeyId", ["refused the credentials (404 InvalidAccessKeyId)"]),
         ("e404-NoSuchBucket", ["the bucket does not exist"]),
         ("e400-AuthorizationHeaderMalformed", ["answered 400"]),
     ],
