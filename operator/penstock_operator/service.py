@@ -222,8 +222,14 @@ class Service:
             loop.add_signal_handler(one, self._stop.set)
 
     def _changed(self, change: Change) -> None:
-        for key in routes.affected(change, self._caches):
-            self._queue.add(key)
+        # Called by the streams: one odd object may not end them.
+        try:
+            for key in routes.affected(change, self._caches):
+                self._queue.add(key)
+        except Exception:
+            about = change.subject["metadata"]
+            name = f"{change.kind}/{about.get('namespace')}/{about.get('name')}"
+            log.exception("a fault of the operator", extra={"object": name})
 
     def _register_gauges(self) -> None:
         metrics, queue = self._metrics, self._queue

@@ -122,9 +122,7 @@ def test_at_rest_nothing_is_written_and_the_probes_say_so(
 ) -> None:
     kubectl.apply(tumour(arena))
     operator = operators(arena)
-    often = {**json.loads(settings.read_text()), "resync": 2}
-    operator.settings = tmp_path / "often.json"
-    operator.settings.write_text(json.dumps(often))
+    operator.settings = comparing_often(settings, tmp_path)
     operator.start()
     operator.ready()
     wait_for("the run to end", lambda: at_rest(kubectl, arena), 150, every=0.5)
@@ -190,3 +188,29 @@ def test_a_job_that_loses_all_its_labels_mid_run_is_neither_lost_nor_started_twi
     assert run["status"]["status"] == "Succeeded"
     assert run["status"]["steps"][0]["attempt"] == 1
     assert [one["metadata"]["uid"] for one in kubectl.list("jobs", arena)] == [job["metadata"]["uid"]]
+
+
+def test_rights_that_go_away_end_the_process_for_the_next_one_to_say_which(
+    kubectl: Kubectl,
+    arena: str,
+    limited: Path,
+    operators: Callable[..., OperatorProcess],
+    settings: Path,
+    tmp_path: Path,
+) -> None:
+    operator = operators(arena, limited)
+    operator.settings = comparing_often(settings, tmp_path)
+    operator.start()
+    operator.ready()
+    kubectl.run("delete", "rolebinding", "operator", "-n", arena)
+    wait_for("the operator to end", operator.dead, 60)
+    assert operator.process is not None
+    assert operator.process.returncode == 1
+    assert "forbidden" in operator.lines()[-1]["exception"]
+
+
+def comparing_often(settings: Path, folder: Path) -> Path:
+    """The settings, with a full comparison every two seconds."""
+    file = folder / "often.json"
+    file.write_text(json.dumps({**json.loads(settings.read_text()), "resync": 2}))
+    return file
