@@ -145,9 +145,7 @@ def test_a_job_deleted_in_flight_is_a_disruption_and_the_step_succeeds(
     assert step["retries"] == {"Disruption": 1}
 
 
-def test_a_pod_that_fits_nowhere_shows_the_schedulers_words_while_it_waits(
-    runs, kubectl, namespace, images
-) -> None:
+def test_a_pod_that_fits_nowhere_shows_the_schedulers_words(runs, kubectl, namespace, images) -> None:
     kubectl.apply(one_step(namespace, images["server"], "pass", resources={"cpu": "500"}))
     name = runs.started("p", 1)
     step = wait_for(
@@ -176,9 +174,7 @@ def test_results_that_are_not_json_are_an_invalid_result(runs, namespace, images
     assert "results.json" in step["message"]
 
 
-def test_wrong_credentials_of_the_store_are_retried_five_times_and_then_said(
-    runs, kubectl, namespace, images
-) -> None:
+def test_wrong_credentials_of_the_store_are_retried_and_then_said(runs, kubectl, namespace, images) -> None:
     patch = '{"stringData": {"secretAccessKey": "wrong"}}'
     kubectl.run("patch", "secret", "penstock-store", "-n", namespace, "--type=merge", "-p", patch)
     code = "import os; os.makedirs('/penstock/out/rows', exist_ok=True); open('/penstock/out/rows/a', 'w').write('x')"
