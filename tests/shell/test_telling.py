@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -90,3 +93,35 @@ def test_the_metrics_of_a_request_are_counted_by_verb_kind_and_answer() -> None:
     text = metrics.text().decode()
     assert 'penstock_api_requests_total{code="201",kind="Job",verb="create"} 1.0' in text
     assert 'penstock_api_requests_total{code="0",kind="Job",verb="create"} 1.0' in text
+
+
+BLOCKED = """
+import asyncio, logging, time
+from penstock_operator import logs, watchdog
+logs.configure("INFO")
+watchdog.BEAT, watchdog.WARN_AFTER, watchdog.END_AFTER = 0.05, 0.2, {end}
+async def main():
+    task = asyncio.create_task(watchdog.Watchdog().run())
+    await asyncio.sleep(0.1)
+    time.sleep(1.5)
+    await asyncio.sleep(0.1)
+    task.cancel()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(("end", "code"), [(0.6, 70), (60, 0)])
+def test_an_event_loop_that_stands_still_is_reported_and_after_long_enough_ended(
+    end: float, code: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED.format(end=end)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "the event loop stands still" in done.stderr
+    assert "time.sleep" in done.stderr or "in main" in done.stderr
