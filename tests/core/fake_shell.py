@@ -165,10 +165,16 @@ class FakeShell:
     # Observing
 
     def _view(self) -> dict[Key, Object]:
-        """Jobs and pods as a cache shows them, perhaps a few changes late."""
+        """Jobs and pods as caches show them: each kind comes on a stream of its own, perhaps a few changes
+        late.
+        """
         past = self.cluster.past
-        shown = past[max(0, len(past) - 1 - self.lag())]
-        return {key: one for key, one in shown.items() if key[0] in ("Job", "Pod")}
+        return {
+            key: one
+            for kind in ("Job", "Pod")
+            for key, one in past[max(0, len(past) - 1 - self.lag())].items()
+            if key[0] == kind
+        }
 
     def _refresh(self, view: dict[Key, Object], ref: Ref) -> None:
         if ref.kind == "Pod":

@@ -92,7 +92,7 @@ def simulate(world: World) -> Simulation:
     simulation = Simulation(
         cluster,
         world.needs,
-        lag=lambda: chance.randrange(1, 8) if chance.random() < world.lags else 0,
+        lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
     )

@@ -21,7 +21,7 @@ CHAIN = {"s0": [], "s1": ["s0"], "s2": ["s1"], "s3": ["s1"]}
 
 
 def sow(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], old: str, new: str) -> None:
-    """Put `function` with `old` replaced by `new` in its place, wherever it has been imported to."""
+    """Put `function` with `old` replaced by `new` in its place, wherever it is imported or listed."""
     assert isinstance(function, FunctionType)
     source = textwrap.dedent(inspect.getsource(function))
     assert source.count(old) == 1, f"{function.__name__} has changed: sow the bug anew"
@@ -31,10 +31,15 @@ def sow(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], old: str,
         for name, value in list(vars(module).items()) if module is not None else ():
             if value is function:
                 monkeypatch.setattr(module, name, scope[function.__name__])
+            elif isinstance(value, tuple) and any(one is function for one in value):
+                rules = tuple(scope[function.__name__] if one is function else one for one in value)
+                monkeypatch.setattr(module, name, rules)
 
 
-def worlds_with(fates: dict[str, list[str]], kills: float, drops: float) -> Sequence[World]:
-    return [World(CHAIN, fates, kills=kills, drops=drops, seed=seed) for seed in range(12)]
+def worlds_with(
+    fates: dict[str, list[str]], kills: float = 0.0, drops: float = 0.0, lags: float = 0.0
+) -> Sequence[World]:
+    return [World(CHAIN, fates, kills, lags, drops, seed) for seed in range(12)]
 
 
 def check_all(some: Sequence[World]) -> None:
@@ -42,14 +47,17 @@ def check_all(some: Sequence[World]) -> None:
         check(world)
 
 
-KILLED = worlds_with({}, kills=0.3, drops=0.0)
-FAILING = worlds_with({"s1": ["oom", "oom", "oom"], "s3": ["exit3"]}, kills=0.0, drops=0.0)
-IMPOSTER = worlds_with({"s1": ["imposter"]}, kills=0.0, drops=0.0)
-DEAF = worlds_with({"s1": ["store", "store"], "s2": ["late"]}, kills=0.0, drops=1.0)
+KILLED = worlds_with({}, kills=0.3)
+FAILING = worlds_with({"s1": ["oom", "oom", "oom"], "s3": ["exit3"]})
+IMPOSTER = worlds_with({"s1": ["imposter"]})
+DEAF = worlds_with({"s1": ["store", "store"], "s2": ["late"]}, drops=1.0)
+LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
 @pytest.mark.parametrize(
-    "some", [KILLED, FAILING, IMPOSTER, DEAF], ids=["killed", "failing", "imposter", "deaf"]
+    "some",
+    [KILLED, FAILING, IMPOSTER, DEAF, LATE],
+    ids=["killed", "failing", "imposter", "deaf", "late"],
 )
 def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]) -> None:
     check_all(some)
@@ -79,6 +87,20 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "again",
             DEAF,
             id="lost timer",
+        ),
+        pytest.param(
+            attempts.watches,
+            "if not context.is_live(ref):",
+            "if False:",
+            LATE,
+            id="absence of a Job taken from a cache",
+        ),
+        pytest.param(
+            attempts.watches,
+            "not context.is_live(PODS)",
+            "False",
+            LATE,
+            id="absence of pods taken from a cache",
         ),
         pytest.param(
             retry.failed, "used < budget.retries", "used <= budget.retries", FAILING, id="retry off by one"
