@@ -22,6 +22,8 @@ _CHUNK = 4 << 20
 # Up to this size one conditional request writes a blob. Above, the blob is sent in parts, which S3 takes
 # only without the condition; that two writers of one key bring the same bytes makes it harmless.
 _SINGLE_REQUEST = 8 << 20
+# Parts of one file under way at once. With _PARALLEL files that is 128 MiB at most, which a small pod has.
+_PARTS = 2
 
 
 class Store:
@@ -105,7 +107,11 @@ class Store:
                 self._bucket.call(
                     entry.path,
                     lambda: obstore.put(
-                        self._bucket.objects, self._key(entry.sha256), file, chunk_size=_SINGLE_REQUEST
+                        self._bucket.objects,
+                        self._key(entry.sha256),
+                        file,
+                        chunk_size=_SINGLE_REQUEST,
+                        max_concurrency=_PARTS,
                     ),
                     writes=True,
                 )

@@ -88,7 +88,7 @@ def _confusion(axes: Any, answers: Classified, labels: Sequence[str]) -> None:
     names = [_plain(label) for label in labels]
     axes.set_xticks(range(len(names)), names, rotation=45 if len(names) > 3 else 0)
     axes.set_yticks(range(len(names)), names)
-    axes.set(title="Confusion matrix", xlabel="predicted", ylabel="true")
+    axes.set(title="Confusion matrix", xlabel="predicted", ylabel="actual")
 
 
 def _predicted(axes: Any, answers: Measured) -> None:

@@ -24,7 +24,8 @@ td { border-top: 1px solid #d8dee6; font-variant-numeric: tabular-nums; }
 code { font-size: 0.85em; word-break: break-all; }
 .verdict { padding: 0.1rem 0.7rem; border-radius: 0.3rem; color: #fff; font-weight: 600; }
 .Pass { background: #1a7f4b; } .Fail { background: #b42318; } .Inconclusive { background: #8a6100; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots svg { width: 19rem; height: auto; }
+.plots { display: flex; flex-wrap: wrap; gap: 1rem; margin-top: 1.5rem; }
+.plots svg { width: 19rem; height: auto; }
 """
 
 

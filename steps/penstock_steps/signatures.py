@@ -6,7 +6,6 @@ from pathlib import Path
 
 from penstock_artifacts.signature import (
     NULL_TOKEN,
-    PYTHON_TYPES,
     ColumnSignature,
     Layout,
     Scalar,
@@ -21,8 +20,6 @@ from penstock_steps.problems import shown
 from penstock_steps.profile import restrict
 from penstock_steps.tables import Table, TableColumn
 from penstock_steps.workspace import write_json
-
-__all__ = ["PYTHON_TYPES", "describe", "labels_of", "target_of", "write_description"]
 
 
 def describe(model: str, table: Table, task: Task, layout: Layout) -> Signature:

@@ -21,7 +21,7 @@ from penstock_artifacts.store import Store
 from penstock_spec.contract import MODEL_ONNX, Result, Task
 from penstock_spec.kinds.train import Train
 from penstock_steps import estimators, native, onnx_export, preprocess
-from penstock_steps.errors import StepError, user_error
+from penstock_steps.errors import user_error
 from penstock_steps.metrics import Answers, Classified, Measured, estimate, shortened
 from penstock_steps.scoring import score
 from penstock_steps.signatures import describe, write_description
@@ -97,8 +97,6 @@ def _fit(pipeline: Pipeline, table: Table, signature: Signature) -> None:
 def _write(pipeline: Pipeline, signature: Signature, folder: Path) -> None:
     try:
         content = onnx_export.export(pipeline, signature.inputs, signature.task)
-    except StepError:
-        raise
     except Exception as error:
         # The converters raise many types; what they have in common is that these parameters have no ONNX
         # form.

@@ -8,7 +8,7 @@ from penstock_artifacts.model import InputError, ModelError, Predictor, graph_of
 from penstock_artifacts.signature import Layout, Signature, SignatureError, Task
 from penstock_spec.contract import MODEL_ONNX
 from penstock_spec.kinds.ingest import ColumnType
-from penstock_steps.errors import StepError, invalid_result
+from penstock_steps.errors import invalid_result
 from penstock_steps.problems import shown
 from penstock_steps.scoring import cells
 from penstock_steps.signatures import describe, target_of, write_description
@@ -72,5 +72,3 @@ def _try(folder: Path, head: Table) -> None:
         predictor.predict({name: cells(head, name) for name in predictor.signature.names})
     except (ModelError, SignatureError, InputError) as error:
         raise invalid_result(f"the model does not answer rows of its training table: {error}") from error
-    except StepError:
-        raise
