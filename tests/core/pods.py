@@ -9,10 +9,22 @@ from penstock_operator.core.observed import ContainerView, JobView, Meta, PodVie
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 JOB = "p-g1-fit-0123456789"
 BUILT_IN = Expectation(
-    kind="train", job=JOB, namespace="ml", users_program=False, outputs={"model": "Model"}, memory="1Gi"
+    kind="train",
+    job=JOB,
+    namespace="ml",
+    users_program=False,
+    outputs={"model": "Model"},
+    cpu="500",
+    memory="1Gi",
 )
 PROGRAM = Expectation(
-    kind="run", job=JOB, namespace="ml", users_program=True, outputs={"files": "Files"}, memory="1Gi"
+    kind="run",
+    job=JOB,
+    namespace="ml",
+    users_program=True,
+    outputs={"files": "Files"},
+    cpu="500",
+    memory="1Gi",
 )
 DIGEST = "sha256:" + "a" * 64
 

@@ -283,7 +283,7 @@ FAILURES: dict[str, tuple[JobView, Expectation, str, str, str]] = {
         BUILT_IN,
         "Unschedulable",
         "Unschedulable",
-        "1 Insufficient memory",
+        "1 Insufficient memory.; it asks for 500 CPU and 1Gi of memory",
     ),
     "a pod that succeeds without a result breaks its promise": (
         job(pod(container("main", exit_code=0), phase="Succeeded")),

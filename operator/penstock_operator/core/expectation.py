@@ -17,7 +17,8 @@ class Expectation:
     outputs: Mapping[str, str] = field(default_factory=dict)  # name -> type
     connection: str = ""  # ConfigMap and Secret that an ingest names
     store_secret: str = "penstock-store"  # noqa: S105 - the name of a Secret, not its content
-    memory: str = ""  # limit of this attempt's program
+    cpu: str = ""  # what this attempt's program asks for
+    memory: str = ""  # the same, and its limit
 
     @property
     def teller(self) -> str:

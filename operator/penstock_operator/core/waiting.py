@@ -160,7 +160,10 @@ def _running(current: ContainerView, expected: Expectation) -> Underway:
 
 
 def _unschedulable(pod: PodView, wait: _Wait) -> Finding:
-    words = one_line(pod.unschedulable, 500)
+    expected = wait.expected
+    words = (
+        f"{one_line(pod.unschedulable, 500)}; it asks for {expected.cpu} CPU and {expected.memory} of memory"
+    )
     if wait.over(wait.settings.start_deadline):
         told = sentence(
             f"no node took its pod in time: {words}", "ask for less, or add a node", wait.expected.describe()

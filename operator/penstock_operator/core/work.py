@@ -60,6 +60,14 @@ def memory_of(context: RunContext, record: StepRecord) -> str:
     return asked.memory or context.settings.pods.default_memory
 
 
+def cpu_of(context: RunContext, record: StepRecord) -> str:
+    """The CPU of the step's program: as asked, else the installation's default."""
+    asked = step_of(context, record.name).resources
+    if asked.cpu_from is not None:
+        return str(context.values[asked.cpu_from.parameter])
+    return asked.cpu or context.settings.pods.default_cpu
+
+
 def job_name(context: RunContext, step: str, attempt: int) -> str:
     """The name of the Job of this attempt."""
     meta = context.observed.run.meta
@@ -90,7 +98,7 @@ def job_manifest(
             task=task,
             name=job_name(context, record.name, attempt),
             run_uid=meta.uid,
-            cpu=work.resolved.resources.cpu or settings.pods.default_cpu,
+            cpu=cpu_of(context, record),
             memory=memory_of(context, record),
             helper_memory=grown_memory(settings.pods.helper_memory, settings.memory_factor**grown),
             program=_program(work.resolved),
@@ -136,5 +144,6 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         outputs=context.pipeline.outputs(record.name),
         connection=source.connection if source is not None else "",
         store_secret=context.settings.pods.store_secret,
+        cpu=cpu_of(context, record),
         memory=memory_of(context, record),
     )
