@@ -177,7 +177,7 @@ def test_results_that_are_not_json_are_an_invalid_result(runs, namespace, images
 def test_wrong_credentials_of_the_store_are_retried_and_then_said(runs, kubectl, namespace, images) -> None:
     patch = '{"stringData": {"secretAccessKey": "wrong"}}'
     kubectl.run("patch", "secret", "penstock-store", "-n", namespace, "--type=merge", "-p", patch)
-    code = "import os; os.makedirs('/penstock/out/rows', exist_ok=True); open('/penstock/out/rows/a', 'w').write('x')"
+    code = "open('/penstock/out/rows/a', 'w').write('x')"
     step = failed_step(runs, one_step(namespace, images["server"], code, outputs=[{"name": "rows"}]), 400)
     assert (step["failureClass"], step["reason"]) == ("StoreUnavailable", "StoreUnavailable")
     assert step["retries"] == {"StoreUnavailable": 5}

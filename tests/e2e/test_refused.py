@@ -9,7 +9,8 @@ from tests.support import condition, pipeline, wait_for
 
 pytestmark = pytest.mark.e2e
 
-REACHING = [one for one in WRONG if one.reaches]
+# kubectl itself drops a null before it sends anything, so that row cannot be applied with it.
+REACHING = [one for one in WRONG if one.reaches and "null" not in one.name]
 
 
 def test_every_wrong_spec_is_refused_with_its_path_and_hint_and_starts_nothing(

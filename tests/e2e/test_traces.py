@@ -11,7 +11,7 @@ from tests.support import ROOT
 
 pytestmark = pytest.mark.e2e
 
-# Finalizers of Kubernetes itself: the Job controller's on pods, garbage collection's, the protection of claims.
+# Finalizers of Kubernetes itself: the Job controller's on pods, garbage collection's, those of claims.
 KUBERNETES_OWN = ("batch.kubernetes.io/", "foregroundDeletion", "orphan", "kubernetes.io/")
 OURS = ("penstock.dev", "kopf", "zalando")
 
