@@ -83,7 +83,6 @@ class Reason(StrEnum):
     # Pipeline
     ACCEPTED = "Accepted"
     INVALID_SPEC = "InvalidSpec"
-    RUN_IN_PROGRESS = "RunInProgress"
     # run
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
     PIPELINE_NOT_FOUND = "PipelineNotFound"
@@ -91,7 +90,6 @@ class Reason(StrEnum):
     REVISION_CORRUPT = "RevisionCorrupt"
     INVALID_PARAMETERS = "InvalidParameters"
     SUCCEEDED = "Succeeded"
-    STEPS_RUNNING = "StepsRunning"
     STEPS_WAITING = "StepsWaiting"
     # step, while it lives
     WAITING_FOR_STEPS = "WaitingForSteps"

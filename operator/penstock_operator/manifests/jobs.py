@@ -78,13 +78,7 @@ def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
                 "parallelism": 1,
                 "podReplacementPolicy": "Failed",  # never a second pod beside one that is ending
                 "template": {
-                    "metadata": {
-                        "labels": {**labels, **pods.MESH_LABELS},
-                        "annotations": {
-                            "kubectl.kubernetes.io/default-container": contract.MAIN,
-                            **pods.MESH_ANNOTATIONS,
-                        },
-                    },
+                    "metadata": pods.template_metadata(labels, contract.MAIN),
                     "spec": {**_pod(attempt, settings), "restartPolicy": "Never"},
                 },
             },
@@ -95,40 +89,45 @@ def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
 def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
     volumes = _source_volume(attempt)
     if attempt.program is None:
-        main = _ours(contract.MAIN, "run", attempt, settings, attempt.cpu, attempt.memory, source=True)
+        asked = pods.resources(attempt.cpu, attempt.memory)
+        main = _with_source(_ours(contract.MAIN, "run", attempt, settings, asked), attempt)
         return pods.pod_spec([main], volumes=volumes, grace_seconds=settings.termination_grace_seconds)
-    helper = attempt.helper_memory
-    fetch = _ours(contract.FETCH, "fetch", attempt, settings, _CPU_OF_HELPERS, helper, source=True)
-    publish = _ours(contract.PUBLISH, "publish", attempt, settings, _CPU_OF_HELPERS, helper, source=False)
+    asked = pods.resources(_CPU_OF_HELPERS, attempt.helper_memory)
+    fetch = _with_source(_ours(contract.FETCH, "fetch", attempt, settings, asked), attempt)
+    publish = _ours(contract.PUBLISH, "publish", attempt, settings, asked)
     main = _theirs(attempt.program, attempt, settings)
     return pods.pod_spec([publish], [fetch, main], volumes, settings.termination_grace_seconds)
 
 
 def _ours(
-    name: str, mode: str, attempt: Attempt, settings: PodSettings, cpu: str, memory: str, *, source: bool
+    name: str, mode: str, attempt: Attempt, settings: PodSettings, resources: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A container of our image, with the store and, where `source` is set, with what an ingest reads."""
-    env = [
-        pods.literal(contract.TASK_VARIABLE, attempt.task.to_json()),
-        pods.literal("HOME", pods.TMP["mountPath"]),
-        *pods.store_environment(settings.store_secret),
-    ]
-    mounts: list[dict[str, Any]] = [pods.TMP, pods.WORK]
-    if source and attempt.connection:
-        env += pods.connection_environment(attempt.connection)
-    if source and attempt.config_map:
-        mounts.append({"name": "source", "mountPath": contract.SOURCE_FOLDER, "readOnly": True})
+    """A container of our image, with the store."""
     return {
         "name": name,
         "image": settings.steps_image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["python", "-m", "penstock_steps", mode],
-        "env": env,
-        "resources": pods.resources(cpu, memory),
+        "env": [
+            pods.literal(contract.TASK_VARIABLE, attempt.task.to_json()),
+            pods.literal("HOME", pods.TMP["mountPath"]),
+            *pods.store_environment(settings.store_secret),
+        ],
+        "resources": dict(resources),
         "securityContext": pods.security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": mounts,
+        "volumeMounts": [pods.TMP, pods.WORK],
     }
+
+
+def _with_source(container: dict[str, Any], attempt: Attempt) -> dict[str, Any]:
+    """The container with what an ingest reads: a connection's description and credentials, or a ConfigMap."""
+    env, mounts = container["env"], container["volumeMounts"]
+    if attempt.connection:
+        env = [*env, *pods.connection_environment(attempt.connection)]
+    if attempt.config_map:
+        mounts = [*mounts, {"name": "source", "mountPath": contract.SOURCE_FOLDER, "readOnly": True}]
+    return {**container, "env": env, "volumeMounts": mounts}
 
 
 def _theirs(program: Program, attempt: Attempt, settings: PodSettings) -> dict[str, Any]:

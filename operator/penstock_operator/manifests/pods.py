@@ -28,6 +28,14 @@ def labels(**values: str) -> dict[str, str]:
     return {LABEL_MANAGED_BY: MANAGED_BY, **values}
 
 
+def template_metadata(own: Mapping[str, str], container: str) -> dict[str, Any]:
+    """Metadata of a pod template: our labels, no mesh, and the container whose log `kubectl logs` shows."""
+    return {
+        "labels": {**own, **MESH_LABELS},
+        "annotations": {"kubectl.kubernetes.io/default-container": container, **MESH_ANNOTATIONS},
+    }
+
+
 def pod_spec(
     containers: Sequence[Mapping[str, Any]],
     init: Sequence[Mapping[str, Any]] = (),

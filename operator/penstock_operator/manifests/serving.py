@@ -61,13 +61,7 @@ def deployment(server: Server, settings: PodSettings) -> dict[str, Any]:
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
                 "selector": {"matchLabels": server.selector},
                 "template": {
-                    "metadata": {
-                        "labels": {**labels, **pods.MESH_LABELS},
-                        "annotations": {
-                            "kubectl.kubernetes.io/default-container": contract.SERVE,
-                            **pods.MESH_ANNOTATIONS,
-                        },
-                    },
+                    "metadata": pods.template_metadata(labels, contract.SERVE),
                     "spec": pods.pod_spec(
                         [_serve(server, settings)], [_fetch(server, settings)], grace_seconds=_GRACE_SECONDS
                     ),
