@@ -68,9 +68,9 @@ def push(reference: str) -> None:
 
 
 def forget(old: list[str]) -> None:
-    """Remove images; once many have gone, remove the layers that no image needs any more as well.
+    """Remove images; once many have gone, also the layers that no image needs any more.
 
-    Layers of earlier stages make the next build fast, so they are not removed each time. A build that is under way
+    Layers of earlier stages make the next build fast, so they are not removed each time. A build under way
     elsewhere, or was cut off, keeps its layers: then they go another time.
     """
     for reference in old:

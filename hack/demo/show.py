@@ -4,6 +4,8 @@ import shlex
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 from rich.console import Console
@@ -33,27 +35,44 @@ def heading(text: str) -> None:
 
 
 def follow(cluster: Cluster, namespace: str, run: str) -> None:
-    """Show the run's steps until it has finished. Raises ClusterError when it fails or takes ten minutes."""
-    print(f"$ kubectl get pipelinerun {run} -n {namespace} --watch")
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    with Live(console=CONSOLE, auto_refresh=False, transient=not sys.stdout.isatty()) as live:
-        while True:
-            status: dict[str, Any] = get(cluster, "pipelinerun", run, namespace).get("status", {})
-            table = steps_table(status)
-            live.update(table, refresh=sys.stdout.isatty())
-            if any(
-                one["type"] == "Finished" and one["status"] == "True" for one in status.get("conditions", ())
-            ):
-                break
-            if time.monotonic() > deadline:
-                raise ClusterError(
-                    f"run {run} is still {status.get('status')} after ten minutes: {status.get('message')}"
-                )
-            time.sleep(0.25)
-    if not sys.stdout.isatty():
-        CONSOLE.print(table)
+    """Show the run's steps until it has finished: a live table, or a line per change where nobody watches.
+
+    Raises ClusterError when the run fails or takes ten minutes.
+    """
+    print(f"$ kubectl get pipelinerun {run} -n {namespace} --watch", flush=True)
+    live = Live(console=CONSOLE, auto_refresh=False) if sys.stdout.isatty() else nullcontext()
+    shown: dict[str, str] = {}
+    with live:
+        for status in statuses(cluster, namespace, run):
+            if isinstance(live, Live):
+                live.update(steps_table(status), refresh=True)
+            else:
+                print_changes(status, shown)
     if status.get("status") != "Succeeded":
         raise ClusterError(f"run {run} is {status.get('status')}: {status.get('message')}")
+
+
+def statuses(cluster: Cluster, namespace: str, run: str) -> Iterator[dict[str, Any]]:
+    """The run's status, four times a second until it has finished. Raises ClusterError after ten minutes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        status: dict[str, Any] = get(cluster, "pipelinerun", run, namespace).get("status", {})
+        yield status
+        if any(one["type"] == "Finished" and one["status"] == "True" for one in status.get("conditions", ())):
+            return
+        if time.monotonic() > deadline:
+            words = f"{status.get('status')} after ten minutes: {status.get('message')}"
+            raise ClusterError(f"run {run} is still {words}")
+        time.sleep(0.25)
+
+
+def print_changes(status: dict[str, Any], shown: dict[str, str]) -> None:
+    """A line for each step whose state is not the one in `shown`, which is brought up to date."""
+    for step in status.get("steps", ()):
+        if shown.get(step["name"], "Waiting") != step["state"]:
+            shown[step["name"]] = step["state"]
+            text = step.get("message") or step.get("why", "")
+            print(f"  {step['name']:<8} {step['state']:<10} {text}", flush=True)
 
 
 def steps_table(status: dict[str, Any]) -> Table:
@@ -64,7 +83,7 @@ def steps_table(status: dict[str, Any]) -> Table:
         box=None,
     )
     for column in ("STEP", "KIND", "STATE", "REASON", "MESSAGE"):
-        table.add_column(column, overflow="ellipsis", max_width=80, no_wrap=True)
+        table.add_column(column, no_wrap=True, overflow="ellipsis" if column == "MESSAGE" else "ignore")
     for step in status.get("steps", ()):
         state = step["state"]
         style = STYLES.get(state, "dim")

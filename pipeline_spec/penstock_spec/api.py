@@ -125,7 +125,7 @@ MODEL_VERSION = ApiKind(
         Column("Lifecycle", ".status.lifecycle", "Candidate, Approved, Rejected, Production or Archived."),
         Column("Reason", ".status.reason", "One word for why."),
         Column("Run", ".spec.lineage.run", "PipelineRun that trained it."),
-        Column("Endpoints", ".status.endpoints", "ModelEndpoints that serve it now."),
+        Column("Endpoint", ".status.endpoints[0]", "First of the ModelEndpoints that serve it now."),
         _AGE,
         Column("Digest", ".spec.digest", "Digest of the model's artifact.", wide=True),
         _MESSAGE,
