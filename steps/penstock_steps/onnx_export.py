@@ -31,6 +31,10 @@ def export(pipeline: Any, columns: Sequence[ColumnSignature], task: Task) -> byt
     for opset in model.opset_import:
         if opset.domain == ML_DOMAIN:
             opset.version = ML_OPSET
+    # skl2onnx keeps them in a set, whose order differs from process to process.
+    opsets = sorted(model.opset_import, key=lambda one: one.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     _rename(model, [column.name for column in columns], _OUTPUTS[task])
     return bytes(model.SerializeToString(deterministic=True))
 
