@@ -88,14 +88,14 @@ class OperatorSwitch:
     def scale(self, replicas: int) -> None:
         """Bring the Deployment to this many pods and wait until it has them."""
         self.kubectl.run("scale", "deployment", "penstock", "-n", SYSTEM_NAMESPACE, f"--replicas={replicas}")
-        if replicas:
-            words = ("rollout", "status", "deployment/penstock", "-n", SYSTEM_NAMESPACE, "--timeout=90s")
-            self.kubectl.run(*words)
-        else:
-            words = ("-l", "app.kubernetes.io/component=operator")
+        if not replicas:
+            selector = ("-l", "app.kubernetes.io/component=operator")
             wait_for(
-                "the operator to stop", lambda: not self.kubectl.list("pods", SYSTEM_NAMESPACE, *words), 60
+                "the operator to stop", lambda: not self.kubectl.list("pods", SYSTEM_NAMESPACE, *selector), 60
             )
+            return
+        words = ("rollout", "status", "deployment/penstock", "-n", SYSTEM_NAMESPACE, "--timeout=90s")
+        self.kubectl.run(*words)
 
     @contextmanager
     def up(self) -> Iterator[None]:
