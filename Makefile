@@ -6,12 +6,11 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 BIN := .venv/bin
-PACKAGES := pipeline_spec/penstock_spec artifacts/penstock_artifacts operator/penstock_operator steps/penstock_steps serving/penstock_server
-CODE := $(PACKAGES) hack tests bench
 # A name gives each cluster its own ranges, processes and folder, so that the tests never touch the demo.
 DEMO_CLUSTER ?= penstock
 TEST_CLUSTER ?= penstock-test
-COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet pyproject.toml
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-header --quiet pyproject.toml
 
 .PHONY: help
 help: ## List the targets
