@@ -209,7 +209,7 @@ FAILURES: dict[str, tuple[JobView, Expectation, str, str, str]] = {
         BUILT_IN,
         "InvalidContainer",
         "StoreNotConfigured",
-        "kubectl create secret generic -n ml penstock-store",
+        "kubectl create secret generic -n ml penstock-store --from-literal=url=s3://",
     ),
     "a store without its url is not configured either": (
         job(
@@ -444,6 +444,18 @@ PATIENCE: dict[str, tuple[JobView, Expectation, str, str]] = {
         "Running",
         "Publishing",
     ),
+    "between the program and the storing of its outputs it is still running": (
+        job(
+            pod(
+                container("fetch", init=True, exit_code=0),
+                container("main", init=True, exit_code=0),
+                container("publish", waiting_reason="PodInitializing"),
+            )
+        ),
+        PROGRAM,
+        "Running",
+        "Publishing",
+    ),
     "a built-in kind runs under its own word": (
         job(pod(container("main", running=True), phase="Running")),
         BUILT_IN,
@@ -551,7 +563,7 @@ def test_only_jobs_that_would_wait_for_ever_are_stuck() -> None:
 
 
 def test_the_log_of_a_program_is_its_last_lines_without_control_characters() -> None:
-    noisy = "first\x1b[31m\n" + "x" * 3000 + "\nred \x1b[31mtext\x1b[0m\x07\r\nlast line"
+    noisy = "first\x1b[31m\n" + "x" * 3000 + "\nred \x1b[31mtext\x1b[0m\x07\r\nlast\u202e line"
     finding = found(job(program_pod(ended_main(1, message=noisy), phase="Failed")), PROGRAM)
     assert finding.log == "red text\nlast line"
     assert len(finding.log.encode()) <= SETTINGS.log_bytes

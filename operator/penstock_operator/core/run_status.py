@@ -47,7 +47,8 @@ def summary_of(records: Sequence[StepRecord], namespace: str) -> Summary:
         if found is not None:
             words = sentence(f"step {found.name}: {found.message}") if found.message else ""
             return Summary(StatusWord.RUNNING, found.reason, words, found.name)
-    return Summary(StatusWord.RUNNING, Reason.STEPS_WAITING, f"kubectl get events -n {namespace}")
+    words = sentence("the next step is about to start", f"kubectl get events -n {namespace}")
+    return Summary(StatusWord.RUNNING, Reason.STEPS_WAITING, words)
 
 
 def failed_before_steps(reason: str, message: str) -> Summary:

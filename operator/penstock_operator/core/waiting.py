@@ -204,9 +204,8 @@ def _broken_reason(words: str, expected: Expectation) -> tuple[str, str]:
         return Reason.IMAGE_RUNS_AS_ROOT, hint
     reason = store_reason(words, expected)
     if reason == Reason.STORE_NOT_CONFIGURED:
-        command = f"kubectl create secret generic -n {expected.namespace} {expected.store_secret} "
-        "--from-literal=url=s3://..."
-        return reason, f"the namespace has no usable store: {command}"
+        command = f"kubectl create secret generic -n {expected.namespace} {expected.store_secret}"
+        return reason, f"the namespace has no usable store: {command} --from-literal=url=s3://..."
     if reason == Reason.CONNECTION_NOT_FOUND:
         return reason, f"create the ConfigMap {expected.connection} with the key bucket: docs/connections.md"
     return "", ""
@@ -226,6 +225,14 @@ def _starting(pod: PodView, wait: _Wait) -> Underway | Failed:
         )
         return Failed(FailureClass.UNSCHEDULABLE, told, reason=Reason.DEADLINE_EXCEEDED)
     grace = wait.settings.container_grace if lasting else wait.settings.start_deadline
-    shown = words if mount else ""
-    reason = Reason.SCHEDULING if pod.scheduled_at is None and not pod.containers else Reason.PULLING_IMAGE
-    return wait.still(_state_of(pod), reason, shown or "its pod is being made", grace)
+    reason, usual = _coming(pod)
+    return wait.still(_state_of(pod), reason, words if mount else usual, grace)
+
+
+def _coming(pod: PodView) -> tuple[str, str]:
+    """What comes next in a pod between two containers, or before the first."""
+    if _state_of(pod) is StepState.RUNNING:
+        return Reason.PUBLISHING, "its outputs are about to be checked and stored"
+    if any(one.exit_code is not None for one in pod.containers):
+        return Reason.PULLING_IMAGE, "its program is about to start"
+    return Reason.PULLING_IMAGE, "its pod is being made"
