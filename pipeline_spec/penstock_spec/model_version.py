@@ -102,6 +102,9 @@ class Decision(SpecModel):
 
     step: Name40 = Field(description="Name of the validate step that gave the verdict.")
     run: Annotated[str, StringConstraints(max_length=63)] = Field(description="Run in which it decided.")
+    run_uid: Annotated[str, StringConstraints(max_length=64)] = Field(
+        default="", description="Uid of that object, which tells it from a later one of the same name."
+    )
     verdict: Annotated[str, StringConstraints(max_length=16)] = Field(
         description="Pass, Fail or Inconclusive."
     )

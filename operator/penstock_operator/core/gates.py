@@ -12,7 +12,7 @@ from penstock_spec.contract import Result
 from penstock_spec.kinds.validate import OnInconclusive, Validate
 from penstock_spec.model_version import Lifecycle
 from penstock_spec.names import Reason
-from penstock_spec.status import StepState, Verdict
+from penstock_spec.status import SATISFYING, StepState, Verdict
 
 _DECISIONS = 32  # kept in a version's status; the newest
 
@@ -52,32 +52,61 @@ def _judged_version(context: RunContext, ended: StepRecord) -> VersionView | Non
     return version if version is not None and version.digest == source.outputs.get(output) else None
 
 
+def renewed(context: RunContext, reused: StepRecord) -> tuple[Action, ...]:
+    """The write that a reused verdict asks for: it counts again, whatever was found in between."""
+    version = _judged_version(context, reused)
+    if version is None:
+        return ()
+    result = Result(verdict=reused.verdict, metrics=reused.metrics)
+    return _decision(context, reused, version, result, passed=True)
+
+
 def _decision(
     context: RunContext, ended: StepRecord, version: VersionView, result: Result, *, passed: bool
 ) -> tuple[Action, ...]:
     """The write that adds the verdict to the version, unless it is there already."""
-    run = context.observed.run.meta.name
+    meta = context.observed.run.meta
     decisions = list(version.status.get("decisions", ()))
-    if any(one.get("run") == run and one.get("step") == ended.name for one in decisions):
+    # A run's name is given again when its Pipeline is made anew; its uid never is.
+    known = any(one.get("runUid") == meta.uid and one.get("step") == ended.name for one in decisions)
+    if not known:
+        decisions.append(
+            {
+                "step": ended.name,
+                "run": meta.name,
+                "runUid": meta.uid,
+                "verdict": result.verdict,
+                "report": ended.outputs.get("report", ""),
+                "metrics": dict(list(result.metrics.items())[:_DECISIONS]),
+                "time": context.stamp,
+            }
+        )
+    lifecycle = _lifecycle(context, ended, version, passed=passed)
+    if known and lifecycle == version.lifecycle:
         return ()
-    decisions.append(
-        {
-            "step": ended.name,
-            "run": run,
-            "verdict": result.verdict,
-            "report": ended.outputs.get("report", ""),
-            "metrics": dict(list(result.metrics.items())[:_DECISIONS]),
-            "time": context.stamp,
-        }
-    )
     status = {
         **version.status,
         "observedGeneration": version.meta.generation,
         "decisions": decisions[-_DECISIONS:],
     }
-    if version.lifecycle != Lifecycle.PRODUCTION:
-        # What serves goes on serving: it is in production until another version takes its place.
-        status["lifecycle"] = str(Lifecycle.APPROVED if passed else Lifecycle.REJECTED)
+    if lifecycle == (Lifecycle.APPROVED if passed else Lifecycle.REJECTED):
+        status["lifecycle"] = lifecycle
         status["reason"] = str(Reason.GATE_PASSED if passed else Reason.GATE_FAILED)
-        status["message"] = one_line(f"step {ended.name} of run {run}: {result.message or result.verdict}")
+        status["message"] = one_line(f"step {ended.name} of run {meta.name}: {_said(result)}")
     return (patch_version(version, status),)
+
+
+def _said(result: Result) -> str:
+    return result.message or f"the verdict is {result.verdict}"
+
+
+def _lifecycle(context: RunContext, ended: StepRecord, version: VersionView, *, passed: bool) -> str:
+    """Where the version stands after this gate: approved only when every gate of the run has let it pass."""
+    if version.lifecycle == Lifecycle.PRODUCTION:
+        # What serves goes on serving: it is in production until another version takes its place.
+        return version.lifecycle
+    if not passed:
+        return str(Lifecycle.REJECTED)
+    gates = context.pipeline.gates_of(context.pipeline.inputs(ended.name)["model"])
+    others = (context.records[name] for name in gates if name != ended.name)
+    return str(Lifecycle.APPROVED) if all(one.state in SATISFYING for one in others) else version.lifecycle

@@ -5,6 +5,7 @@ guessing.
 from dataclasses import replace
 
 from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.gates import renewed
 from penstock_operator.core.observed import Earlier
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.work import Work, work_of
@@ -24,7 +25,10 @@ def reuses(context: RunContext, record: StepRecord) -> Decision | None:
         return None
     work = work_of(context, record)
     found = find_earlier(context, record, work)
-    return None if found is None else Decision(reused(context, replace(record, digest=work.digest), found))
+    if found is None:
+        return None
+    taken = reused(context, replace(record, digest=work.digest), found)
+    return Decision(taken, actions=renewed(context, taken) if record.kind == "validate" else ())
 
 
 def reused(context: RunContext, record: StepRecord, found: Earlier, because: str = "") -> StepRecord:
