@@ -101,12 +101,13 @@ class FakeCluster:
         self.change(found, "status", status=json.loads(json.dumps(status)))
 
     def apply(self, manifest: Mapping[str, Any]) -> None:
+        """Server-side apply: what the manifest does not name stays as somebody else set it."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         found = self.get(kind, name)
         if found is None:
             self.create(manifest)
-        elif found["spec"] != manifest["spec"]:
-            self.edit(kind, name, manifest["spec"])
+        elif found["spec"] != {**found["spec"], **manifest["spec"]}:
+            self.edit(kind, name, {**found["spec"], **manifest["spec"]})
 
     def edit(self, kind: str, name: str, spec: Mapping[str, Any]) -> None:
         """A person's change of a spec: the generation rises."""

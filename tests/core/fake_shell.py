@@ -293,7 +293,7 @@ def endpoint_of(item: Object) -> EndpointView:
         meta=meta_of(item),
         version=model["version"],
         digest=model["digest"],
-        replicas=item["spec"]["scale"]["replicas"],
+        replicas=item["spec"].get("scale", {}).get("replicas", 1),
         stable=status.get("stable", ""),
         stable_digest=status.get("stableDigest", ""),
         observed_generation=status.get("observedGeneration", 0),

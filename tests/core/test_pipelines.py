@@ -431,6 +431,33 @@ def test_a_deploy_that_somebody_overrides_fails_as_replaced() -> None:
     assert "now asks for tumour-0" in serve["message"]
 
 
+def test_a_scale_that_somebody_set_on_the_endpoint_outlives_the_next_model() -> None:
+    simulation = living(tumour())
+    cluster = simulation.cluster
+    served = cluster.objects[("ModelEndpoint", "tumour")]["spec"]
+    assert "scale" not in served
+    simulation.person(lambda: cluster.edit("ModelEndpoint", "tumour", {**served, "scale": {"replicas": 3}}))
+    simulation.person(lambda: cluster.create(new_run("mine", parameters={"trees": 9})))
+    simulation.run_to_rest()
+    assert states(simulation, "mine")["serve"] == "Succeeded"
+    after = cluster.objects[("ModelEndpoint", "tumour")]["spec"]
+    assert after["model"] != served["model"]
+    assert after["scale"] == {"replicas": 3}
+
+
+def test_a_pipelines_row_names_the_run_that_it_speaks_of() -> None:
+    simulation = living(tumour())
+    simulation.person(
+        lambda: [
+            simulation.cluster.create(new_run("good", parameters={"trees": 9})),
+            simulation.cluster.create(new_run("wrong", parameters={"trees": "many"})),
+        ]
+    )
+    simulation._work()
+    row = status(simulation, "Pipeline", "tumour")
+    assert (row["lastRun"], row["status"]) == ("good", "Running")
+
+
 # What is left
 
 

@@ -76,8 +76,9 @@ def serving_of(compiled: CompiledPipeline) -> list[Object]:
         if step.deploy is None:
             continue
         source, output = step.deploy.model.split(".")
-        digest, name, replicas = digest_of(source, output), step.deploy.endpoint, step.deploy.scale.replicas
-        server = Server("ml", name, "me-uid", f"{name}-1", name, digest, replicas, "100m", "512Mi")
+        digest, name, scale = digest_of(source, output), step.deploy.endpoint, step.deploy.scale
+        replicas = scale.replicas if scale is not None else None
+        server = Server("ml", name, "me-uid", f"{name}-1", name, digest, replicas or 1, "100m", "512Mi")
         made += [
             endpoint("ml", name, f"{name}-1", digest, replicas),
             deployment(server, SETTINGS.pods),

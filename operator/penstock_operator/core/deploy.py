@@ -55,12 +55,11 @@ def _ask(
         model_version=version.meta.name,
         started_at=context.stamp,
     )
-    if live is not None and _asked(live, version) and live.replicas == body.scale.replicas:
+    replicas = body.scale.replicas if body.scale is not None else None
+    if live is not None and _asked(live, version) and replicas in (None, live.replicas):
         already = f"endpoint {body.endpoint} already serves it: nothing to do" if serves(live) else ""
         return Decision(replace(begun, why=already), look_again=context.now)
-    manifest = endpoint(
-        context.namespace, body.endpoint, version.meta.name, version.digest, body.scale.replicas
-    )
+    manifest = endpoint(context.namespace, body.endpoint, version.meta.name, version.digest, replicas)
     return Decision(begun, actions=(Apply(manifest, names.MANAGER_DEPLOY),), look_again=context.now)
 
 

@@ -103,7 +103,7 @@ def _columns(
         "step": run.get("step", ""),
         "progress": run.get("progress", ""),
         "model": _model(runs) or before.get("model", ""),
-        "lastRun": runs[-1].meta.name if runs else before.get("lastRun", ""),
+        "lastRun": current.meta.name if current is not None else before.get("lastRun", ""),
     }
 
 

@@ -79,6 +79,9 @@ def refused(context: RunContext, record: StepRecord, refusal: Refusal) -> StepRe
     if refusal.reason == Reason.NAME_COLLISION:
         hint = "delete or rename that object and apply again"
         said, failure_class = sentence(refusal.message, hint), ""
+    elif refusal.reason == Reason.FIELD_OWNED:
+        hint = "somebody set this by hand; how to give it back: docs/failures.md, FieldOwned"
+        said, failure_class = sentence(refusal.message, hint), ""
     else:
         said, failure_class = sentence(refusal.message), str(FailureClass.INVALID_CONTAINER)
     return replace(

@@ -43,4 +43,8 @@ class Deploy(SpecModel):
 
     model: OutputRef = Field(description="The model to serve, as <step>.<output>: fit.model")
     endpoint: Name45 = Field(description="ModelEndpoint to create or update; its Service has the same name.")
-    scale: EndpointScale = Field(default_factory=EndpointScale, description="How many pods serve.")
+    scale: EndpointScale | None = Field(
+        default=None,
+        description="How many pods serve. Left out, the endpoint keeps what it has: one at first, or what "
+        "somebody set on the endpoint itself.",
+    )
