@@ -189,9 +189,8 @@ def connect(cluster: Cluster, namespace: str) -> None:
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {**metadata, "labels": {"penstock.dev/connection": "s3"}},
+            "metadata": {**metadata, "labels": {"penstock.dev/connection": "true"}},
             "data": {
-                "type": "S3",
                 "endpoint": secret["endpoint"],
                 "region": secret.get("region", "us-east-1"),
                 "bucket": secret["url"].removeprefix("s3://").split("/")[0],

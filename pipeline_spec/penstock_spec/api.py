@@ -65,6 +65,10 @@ def _condition(type_: str) -> str:
     return f'.status.conditions[?(@.type=="{type_}")].status'
 
 
+def _reason(type_: str) -> str:
+    return f'.status.conditions[?(@.type=="{type_}")].reason'
+
+
 _AGE = Column("Age", ".metadata.creationTimestamp", "Time since the object was created.", type="date")
 _MESSAGE = Column("Message", ".status.message", "The same in words, with the next step.", wide=True)
 
@@ -85,7 +89,7 @@ PIPELINE = ApiKind(
         Column("Endpoint", ".status.endpoint", "ModelEndpoint that the pipeline deploys to."),
         Column("Reason", ".status.reason", "One word for why."),
         _AGE,
-        Column("Run", ".status.lastRun", "The newest run.", wide=True),
+        Column("Run", ".status.lastRun", "The run that the other columns speak of.", wide=True),
         _MESSAGE,
     ),
 )
@@ -145,6 +149,7 @@ MODEL_ENDPOINT = ApiKind(
         Column("Next", ".status.next", "ModelVersion that will take over when it is ready."),
         Column("Replicas", ".status.replicas", "Ready pods, out of wanted ones."),
         Column("URL", ".status.url", "Where clients in the cluster reach it."),
+        Column("Reason", _reason("Reconciling"), "One word for how the wanted version is doing."),
         _AGE,
         Column("Digest", ".status.stableDigest", "Digest of the stable version.", wide=True),
         _MESSAGE,

@@ -249,7 +249,11 @@ class PipelineStatus(SpecModel):
         default="", description="ModelEndpoint that the deploy step of the pipeline keeps up to date."
     )
     last_started: LastStarted | None = Field(default=None, description="The last run that a change started.")
-    last_run: Name63 = Field(default="", description="The newest run, whoever started it.")
+    last_run: Name63 = Field(
+        default="",
+        description="The run that the other fields speak of, whoever started it: the one under way, else the "
+        "newest.",
+    )
 
 
 class ModelEndpointStatus(SpecModel):

@@ -99,7 +99,7 @@ class Container(SpecModel):
     arguments_from: Annotated[Mapping[Identifier, FromParameter], MapLimits(properties=32, key_length=40)] = (
         Field(
             default_factory=dict,
-            description="Arguments whose values come from parameters. Example: {trees: {parameter: n}}.",
+            description="Arguments whose values come from parameters. Example: {rounds: {parameter: trees}}.",
         )
     )
     tables: TableFormat = Field(

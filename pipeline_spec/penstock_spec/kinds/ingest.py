@@ -105,7 +105,10 @@ class Nulls(StrEnum):
 class Column(SpecModel):
     """What must hold for one column; every violation is reported with its count."""
 
-    name: ColumnName = Field(description="Header of the column exactly as in the file: mean_radius")
+    name: ColumnName = Field(
+        description="Header of the column exactly as in the file: mean_radius. Quote y, n, yes, no, on, off "
+        "and figures, which YAML takes for other things."
+    )
     type: ColumnType = Field(
         description="Type that every value must have; a value that cannot be read so is a violation."
     )

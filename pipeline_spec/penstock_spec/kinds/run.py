@@ -25,7 +25,8 @@ class Output(SpecModel):
     )
     type: OutputType = Field(
         default=OutputType.FILES,
-        description="Files: anything. Table: data.parquet or data.csv. Model: model.onnx.",
+        description="Files: anything. Table: data.parquet or data.csv. Model: model.onnx and "
+        "signature.json (docs/contract.md).",
     )
 
 
