@@ -42,7 +42,7 @@ class Observer:
             pipeline=about,
             runs=self._runs_of(namespace, about.meta.name),
             revisions=tuple(findings.revisions),
-            versions=self._versions(namespace),
+            versions=self.versions(namespace),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
         )
@@ -53,7 +53,7 @@ class Observer:
         namespace = run.meta.namespace
         runs = self._runs_of(namespace, run.pipeline)
         pipeline = self._caches[names.PIPELINE].get(namespace, run.pipeline)
-        versions = self._versions(namespace)
+        versions = self.versions(namespace)
         return ObservedRun(
             run=run,
             pipeline=None if pipeline is None else views.pipeline(pipeline, applied_spec(pipeline)),
@@ -80,7 +80,7 @@ class Observer:
             meta=about,
             spec=item.get("spec") or {},
             status=item.get("status") or {},
-            versions=self._versions(about.namespace),
+            versions=self.versions(about.namespace),
             deployments=tuple(
                 self._deployment(one, about.name)
                 for one in self._caches["Deployment"].find("owner", about.uid)
@@ -94,7 +94,8 @@ class Observer:
         found = self._caches[names.PIPELINE_RUN].find("pipeline", f"{namespace}/{pipeline}")
         return tuple(views.run(one) for one in found)
 
-    def _versions(self, namespace: str) -> tuple[VersionView, ...]:
+    def versions(self, namespace: str) -> tuple[VersionView, ...]:
+        """The namespace's registry of models."""
         return tuple(
             views.version(one) for one in self._caches[names.MODEL_VERSION].find("namespace", namespace)
         )

@@ -16,6 +16,7 @@ from penstock_operator.act import Actor
 from penstock_operator.caches import Caches
 from penstock_operator.cluster import Cluster
 from penstock_operator.core.actions import Plan
+from penstock_operator.core.lifecycles import abandoned
 from penstock_operator.core.plan_endpoint import plan_endpoint
 from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
@@ -103,9 +104,14 @@ class Reconciler:
 
     async def _pass(self, key: Key) -> str:
         findings = Findings()
-        for _ in range(ROUNDS):
+        rounds = 0
+        # Each refusal brings one round more: an object may have hundreds of steps, all of them refused.
+        while rounds < ROUNDS + len(findings.refusals):
+            rounds += 1
             item = self._caches[key.kind].get(key.namespace, key.name)
             if item is None:
+                if key.kind == names.MODEL_ENDPOINT:
+                    await self._abandon(key)
                 self._queue.forget(key)
                 self._written.pop(key, None)
                 return "Absent"
@@ -123,7 +129,13 @@ class Reconciler:
                 continue
             await self._conclude(key, plan, written, item)
             return "Done"
-        raise Conflict(f"{key} did not settle in {ROUNDS} rounds")
+        raise Conflict(f"{key} did not settle in {rounds} rounds")
+
+    async def _abandon(self, key: Key) -> None:
+        """Take an endpoint that is gone, by a live look, out of the registry."""
+        writes = abandoned(key.name, self._observer.versions(key.namespace))
+        if writes and await self._reads.fresh(*key) is None:
+            await self._actor.carry_out(writes, Findings())
 
     async def _plan(self, item: Object, findings: Findings) -> Plan:
         now = clock.now()

@@ -38,6 +38,11 @@ def unfinished(caches: Caches) -> Iterator[Key]:
         for item in caches[kind].all():
             if kind != names.PIPELINE_RUN or not views.finished(item):
                 yield _key(kind, item)
+    for item in caches[names.MODEL_VERSION].all():
+        for endpoint in (item.get("status") or {}).get("endpoints") or ():
+            # It was deleted while nobody watched; the registry still says that it serves.
+            if caches[names.MODEL_ENDPOINT].get(item["metadata"]["namespace"], endpoint) is None:
+                yield Key(names.MODEL_ENDPOINT, item["metadata"]["namespace"], endpoint)
 
 
 def _of_run(change: Change, caches: Caches) -> Iterator[Key]:

@@ -10,6 +10,7 @@ import pytest
 
 from penstock_operator.core.actions import Apply, Delete, PatchStatus, Plan
 from penstock_operator.core.conditions import find
+from penstock_operator.core.lifecycles import abandoned
 from penstock_operator.core.observed import (
     DeploymentView,
     ObservedEndpoint,
@@ -220,6 +221,14 @@ def test_a_version_that_another_endpoint_serves_stays_in_production() -> None:
     planned = plan(world("m-2", [made("m-2")], facade("m-2"), stable="m-1", versions=versions))
     moves = {one.name: one.status for one in planned.after if isinstance(one, PatchStatus)}
     assert (moves["m-1"]["lifecycle"], moves["m-1"]["endpoints"]) == ("Production", ["f"])
+
+
+def test_a_deleted_endpoint_is_taken_out_of_the_registry() -> None:
+    versions = (version("m-1", "Production", ["e", "f"]), version("m-2", "Production", ["e"]))
+    moves = {one.name: one.status for one in abandoned("e", versions) if isinstance(one, PatchStatus)}
+    assert (moves["m-1"]["lifecycle"], moves["m-1"]["endpoints"]) == ("Production", ["f"])
+    assert (moves["m-2"]["lifecycle"], moves["m-2"]["message"]) == ("Archived", "endpoint e was deleted")
+    assert abandoned("g", versions) == ()
 
 
 PROBLEMS: dict[str, tuple[ObservedEndpoint, str, str]] = {

@@ -180,3 +180,9 @@ def test_a_pipeline_made_again_wakes_its_runs_that_live_and_an_edit_does_not() -
 def test_finished_runs_are_not_looked_at_again_by_the_clock() -> None:
     assert Key("PipelineRun", "ml", "done") not in set(unfinished(world()))
     assert Key("PipelineRun", "ml", "live") in set(unfinished(world()))
+
+
+def test_an_endpoint_that_went_while_nobody_watched_is_looked_at_as_long_as_the_registry_names_it() -> None:
+    caches = world()
+    caches.learn("ModelVersion", item("ModelVersion", "m-9", status={"endpoints": ["gone"]}))
+    assert Key("ModelEndpoint", "ml", "gone") in set(unfinished(caches))

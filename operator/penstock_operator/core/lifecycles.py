@@ -13,7 +13,16 @@ _ENDPOINTS = 32  # kept in a version's status
 
 def lifecycles(endpoint: str, stable: str, versions: Sequence[VersionView]) -> tuple[Action, ...]:
     """Status writes after `stable` has taken over the endpoint; none where all versions say so already."""
-    found = (_served(endpoint, one) if one.meta.name == stable else _left(endpoint, one) for one in versions)
+    words = f"endpoint {endpoint} serves another version"
+    found = (
+        _served(endpoint, one) if one.meta.name == stable else _left(endpoint, one, words) for one in versions
+    )
+    return tuple(action for one in found for action in one)
+
+
+def abandoned(endpoint: str, versions: Sequence[VersionView]) -> tuple[Action, ...]:
+    """Status writes after the endpoint itself is gone: no version is served by it any more."""
+    found = (_left(endpoint, one, f"endpoint {endpoint} was deleted") for one in versions)
     return tuple(action for one in found for action in one)
 
 
@@ -32,7 +41,7 @@ def _served(endpoint: str, version: VersionView) -> tuple[Action, ...]:
     return (patch_version(version, status),)
 
 
-def _left(endpoint: str, version: VersionView) -> tuple[Action, ...]:
+def _left(endpoint: str, version: VersionView, words: str) -> tuple[Action, ...]:
     endpoints = [one for one in version.status.get("endpoints", ()) if one != endpoint]
     if len(endpoints) == len(version.status.get("endpoints", ())):
         return ()
@@ -42,5 +51,5 @@ def _left(endpoint: str, version: VersionView) -> tuple[Action, ...]:
         if version.lifecycle == Lifecycle.PRODUCTION:
             status["lifecycle"] = str(Lifecycle.ARCHIVED)
             status["reason"] = str(Reason.REPLACED)
-            status["message"] = f"endpoint {endpoint} serves another version"
+            status["message"] = words
     return (patch_version(version, status),)
