@@ -18,14 +18,24 @@ from penstock_operator.core.actions import (
     SetOwner,
 )
 from penstock_operator.core.observed import Refusal
-from penstock_operator.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
+from penstock_operator.errors import (
+    AlreadyExists,
+    Conflict,
+    Forbidden,
+    Invalid,
+    LacksRight,
+    NotFound,
+    QuotaExceeded,
+)
 from penstock_operator.manifests.identity import may_adopt
 from penstock_operator.model_numbers import ModelNumbers
 from penstock_operator.reads import Findings, Reads
 from penstock_operator.resources import CONTROLLER_REVISION
 from penstock_operator.statuses import status_patch
-from penstock_operator.store import Object
+from penstock_operator.store import Object, controller_of
 from penstock_spec.names import Reason
+
+_OWNED = "Apply failed with"  # so begins the API server's answer about fields that others own
 
 
 class Actor:
@@ -75,6 +85,8 @@ class Actor:
     ) -> bool:
         try:
             await do(action)
+        except LacksRight:
+            raise  # nothing is wrong with the object: it is tried again when the right is there
         except QuotaExceeded as error:
             findings.refusals[name] = Refusal(Reason.QUOTA_EXCEEDED, str(error))
         except (Forbidden, Invalid) as error:
@@ -107,6 +119,8 @@ class Actor:
         try:
             item = await self._cluster.apply(action.manifest, action.manager)
         except Conflict as error:
+            if _OWNED not in str(error):
+                raise  # the object, or a quota, changed meanwhile
             raise _Owned(str(error)) from error
         self._caches.learn(action.manifest["kind"], item)
 
@@ -129,12 +143,13 @@ class Actor:
     async def _set_owner(self, action: SetOwner) -> None:
         where = (action.kind, action.namespace, action.name)
         item = await self._reads.fresh(*where)
-        if item is None or item["metadata"]["uid"] != action.uid or item["metadata"].get("ownerReferences"):
+        if item is None or item["metadata"]["uid"] != action.uid or controller_of(item) is not None:
             return
+        owners = [*(item["metadata"].get("ownerReferences") or ()), dict(action.owner)]
         version = item["metadata"]["resourceVersion"]
         operations: list[Object] = [
             {"op": "test", "path": "/metadata/resourceVersion", "value": version},
-            {"op": "add", "path": "/metadata/ownerReferences", "value": [dict(action.owner)]},
+            {"op": "add", "path": "/metadata/ownerReferences", "value": owners},
         ]
         self._caches.learn(action.kind, await self._cluster.patch(*where, operations))
 

@@ -5,13 +5,19 @@ ClusterError
 ├── AlreadyExists     the name is taken
 ├── Conflict          the object is another than the one we read: read again and decide again
 ├── Forbidden         not allowed, by RBAC or an admission rule
-│   └── QuotaExceeded a ResourceQuota has no room now
+│   ├── QuotaExceeded a ResourceQuota has no room now
+│   └── LacksRight    the operator's own RBAC: no fault of the object
 ├── Invalid           the API server refuses this object for good
 ├── Gone              the resourceVersion is too old: list again
 └── Unavailable       nobody knows whether it was done: try again later
 """
 
 # ruff: noqa: N818 - a name says what happened
+
+import re
+
+# The authorizer's words; those of admission name the object and say who refuses it.
+_RBAC = re.compile(r'is forbidden: User "[^"]*" cannot \w+ resource ')
 
 
 class ClusterError(Exception):
@@ -42,6 +48,10 @@ class QuotaExceeded(Forbidden):
     """A ResourceQuota has no room; it may have later."""
 
 
+class LacksRight(Forbidden):
+    """The operator's identity may not do this; somebody has taken its Role, or is about to give it back."""
+
+
 class Invalid(ClusterError):
     """The object is refused as it is; trying again changes nothing."""
 
@@ -59,6 +69,8 @@ def from_answer(code: int, reason: str, message: str) -> ClusterError:
     text = message or reason or f"HTTP {code}"
     if code == 403 and "is being terminated" in text:
         return Unavailable(text, code)  # the namespace goes, and what asked for this goes with it
+    if code == 403 and _RBAC.search(text):
+        return LacksRight(text, code)
     if code == 403:
         return (QuotaExceeded if "exceeded quota" in text else Forbidden)(text, code)
     if code == 409:

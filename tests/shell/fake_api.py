@@ -123,8 +123,13 @@ class FakeApi:
             pending = self.history[sent:] if len(self.history) > sent else []
 
 
-def _status(code: int, reason: str) -> Object:
-    return {"kind": "Status", "code": code, "reason": reason, "message": reason}
+def _status(code: int, reason: str, message: str = "") -> Object:
+    return {"kind": "Status", "code": code, "reason": reason, "message": message or reason}
+
+
+def answer(code: int, reason: str, message: str) -> web.Response:
+    """The answer that refuses a request."""
+    return web.json_response(_status(code, reason, message), status=code)
 
 
 def error_event(code: int, reason: str = "") -> bytes:

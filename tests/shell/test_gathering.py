@@ -39,6 +39,7 @@ def item(
         (413, "RequestEntityTooLarge", "", errors.Invalid),
         (403, "Forbidden", "violates PodSecurity", errors.Forbidden),
         (403, "Forbidden", "exceeded quota: q", errors.QuotaExceeded),
+        (403, "Forbidden", 'jobs is forbidden: User "x" cannot create resource "jobs"', errors.LacksRight),
         (403, "Forbidden", "because it is being terminated", errors.Unavailable),
         (401, "Unauthorized", "", errors.Unavailable),
         (429, "TooManyRequests", "", errors.Unavailable),

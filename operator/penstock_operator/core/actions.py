@@ -52,7 +52,7 @@ class RegisterModel:
 
 @dataclass(frozen=True)
 class SetOwner:
-    """Add this controller reference to an object that has none (a run that a person created)."""
+    """Add this controller reference to an object that has no controller (a run that a person created)."""
 
     kind: str
     namespace: str

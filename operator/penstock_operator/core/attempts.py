@@ -72,9 +72,11 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
 
 def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
     name = job_name(context, record.name, attempt)
-    refusal = context.observed.refusals.get(name)
+    refusal = context.observed.refusals.get(name) or _no_room(context)
     if refusal is not None:
-        return _refused(context, record, refusal)
+        # A retry keeps its state, so that its count goes on where it was.
+        queued = record.state is StepState.WAITING and refusal.reason == Reason.QUOTA_EXCEEDED
+        return refused(context, replace(record, state=StepState.QUEUED) if queued else record, refusal)
     work = work_of(context, record)
     found = find_earlier(context, record, work) if record.kind == "ingest" else None
     exists = context.job(name) is not None
@@ -97,14 +99,14 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
     return Decision(begun, actions=() if exists else (Create(manifest),), look_again=soon)
 
 
-def _refused(context: RunContext, record: StepRecord, refusal: Refusal) -> Decision:
-    """The API server did not take the Job: by quota for now, else for good."""
-    if refusal.reason == Reason.QUOTA_EXCEEDED:
-        # A retry keeps its state, so that its count goes on where it was.
-        state = record.state if record.state is StepState.RETRYING else StepState.QUEUED
-        waiting = replace(record, state=state, reason=Reason.QUOTA_EXCEEDED, message=refusal.message[:500])
-        return Decision(waiting, look_again=after(context.now, context.settings.resync))
-    return Decision(refused(context, record, refusal))
+def _no_room(context: RunContext) -> Refusal | None:
+    """The quota's answer to another Job just now. To a quota all Jobs are alike: asking again is in vain."""
+    refusals = context.observed.refusals
+    if not refusals:
+        return None
+    jobs = (job_name(context, one.name, one.attempt + 1) for one in context.recorded.values())
+    said = (refusals[name] for name in jobs if name in refusals)
+    return next((one for one in said if one.reason == Reason.QUOTA_EXCEEDED), None)
 
 
 def watches(context: RunContext, record: StepRecord) -> Decision | None:

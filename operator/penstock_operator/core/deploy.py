@@ -29,7 +29,7 @@ def deploys(context: RunContext, record: StepRecord) -> Decision | None:
         return Decision(_failed(context, record, Reason.MODEL_VERSION_NOT_FOUND, what))
     refusal = context.observed.refusals.get(body.endpoint)
     if refusal is not None:
-        return Decision(refused(context, record, refusal))
+        return refused(context, record, refusal)
     live = context.observed.endpoints.get(body.endpoint)
     if record.state is StepState.WAITING:
         return _ask(context, record, body, version, live)

@@ -30,7 +30,7 @@ def registered(context: RunContext, record: StepRecord, ended: StepRecord, resul
         return Decision(replace(ended, model_version=found.meta.name), actions=candidate(found))
     refusal = context.observed.refusals.get(model)
     if refusal is not None:
-        return Decision(refused(context, record, refusal))
+        return refused(context, record, refusal)
     lineage = _lineage(context, ended)
     manifest = version(context.namespace, model, digest, result.columns, result.metrics, lineage)
     wait = after(context.now, context.settings.resync)

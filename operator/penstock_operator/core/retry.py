@@ -11,7 +11,7 @@ from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.findings import Failed
 from penstock_operator.core.observed import JobView, Refusal
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.text import sentence
+from penstock_operator.core.text import one_line, sentence
 from penstock_operator.core.times import after, read, stamp_not_before
 from penstock_operator.core.work import memory_of
 from penstock_operator.manifests.quantity import grown_memory
@@ -74,8 +74,11 @@ def _tails(context: RunContext) -> int:
     return sum(1 for one in context.records.values() if one.log)
 
 
-def refused(context: RunContext, record: StepRecord, refusal: Refusal) -> StepRecord:
-    """The step's end when the API server does not take its object for good."""
+def refused(context: RunContext, record: StepRecord, refusal: Refusal) -> Decision:
+    """What becomes of a step whose object the API server does not take: by quota for now, else for good."""
+    if refusal.reason == Reason.QUOTA_EXCEEDED:
+        waiting = replace(record, reason=refusal.reason, message=one_line(refusal.message, 500))
+        return Decision(waiting, look_again=after(context.now, context.settings.resync))
     if refusal.reason == Reason.NAME_COLLISION:
         hint = "delete or rename that object and apply again"
         said, failure_class = sentence(refusal.message, hint), ""
@@ -84,7 +87,7 @@ def refused(context: RunContext, record: StepRecord, refusal: Refusal) -> StepRe
         said, failure_class = sentence(refusal.message, hint), ""
     else:
         said, failure_class = sentence(refusal.message), str(FailureClass.INVALID_CONTAINER)
-    return replace(
+    ended = replace(
         record,
         state=StepState.FAILED,
         reason=refusal.reason,
@@ -93,3 +96,4 @@ def refused(context: RunContext, record: StepRecord, refusal: Refusal) -> StepRe
         finished_at=context.stamp,
         started_at=record.started_at or context.stamp,
     )
+    return Decision(ended)

@@ -77,7 +77,12 @@ def _frozen(observed: ObservedRun, now: datetime, settings: Settings) -> Frozen 
     if run.meta.owner_uid not in ("", pipeline.meta.uid):
         message = f"the Pipeline {run.pipeline} that this run belongs to was replaced; start another run"
         return CannotStart(Reason.PIPELINE_NOT_FOUND, message)
-    return _freeze(pipeline)
+    frozen = _freeze(pipeline)
+    refusal = observed.refusals.get(frozen.revision) if isinstance(frozen, Frozen) else None
+    if refusal is not None:
+        message = f"its steps cannot be frozen in a ControllerRevision: {refusal.message}"
+        return CannotStart(refusal.reason, message, for_good=refusal.reason != Reason.QUOTA_EXCEEDED)
+    return frozen
 
 
 def _freeze(pipeline: PipelineObject) -> Frozen | CannotStart:

@@ -1,0 +1,149 @@
+"""One reconciler at work on the small API server, which takes writes here."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from penstock_operator import clock, routes
+from penstock_operator.caches import Caches
+from penstock_operator.core.settings import Settings
+from penstock_operator.core.times import stamp
+from penstock_operator.metrics import Metrics
+from penstock_operator.reads import Reads
+from penstock_operator.reconcile import Reconciler
+from penstock_operator.resources import CHILD_KINDS, CUSTOM_KINDS, RESOURCES
+from penstock_operator.workqueue import Key, WorkQueue
+from tests.shell.fake_api import FakeApi, Object, answer, served
+
+NAMESPACE = "ml"
+_PLURALS = {one.plural for one in RESOURCES.values()}
+
+
+class WritableApi(FakeApi):
+    """Creates, JSON patches, applies and deletes; `writes` are what came, as "POST jobs"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+
+    def held(self, kind: str, name: str) -> Any:
+        """The object, or None."""
+        return self.objects.get(("/" + RESOURCES[kind].path(NAMESPACE).lstrip("/"), name))
+
+    async def add(self, item: Object) -> Object:
+        """A person's object."""
+        item = {**item, "metadata": {"namespace": NAMESPACE, **item["metadata"]}}
+        return await self._made(RESOURCES[item["kind"]].path(NAMESPACE), item)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One request."""
+        if request.method == "GET":
+            return await super().handle(request)
+        self.writes.append(f"{request.method} {request.path.partition(f'/{NAMESPACE}/')[2]}")
+        refusal = self.refuse(request)
+        if refusal is not None:
+            return refusal
+        body = await request.json()
+        if request.method == "POST":
+            return await self._post(request.path, body)
+        collection, _, name = request.path.removesuffix("/status").rpartition("/")
+        if (collection, name) not in self.objects and "apply" not in request.content_type:
+            return answer(404, "NotFound", f"{name} not found")
+        if request.method == "DELETE":
+            await self.remove(collection, name)
+            return web.json_response({})
+        if isinstance(body, dict):
+            return web.json_response(await self._merged(collection, name, body))
+        return await self._patched(collection, name, body)
+
+    async def _post(self, collection: str, body: Object) -> web.Response:
+        if collection.endswith("/selfsubjectaccessreviews"):
+            return web.json_response({"status": {"allowed": True}})
+        if (collection, body["metadata"]["name"]) in self.objects:
+            return answer(409, "AlreadyExists", "it exists")
+        return web.json_response(await self._made(collection, body), status=201)
+
+    async def _made(self, collection: str, item: Object) -> Object:
+        made = {"generation": 1, "creationTimestamp": stamp(clock.now())}
+        return await self.put(collection, {**item, "metadata": {**made, **item["metadata"]}})
+
+    def _read(self, path: str) -> web.Response:
+        collection, _, name = path.rpartition("/")
+        if name in _PLURALS or (collection, name) in self.objects:
+            return super()._read(path)
+        return answer(404, "NotFound", f"{name} not found")
+
+    async def _merged(self, collection: str, name: str, body: Object) -> Object:
+        known = self.objects.get((collection, name))
+        if known is None:
+            return await self._made(collection, body)
+        if {**known, **body, "metadata": known["metadata"]} == known:
+            return known
+        meta = {**known["metadata"], **body["metadata"], "generation": known["metadata"]["generation"] + 1}
+        return await self.put(collection, {**known, **body, "metadata": meta})
+
+    async def _patched(self, collection: str, name: str, operations: list[Object]) -> web.Response:
+        known = self.objects[(collection, name)]
+        if operations[0]["value"] != known["metadata"]["resourceVersion"]:
+            return answer(422, "Invalid", "the server rejected our request")
+        changed = _after(known, operations[1:])
+        return web.json_response(await self.put(collection, changed))
+
+
+def _after(item: Object, operations: list[Object]) -> Object:
+    changed: Object = {**item, "status": {**item.get("status", {})}, "metadata": {**item["metadata"]}}
+    for one in operations:
+        part, *keys = one["path"].strip("/").split("/")
+        if not keys:
+            changed[part] = one["value"]
+        elif keys == ["steps"] or len(keys) == 1:
+            changed[part].pop(keys[0], None)
+            if one["op"] != "remove":
+                changed[part][keys[0]] = one["value"]
+        else:
+            changed[part]["steps"] = [*changed[part]["steps"]]
+            changed[part]["steps"][int(keys[1])] = one["value"]
+    return changed
+
+
+class Desk:
+    """A reconciler with its queue and caches; what changes is looked at, as in the service."""
+
+    def __init__(self, api: WritableApi, reads: Reads, queue: WorkQueue, metrics: Metrics) -> None:
+        self.api = api
+        self.reads = reads
+        self.queue = queue
+        self.metrics = metrics
+
+    async def look(self, kind: str, name: str) -> None:
+        """What the resync does: read everything, then look at this object."""
+        for one in (*CUSTOM_KINDS, *CHILD_KINDS):
+            await self.reads.compare(one, NAMESPACE)
+        self.queue.add(Key(kind, NAMESPACE, name))
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 10.0) -> None:
+        """Fails when the condition does not hold within a generous bound."""
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def desk(folder: Path, settings: Settings | None = None) -> AsyncIterator[Desk]:
+    """A desk with two workers."""
+    api, queue, metrics = WritableApi(), WorkQueue(), Metrics()
+    caches = Caches(lambda change: [queue.add(key) for key in routes.affected(change, caches)] and None)
+    async with served(api, folder) as cluster:
+        reconciler = Reconciler(cluster, caches, queue, metrics, settings or Settings())
+        workers = [asyncio.create_task(reconciler.work()) for _ in range(2)]
+        try:
+            yield Desk(api, Reads(cluster, caches), queue, metrics)
+        finally:
+            queue.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*workers), 5)
