@@ -140,7 +140,7 @@ def deployment(item: Object, pods: Iterable[PodView]) -> DeploymentView:
     progressing = _condition(status, "Progressing")
     return DeploymentView(
         meta=meta(item),
-        version=(item["metadata"].get("labels") or {}).get(names.LABEL_MODEL_VERSION, ""),
+        version=((spec.get("selector") or {}).get("matchLabels") or {}).get(names.LABEL_MODEL_VERSION, ""),
         replicas=spec.get("replicas", 1),
         updated=status.get("updatedReplicas", 0),
         ready=status.get("readyReplicas", 0),

@@ -319,3 +319,28 @@ def test_what_serves_goes_on_serving_after_a_rejection() -> None:
 def test_an_endpoint_that_is_being_deleted_is_left_alone() -> None:
     observed = world("m-1")
     assert plan(replace(observed, meta=replace(observed.meta, deleting=True))) == Plan()
+
+
+def test_the_service_does_not_leave_what_serves_on_the_word_of_a_cache() -> None:
+    unseen = world("m-2", [made("m-2", 0)], facade("m-1"), stable="m-1")
+    ref = Ref("Deployment", server("m-1").name)
+    assert plan(unseen).confirm == (ref,)
+    gone = replace(unseen, live=LIVE | {ref})
+    assert applied(plan(gone)) == [("Service", "m-2")]
+
+
+def test_bytes_that_took_over_a_versions_name_replace_what_served_under_it() -> None:
+    other = replace(server("m-2"), digest="sha256:" + "c" * 64)
+    earlier = replace(made("m-2"), meta=meta(other.name, "d-old", 60, owner="e-uid"), spec_hash="old")
+    begun = world("m-2", [earlier], facade("m-2"), stable="m-2")
+    assert applied(plan(begun)) == [("Deployment", "m-2")]
+    assert not [one for one in plan(begun).after if isinstance(one, Delete)]
+    ready = world("m-2", [earlier, made("m-2")], facade("m-2"), stable="m-2")
+    assert not plan(ready).actions
+    assert [one.uid for one in plan(ready).after if isinstance(one, Delete)] == ["d-old"]
+
+
+def test_more_endpoints_than_a_version_can_list_are_no_reason_to_write_again_and_again() -> None:
+    served = version("m-2", "Production", [f"a{number:02}" for number in range(32)])
+    rest = world("m-2", [made("m-2")], facade("m-2"), stable="m-2", versions=(served,))
+    assert not plan(replace(rest, status=status(plan(rest)))).after

@@ -17,6 +17,7 @@ from penstock_operator.metrics import Metrics
 from penstock_operator.reads import Reads
 from penstock_operator.reconcile import Reconciler
 from penstock_operator.resources import CHILD_KINDS, CUSTOM_KINDS, RESOURCES
+from penstock_operator.store import Change
 from penstock_operator.workqueue import Key, WorkQueue
 from tests.shell.fake_api import FakeApi, Object, answer, served
 
@@ -137,7 +138,12 @@ class Desk:
 async def desk(folder: Path, settings: Settings | None = None) -> AsyncIterator[Desk]:
     """A desk with two workers."""
     api, queue, metrics = WritableApi(), WorkQueue(), Metrics()
-    caches = Caches(lambda change: [queue.add(key) for key in routes.affected(change, caches)] and None)
+
+    def changed(change: Change) -> None:
+        for key in routes.affected(change, caches):
+            queue.add(key)
+
+    caches = Caches(changed)
     async with served(api, folder) as cluster:
         reconciler = Reconciler(cluster, caches, queue, metrics, settings or Settings())
         workers = [asyncio.create_task(reconciler.work()) for _ in range(2)]

@@ -84,7 +84,10 @@ async def test_a_run_whose_steps_cannot_be_frozen_says_so(tmp_path: Path, messag
     async with desk(tmp_path) as seen:
         seen.api.refuse = refusing("POST", "/controllerrevisions", message)
         await a_run(seen)
-        held = lambda: seen.api.held("PipelineRun", "r").get("status") or {}  # noqa: E731 - asked often
+
+        def held() -> dict[str, Any]:
+            return dict(seen.api.held("PipelineRun", "r").get("status") or {})
+
         reason = "QuotaExceeded" if message == QUOTA else "RejectedByCluster"
         await seen.until(lambda: held().get("reason") == reason)
         assert held()["status"] == ("Waiting" if message == QUOTA else "Failed")

@@ -28,7 +28,8 @@ def abandoned(endpoint: str, versions: Sequence[VersionView]) -> tuple[Action, .
 
 def _served(endpoint: str, version: VersionView) -> tuple[Action, ...]:
     endpoints = list(version.status.get("endpoints", ()))
-    if endpoint in endpoints and version.lifecycle == Lifecycle.PRODUCTION:
+    listed = endpoint in endpoints or len(endpoints) >= _ENDPOINTS
+    if listed and version.lifecycle == Lifecycle.PRODUCTION:
         return ()
     status = {
         **version.status,

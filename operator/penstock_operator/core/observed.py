@@ -242,7 +242,7 @@ class DeploymentView:
     """A Deployment of an endpoint."""
 
     meta: Meta
-    version: str  # label penstock.dev/model-version
+    version: str  # whose pods it makes: penstock.dev/model-version in spec.selector, which nobody can change
     replicas: int  # spec.replicas; the other figures are the status's
     updated: int
     ready: int

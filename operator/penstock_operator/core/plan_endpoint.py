@@ -30,12 +30,9 @@ def plan_endpoint(observed: ObservedEndpoint, now: datetime, settings: Settings)
         return Plan()
     scene = scene_of(observed)
     surplus = _surplus(scene)
-    ref = Ref(SERVICE, observed.meta.name)
-    first = observed.service is None and scene.server is not None
-    if (surplus or first) and ref not in observed.live:
-        # Neither a foreign Service may be taken over, nor what the Service selects be deleted, on a cache's
-        # word.
-        return Plan(confirm=(ref,))
+    unsure = _unsure(scene, surplus=bool(surplus))
+    if unsure:
+        return Plan(confirm=unsure)
     status = status_of(scene, now)
     settled = status.get("stable") == _wanted(scene) and not status.get("next")
     moved = lifecycles(observed.meta.name, _wanted(scene), observed.versions) if settled else ()
@@ -47,6 +44,19 @@ def plan_endpoint(observed: ObservedEndpoint, now: datetime, settings: Settings)
         events=_notes(scene, str(status.get("stable", ""))),
         look_again=None if settled else after(now, settings.resync),
     )
+
+
+def _unsure(scene: Scene, *, surplus: bool) -> tuple[Ref, ...]:
+    """What has to be read live first.
+
+    Neither a foreign Service may be taken over, nor what the Service selects be deleted or left, on a cache's
+    word.
+    """
+    observed = scene.observed
+    first = observed.service is None and scene.server is not None
+    refs = [Ref(SERVICE, observed.meta.name)] if surplus or first else []
+    refs += [Ref(DEPLOYMENT, scene.unseen)] if scene.unseen else []
+    return tuple(ref for ref in refs if ref not in observed.live)
 
 
 def _wanted(scene: Scene) -> str:

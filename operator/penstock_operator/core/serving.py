@@ -11,7 +11,7 @@ from penstock_operator.core.observed import DeploymentView, ObservedEndpoint, Ve
 from penstock_operator.manifests.serving import Server
 from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.model_version import Lifecycle
-from penstock_spec.names import LABEL_MODEL_VERSION, Reason
+from penstock_spec.names import LABEL_MODEL_VERSION, Reason, server_name
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,10 @@ class Scene:
         return self.spec.scale.replicas if self.spec is not None else 1
 
     def deployment(self, version: str) -> DeploymentView | None:
-        """The Deployment of this version."""
-        return next((one for one in self.observed.deployments if one.version == version), None)
+        """The Deployment of this version; of the wanted one, rather that of the wanted bytes."""
+        found = [one for one in self.observed.deployments if one.version == version]
+        wanted = self.server.name if self.server is not None else ""
+        return min(found, key=lambda one: one.meta.name != wanted, default=None)
 
     def version(self, name: str) -> VersionView | None:
         """The ModelVersion of this name."""
@@ -71,8 +73,22 @@ class Scene:
         )
 
     def others(self, keep: Sequence[str]) -> list[DeploymentView]:
-        """The Deployments of versions other than these."""
-        return [one for one in self.observed.deployments if one.version not in keep]
+        """The Deployments of other versions than these, and of other bytes under the wanted one's name."""
+        found = [one for one in self.observed.deployments if one.version not in keep]
+        if self.server is None or not self.wanted_ready:
+            return found
+        mine = [one for one in self.observed.deployments if one.version == self.server.version]
+        return found + [one for one in mine if one.meta.name != self.server.name]
+
+    @property
+    def unseen(self) -> str:
+        """The name of the Deployment that should serve now, where it is not known; empty where it is."""
+        current = self.selected or self.last_stable
+        if self.server is None or current in ("", self.server.version) or self.deployment(current):
+            return ""
+        status, found = self.observed.status, self.version(current)
+        digest = found.digest if found is not None else str(status.get("stableDigest", ""))
+        return server_name(self.observed.meta.name, current, digest)
 
 
 def scene_of(observed: ObservedEndpoint) -> Scene:
