@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -90,26 +91,23 @@ def fault_proxy(upstream: Path, folder: Path) -> Iterator[FaultProxy]:
     """A running proxy; its `kubeconfig` is what the operator is to be started with."""
     folder.mkdir(parents=True, exist_ok=True)
     proxy = FaultProxy()
-    loop = asyncio.new_event_loop()
-    started = threading.Event()
-    over = asyncio.Event()
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
+        over = asyncio.Event()
         async with _running(proxy, Credentials.load(upstream), folder):
-            started.set()
+            started.set_result((asyncio.get_running_loop(), over))
             await over.wait()
 
-    thread = threading.Thread(
-        target=lambda: loop.run_until_complete(serve()), name="fault proxy", daemon=True
-    )
+    # asyncio.run ends the requests that are still open, which closing the loop would leave behind.
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="fault proxy", daemon=True)
     thread.start()
-    assert started.wait(20), "the proxy did not start"
+    loop, over = started.result(20)
     try:
         yield proxy
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join(20)
-        loop.close()
 
 
 @asynccontextmanager
