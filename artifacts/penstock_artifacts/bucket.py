@@ -55,6 +55,11 @@ class Place:
         bucket = self.url.removeprefix("s3://").partition("/")[0]
         return f"bucket {bucket} at {self.endpoint or 'the default S3 endpoint'}"
 
+    def whole(self, key: str) -> str:
+        """The key with the folder that the place is: what a person finds in the bucket."""
+        folder = self.url.removeprefix("s3://").partition("/")[2].strip("/")
+        return f"{folder}/{key}" if folder and self.url.startswith("s3://") else key
+
 
 class Bucket:
     """An open place. Every call turns the client's errors into a StoreError with words."""

@@ -27,8 +27,9 @@ class Conformed:
 
 
 def conform(raw: pl.DataFrame, schema: TableSchema) -> Conformed:
-    """The frame (texts, or typed) as a table in the file's order of columns, and all violations "
-    "with counts."""
+    """The frame (texts, or typed) as a table in the file's order of columns, and all violations
+    with counts.
+    """
     declared = {column.name: column for column in schema.columns}
     problems = _missing(raw, declared) + _others(raw, schema, declared)
     targets = [column.name for column in schema.columns if column.role is Role.TARGET]
@@ -54,11 +55,16 @@ def _column(rule: Column) -> TableColumn:
 
 def _missing(raw: pl.DataFrame, declared: dict[str, Column]) -> list[Problem]:
     spare = [name for name in raw.columns if name not in declared]
-    return [
+    missing = [
         columns_problem(f"column {shown(name)} is missing{did_you_mean(name, spare)}")
         for name in declared
         if name not in raw.columns
     ]
+    other = next((one for one in ";|," if len(raw.columns) == 1 and one in raw.columns[0]), "")
+    if missing and other:
+        words = f"the file has only one column and {other!r} in its name: is that csv.delimiter?"
+        missing.insert(0, columns_problem(words))
+    return missing
 
 
 def _others(raw: pl.DataFrame, schema: TableSchema, declared: dict[str, Column]) -> list[Problem]:
@@ -92,18 +98,17 @@ def _inferred(series: pl.Series) -> tuple[pl.Series, TableColumn]:
 
 
 def _violations(raw: pl.Series, series: pl.Series, rule: Column) -> list[Problem]:
-    found = [(series.null_count() - raw.null_count(), _READABLE[rule.type])]
+    found = [(series.is_null() & raw.is_not_null(), _READABLE[rule.type])]
     if rule.nulls is Nulls.REFUSE:
-        found.append((raw.null_count(), "missing"))
+        found.append((raw.is_null(), "missing"))
     if rule.type in NUMERIC:
         if rule.minimum is not None:
-            found.append((int((series < rule.minimum).sum()), f"below the minimum {rule.minimum:g}"))
+            found.append((series < rule.minimum, f"below the minimum {rule.minimum:g}"))
         if rule.maximum is not None:
-            found.append((int((series > rule.maximum).sum()), f"above the maximum {rule.maximum:g}"))
+            found.append((series > rule.maximum, f"above the maximum {rule.maximum:g}"))
     if rule.values and rule.type is ColumnType.STRING:
-        strange = series.drop_nulls().is_in(list(rule.values)).not_()
-        found.append((int(strange.sum()), "not one of the allowed texts"))
+        found.append((series.is_in(list(rule.values)).not_(), "not one of the allowed texts"))
     if rule.unique:
-        present = series.drop_nulls()
-        found.append((len(present) - present.n_unique(), "the same as an earlier one"))
-    return [value_problem(rule.name, count, words) for count, words in found if count]
+        found.append((series.is_not_null() & series.is_first_distinct().not_(), "the same as an earlier one"))
+    rows = ((wrong.fill_null(value=False).arg_true() + 1, words) for wrong, words in found)
+    return [value_problem(rule.name, len(wrong), int(wrong[0]), words) for wrong, words in rows if len(wrong)]

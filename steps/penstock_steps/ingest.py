@@ -24,8 +24,9 @@ _OUTPUT = "table"
 
 
 def run(task: Task, workspace: Workspace, store: Store) -> Result:
-    """Read the source and write the output `table`; or find that the source is what an earlier run "
-    "has read."""
+    """Read the source and write the output `table`; or find that the source is what an earlier run
+    has read.
+    """
     where = task.arguments["source"]
     if task.known is not None and source.revision(where, workspace) == task.known.source_revision:
         if all(store.holds(digest) for digest in task.known.outputs.values()):
@@ -49,8 +50,9 @@ def run(task: Task, workspace: Workspace, store: Store) -> Result:
 
 
 def accept(raw: pl.DataFrame, ingest: Ingest, folder: Path) -> Result:
-    """Hold `raw` to schema and checks and write the table to `folder`. UserError with all problems "
-    "at once."""
+    """Hold `raw` to schema and checks and write the table to `folder`. UserError with all problems
+    at once.
+    """
     conformed = conform(raw, ingest.schema_)
     table = conformed.table
     problems = [*conformed.problems, *_check_all(raw.select(table.frame.columns), ingest.checks)]

@@ -29,10 +29,13 @@ def table_problem(words: str) -> Problem:
     return Problem(1, words)
 
 
-def value_problem(name: str, count: int, words: str) -> Problem:
-    """`count` cells of column `name` are what `words` say: `missing`, `below the minimum 2`."""
+def value_problem(name: str, count: int, first: int, words: str) -> Problem:
+    """`count` cells of column `name` are what `words` say (`missing`, `below the minimum 2`), the first in
+    row `first`, counted from 1 below the names.
+    """
     cells = "1 value is" if count == 1 else f"{count:,} values are"
-    return Problem(2, f"column {shown(name)}: {cells} {words}")
+    where = f"row {first:,}" if count == 1 else f"the first in row {first:,}"
+    return Problem(2, f"column {shown(name)}: {cells} {words} ({where})")
 
 
 def shown(name: str) -> str:
@@ -42,7 +45,8 @@ def shown(name: str) -> str:
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """` (did you mean 'x'?)` for the nearest of `known`, else empty."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    near = [one for one in known if one.strip().lower() == name.lower()]
+    near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.7)
     return f" (did you mean {shown(near[0])}?)" if near else ""
 
 

@@ -11,6 +11,14 @@ from penstock_steps.problems import shown
 
 _HEADER_BYTES = 1 << 20
 _NAME_LENGTH = 128
+# What people upload in place of a table, by its first bytes.
+_OTHERS = {
+    b"\x1f\x8b": "compressed with gzip",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook",
+    b"PAR1": "a Parquet file",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
+}
 
 
 def read_csv(path: Path, details: Csv) -> pl.DataFrame:
@@ -30,11 +38,7 @@ def read_csv(path: Path, details: Csv) -> pl.DataFrame:
         ).slice(1)
     except pl.exceptions.ComputeError:
         # The library's words quote the line that it could not read.
-        raise user_error(
-            f"the file is not a CSV table: some line has more fields than the {len(names)} of the "
-            "first line, or a "
-            "quote is not closed, or it is not UTF-8; check source and csv.delimiter"
-        ) from None
+        raise user_error(f"the file is not a CSV table: {_fault(path, details, len(names))}") from None
     missing = list(details.null_values)
     return frame.with_columns(pl.when(pl.all().is_in(missing)).then(None).otherwise(pl.all()).name.keep())
 
@@ -61,7 +65,8 @@ def check_names(names: list[str]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise user_error(
-            f"the file has {len(repeated)} column names twice, the first is {shown(repeated[0])}"
+            f"the file has more than one column named {', '.join(map(shown, repeated[:3]))}"
+            + (", ..." if len(repeated) > 3 else "")
         )
 
 
@@ -71,11 +76,36 @@ def _header(path: Path, details: Csv) -> list[str]:
             head = file.read(_HEADER_BYTES)
         names = next(csv.reader(head.splitlines(keepends=True), delimiter=details.delimiter), [])
     except UnicodeDecodeError:
-        raise user_error("the file is not UTF-8 text: convert it, e.g. iconv -f latin1 -t utf-8") from None
+        raise user_error(_not_text(path)) from None
     if not names:
         raise user_error("the file is empty: it needs at least a line with the names of the columns")
     check_names(names)
     return names
+
+
+def _not_text(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(4)
+    for magic, what in _OTHERS.items():
+        if head.startswith(magic):
+            return f"the file is {what}, not a CSV table: bring it as plain CSV"
+    return "the file is not UTF-8 text: convert it, e.g. iconv -f latin1 -t utf-8"
+
+
+def _fault(path: Path, details: Csv, fields: int) -> str:
+    """What is wrong with the lines below the names: the first that is too long, else what else it can be."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        reader = csv.reader(file, delimiter=details.delimiter)
+        try:
+            line = next((reader.line_num for row in reader if len(row) > fields), None)
+        except csv.Error:
+            line = None
+    if line is None:
+        return "a quote is not closed, or it is not UTF-8; check source and csv.delimiter"
+    return (
+        f"line {line:,} has more fields than the {fields} of the first line; check csv.delimiter, and quote "
+        "texts that hold it"
+    )
 
 
 def _widen(series: pl.Series) -> pl.Series:

@@ -97,8 +97,8 @@ def _bucket(source: Mapping[str, Any], workspace: Workspace) -> Bucket:
 
 
 def _no_object(source: Mapping[str, Any], bucket: Bucket) -> StepError:
+    connection = source["object"]["connection"]
     return user_error(
-        f"no object {source['object']['key']} in {bucket.place.name} (connection "
-        f"{source['object']['connection']}): "
-        "upload it, or mend source.object.key"
+        f"no object {bucket.place.whole(source['object']['key'])} in {bucket.place.name} (connection "
+        f"{connection}): upload it, or mend source.object.key or the connection's prefix"
     )

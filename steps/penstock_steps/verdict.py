@@ -63,8 +63,9 @@ def compare(
 def undefined(
     thresholds: Sequence[Threshold], figures: Mapping[str, float], possible: Collection[Metric]
 ) -> list[str]:
-    """Doubts about metrics that these rows do not define. UserError for one that this model can "
-    "never have."""
+    """Doubts about metrics that these rows do not define. UserError for one that this model can
+    never have.
+    """
     found = []
     for one in thresholds:
         if one.metric not in possible:

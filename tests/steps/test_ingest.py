@@ -1,5 +1,6 @@
 """Ingest: every problem at once with counts, no values in messages, the same bytes for the same input."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -71,14 +72,24 @@ def test_all_problems_are_reported_at_once_with_counts_and_the_worst_first(tmp_p
         "5 rows, needs at least 10",
         "column 'a': 1 of 5 values are missing (20.0%), needs at most 10.0%",
         "1 of 5 rows repeat an earlier row (20.0%), needs at most 0.0%",
-        "column 'a': 1 value is not an Integer",
+        "column 'a': 1 value is not an Integer of 64 bits (row 3)",
         "column 'a': 1 value is missing",
         "column 'a': 1 value is below the minimum 2",
         "column 'b': 2 values are not one of the allowed texts",
-        "column 'b': 2 values are the same as an earlier one",
-        "column 'c': 4 values are not a finite Number",
+        "column 'b': 2 values are the same as an earlier one (the first in row 4)",
+        "column 'c': 4 values are not a finite Number (the first in row 1)",
     ):
         assert words in message
+
+
+def test_another_delimiter_is_guessed_where_a_file_has_one_column(tmp_path: Path) -> None:
+    message = refused(ingesting(tmp_path, "a;b\n1;2\n", **columns({"name": "a", "type": "Number"})))
+    assert "the file has only one column and ';' in its name: is that csv.delimiter?" in message
+
+
+def test_a_name_in_other_letters_is_the_nearest(tmp_path: Path) -> None:
+    message = refused(ingesting(tmp_path, "A,c\n1,2\n", **columns({"name": "a", "type": "Number"})))
+    assert "column 'a' is missing (did you mean 'A'?)" in message
 
 
 def test_a_missing_column_names_the_nearest_of_the_file(tmp_path: Path) -> None:
@@ -117,9 +128,12 @@ def test_no_value_of_a_row_reaches_message_or_log(tmp_path: Path, capfd: pytest.
     ("text", "words"),
     [
         (b"", "the file is empty"),
-        ("a,a\n1,2\n", "column names twice, the first is 'a'"),
+        ("a,a\n1,2\n", "more than one column named 'a'"),
         ("a,\n1,2\n", "column 2 has no usable name"),
-        ("a,b\n1,2,3\n", "some line has more fields than the 2 of the first line"),
+        ("a,b\n1,2\n1,2,3\n", "line 3 has more fields than the 2 of the first line"),
+        ('a,b\n"1,2\n', "a quote is not closed"),
+        (gzip.compress(b"a,b\n1,2\n"), "compressed with gzip"),
+        ("a,b\n1,2\n".encode("utf-16"), "text in UTF-16"),
         ("é,b\n1,2\n".encode("latin1"), "not UTF-8"),
     ],
 )

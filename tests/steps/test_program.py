@@ -1,5 +1,6 @@
-"""The program itself: what it imports, how it ends, what it says, and how it holds users' programs "
-"to their step."""
+"""The program itself: what it imports, how it ends, what it says, and how it holds users' programs
+to their step.
+"""
 
 import json
 import os

@@ -1,5 +1,6 @@
-"""Train and validate on made-up tables: preprocessing, refusals in words, repeatable bytes, honest "
-"verdicts."""
+"""Train and validate on made-up tables: preprocessing, refusals in words, repeatable bytes, honest
+verdicts.
+"""
 
 import json
 import os
