@@ -17,11 +17,14 @@ from penstock_operator.resources import (
     CONTROLLER_REVISION,
     CUSTOM_KINDS,
     EVENT,
+    JOB,
     MANAGED_SELECTOR,
+    POD,
 )
 from penstock_operator.store import Object, controller_of
 
 REVISIONS_KEPT = 512
+JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"  # the Job controller's own, on every pod that it makes
 
 
 @dataclass
@@ -45,10 +48,11 @@ class Reads:
 
     async def fresh(self, kind: str, namespace: str, name: str) -> Object | None:
         """The object as it is now, or None. The caches know either afterwards."""
+        # What a stream tells of while the answer is on its way may have been made after it.
+        known = self._caches[kind].get(namespace, name)
         try:
             item = await self._cluster.get(kind, namespace, name)
         except NotFound:
-            known = self._caches[kind].get(namespace, name)
             if known is not None:
                 self._caches.forget(kind, known)
             return None
@@ -62,9 +66,18 @@ class Reads:
                 findings.revisions = await self._owned_revisions(namespace, uid)
             elif ref.name:
                 await self.fresh(ref.kind, namespace, ref.name)
+            elif ref.kind == POD:
+                await self._pods_of_jobs(namespace)
             else:
                 await self.compare(ref.kind, namespace)
             findings.live.add(ref)
+
+    async def _pods_of_jobs(self, namespace: str) -> None:
+        """Every pod of our Jobs, whatever has become of the label by which pods are watched."""
+        items, _ = await self._cluster.list(POD, namespace, JOB_UID_LABEL)
+        for item in items:
+            if self._caches[JOB].find("uid", (controller_of(item) or {}).get("uid", "")):
+                self._caches.learn(POD, item, live=True)
 
     async def compare(self, kind: str, namespace: str | None) -> int:
         """List a kind and put the cache right; gives how many differences there were."""

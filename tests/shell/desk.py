@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class WritableApi(FakeApi):
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[str] = []
+        self.created: Callable[[Object], Awaitable[None]] | None = None  # is told of each new Job
 
     def held(self, kind: str, name: str) -> Any:
         """The object, or None."""
@@ -43,6 +44,8 @@ class WritableApi(FakeApi):
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One request."""
+        if request.method == "GET" and "labelSelector" in request.query:
+            return self._selected(request.path, request.query["labelSelector"])
         if request.method == "GET":
             return await super().handle(request)
         self.writes.append(f"{request.method} {request.path.partition(f'/{NAMESPACE}/')[2]}")
@@ -62,18 +65,34 @@ class WritableApi(FakeApi):
             return web.json_response(await self._merged(collection, name, body))
         return await self._patched(collection, name, body)
 
+    def _selected(self, path: str, selector: str) -> web.Response:
+        """A list of those that have a label, or have it with this value."""
+        key, _, value = selector.partition("=")
+        labels = {
+            name: one["metadata"].get("labels", {})
+            for (where, name), one in self.objects.items()
+            if where == path
+        }
+        names = [name for name, has in labels.items() if key in has and value in ("", has[key])]
+        about = {"resourceVersion": str(self.version)}
+        return web.json_response({"metadata": about, "items": [self.objects[path, name] for name in names]})
+
     async def _post(self, collection: str, body: Object) -> web.Response:
         if collection.endswith("/selfsubjectaccessreviews"):
             return web.json_response({"status": {"allowed": True}})
         if (collection, body["metadata"]["name"]) in self.objects:
             return answer(409, "AlreadyExists", "it exists")
-        return web.json_response(await self._made(collection, body), status=201)
+        made = await self._made(collection, body)
+        if self.created is not None and body["kind"] == "Job":
+            await self.created(made)
+        return web.json_response(made, status=201)
 
     async def _made(self, collection: str, item: Object) -> Object:
         made = {"generation": 1, "creationTimestamp": stamp(clock.now())}
         return await self.put(collection, {**item, "metadata": {**made, **item["metadata"]}})
 
     def _read(self, path: str) -> web.Response:
+        """An object, or a list."""
         collection, _, name = path.rpartition("/")
         if name in _PLURALS or (collection, name) in self.objects:
             return super()._read(path)

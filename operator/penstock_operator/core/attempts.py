@@ -118,8 +118,9 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
             return Decision(record, confirm=(ref,))
         lost = Failed(FailureClass.DISRUPTION, "its Job is gone before it ended; somebody deleted it")
         return failed(context, record, lost, None)
-    if is_over(job) and not own_pods(job) and not context.is_live(PODS):
-        # Jobs and pods come on streams of their own: the pod's end may be on its way yet.
+    late = context.now >= after(job.meta.created, context.settings.inquiry_after)
+    if (late or is_over(job)) and not own_pods(job) and not context.is_live(PODS):
+        # Jobs and pods come on streams of their own, and a pod that has lost our label on none.
         return Decision(record, confirm=(PODS,))
     trouble = context.observed.troubles.get(record.job)
     finding = classify(job, expectation(context, record), trouble, context.now, context.settings)
