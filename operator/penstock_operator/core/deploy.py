@@ -14,6 +14,7 @@ from penstock_operator.core.times import after
 from penstock_operator.manifests.endpoints import endpoint
 from penstock_spec import names
 from penstock_spec.kinds.deploy import Deploy
+from penstock_spec.model_version import Lifecycle
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import StepState
 
@@ -84,7 +85,9 @@ def _wait(
             finished_at=context.stamp,
         )
         return Decision(ended)
-    if live.stalled_reason and live.observed_generation == live.meta.generation:
+    # A version that was refused when its endpoint was last looked at may have been approved since.
+    outdated = live.stalled_reason == Reason.MODEL_NOT_APPROVED and version.lifecycle != Lifecycle.REJECTED
+    if live.stalled_reason and live.observed_generation == live.meta.generation and not outdated:
         command = f"kubectl describe me -n {context.namespace} {body.endpoint}"
         what = sentence(f"endpoint {body.endpoint}: {live.stalled_message}", command)
         return Decision(_failed(context, record, live.stalled_reason, what))

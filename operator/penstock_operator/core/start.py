@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock_operator.core.actions import Action, Create, Plan, SetOwner
 from penstock_operator.core.frozen import define
-from penstock_operator.core.observed import ObservedRun, PipelineObject
+from penstock_operator.core.observed import ObservedRun, PipelineObject, Ref
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import Summary, build, failed_before_steps, waiting
 from penstock_operator.core.settings import Settings
@@ -46,6 +46,10 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     run = observed.run
     if run.status.get("snapshot"):
         return None
+    ref = Ref(names.PIPELINE, run.pipeline)
+    if not run.revision and ref not in observed.live:
+        # Who changes a Pipeline and then makes a run means the change, which a cache may not show yet.
+        return Plan(confirm=(ref,))
     found = _frozen(observed, now, settings)
     if isinstance(found, CannotStart):
         return _not_started(observed, found, now, settings)
