@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock_artifacts.errors import ArtifactMissing, StoreUnavailable
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import LocalStore, S3Store
 
 T = TypeVar("T")
@@ -27,7 +28,9 @@ _RETRIES = 3
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _KIND = re.compile(r"kind: (Connect|Timeout|Request|Interrupted|Decode)")
-_CREDENTIAL_CODES = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+_CREDENTIAL_CODES = frozenset(
+    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound"}
+)
 _SCHEME = re.compile(r"^https?://")
 
 
@@ -92,6 +95,22 @@ class Bucket:
             raise ArtifactMissing(f"{what} is not in {self.place.name}") from None
         except (BaseError, ConnectionError, TimeoutError, ValueError) as error:
             raise self._explain(error) from None
+
+    def head(self, what: str, key: str) -> "ObjectMeta":
+        """What the place says of an object: size in bytes, ETag, version. Errors as in `call`.
+
+        Only the answer to a GET has a body, and where a server answers 404 to credentials that it does not
+        know, only the body tells them from an object that is missing. So a 404 is asked for once more.
+        """
+        import obstore  # noqa: PLC0415 - loaded at first use
+
+        def ask() -> "ObjectMeta":
+            try:
+                return obstore.head(self.objects, key)
+            except FileNotFoundError:
+                return obstore.get(self.objects, key).meta
+
+        return self.call(what, ask)
 
     def _explain(self, error: Exception) -> StoreUnavailable:
         """The client's error in words. Its own text may hold key ids or signed headers, so only codes are

@@ -84,12 +84,8 @@ class Store:
 
     def _size(self, hexadecimal: str) -> int:
         """Size of the blob in bytes, -1 where there is none."""
-        import obstore  # noqa: PLC0415 - loaded at first use
-
         try:
-            found = self._bucket.call(
-                _short(hexadecimal), lambda: obstore.head(self._bucket.objects, self._key(hexadecimal))
-            )
+            found = self._bucket.head(_short(hexadecimal), self._key(hexadecimal))
         except ArtifactMissing:
             return -1
         return int(found["size"])

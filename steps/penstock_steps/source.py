@@ -31,11 +31,9 @@ def revision(source: Mapping[str, Any], workspace: Workspace) -> str:
     """
     if "configMap" in source:
         return _sha256(_mounted(source, workspace))
-    import obstore  # noqa: PLC0415 - loaded at first use
-
     key, bucket = source["object"]["key"], _bucket(source, workspace)
     try:
-        return _revision(bucket.call(key, lambda: obstore.head(bucket.objects, key)))
+        return _revision(bucket.head(key, key))
     except ArtifactMissing:
         raise _no_object(source, bucket) from None
 

@@ -111,6 +111,7 @@ def test_a_blob_cut_short_by_a_crash_is_mended_by_the_next_put(files: Path, tmp_
         ),
         ("e403-InvalidAccessKeyId", ["refused the credentials (403 InvalidAccessKeyId)", "accessKeyId"]),
         ("e404-InvalidAccessKeyId", ["refused the credentials (404 InvalidAccessKeyId)"]),
+        ("e404-XAdminUserNotFound", ["refused the credentials (404 XAdminUserNotFound)"]),
         ("e404-NoSuchBucket", ["the bucket does not exist"]),
         ("e400-AuthorizationHeaderMalformed", ["answered 400"]),
     ],
@@ -125,6 +126,12 @@ def test_a_store_that_refuses_says_why_and_where_to_mend_it(
     assert "Secret penstock-store" in text
     assert all(word in text for word in words), text
     assert "CANARY" not in text
+
+
+@pytest.mark.parametrize("bucket", ["e404-InvalidAccessKeyId", "e404-XAdminUserNotFound"])
+def test_unknown_credentials_are_not_taken_for_a_missing_object(bucket: str) -> None:
+    with s3() as (endpoint, _), pytest.raises(StoreUnavailable, match="refused the credentials"):
+        on_server(endpoint, bucket).holds("sha256:" + "0" * 64)
 
 
 def test_an_unreachable_store_is_reported(files: Path) -> None:
