@@ -131,6 +131,15 @@ def test_a_program_without_a_fixed_tag_is_never_reused() -> None:
     assert "no fixed tag" in simulation.steps("tumour-g2")["a"]["why"]
 
 
+def test_a_deleted_model_version_is_trained_anew_and_named() -> None:
+    simulation = living(tumour())
+    simulation.person(lambda: simulation.cluster.delete("ModelVersion", "tumour-1"))
+    simulation.person(lambda: simulation.cluster.create(new_run("mine")))
+    simulation.run_to_rest()
+    fit = simulation.steps("mine")["fit"]
+    assert (fit["state"], fit["why"]) == ("Succeeded", "ModelVersion tumour-1 of run tumour-g1 was deleted")
+
+
 def test_a_change_waits_for_the_run_and_the_newest_wins() -> None:
     simulation = Simulation(FakeCluster(), TUMOUR_NEEDS)
     cluster = simulation.cluster

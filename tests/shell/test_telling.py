@@ -36,6 +36,12 @@ def test_one_record_is_one_line_whatever_it_contains(hostile: str) -> None:
     assert json.loads(line)["extra_field"] == hostile
 
 
+def test_no_series_has_a_twin_that_tells_when_it_began() -> None:
+    metrics = Metrics()
+    metrics.reconciled("Pipeline", "Done", 0.1)
+    assert b"_created" not in metrics.text()
+
+
 def test_a_huge_value_is_shortened() -> None:
     record = logging.makeLogRecord({"msg": "refused", "why": "x" * 100_000})
     assert len(JsonLines().format(record)) < 5_000

@@ -84,6 +84,9 @@ def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | No
         return changed
     if not reusable_image(work.resolved.image):
         return "its image has no fixed tag or digest, so it may have changed"
+    registered = next((one.get("modelVersion") for one in previous.steps if one["name"] == record.name), None)
+    if record.kind == "train" and registered and context.version(registered) is None:
+        return f"ModelVersion {registered} of run {previous.run} was deleted"
     return f"run {previous.run} left no result to reuse"
 
 
