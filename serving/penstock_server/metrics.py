@@ -16,7 +16,7 @@ from penstock_server.settings import Settings
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 # Else each series has a twin that tells when it began, which nobody asked for.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library does not annotate it
 # A small model answers in well under a millisecond; what people promise their users is tens of them.
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
