@@ -83,3 +83,19 @@ def test_a_run_that_has_the_name_of_an_earlier_one_has_verdicts_of_its_own() -> 
     lifecycle, decisions = record(again)
     assert lifecycle == "Rejected"
     assert [one[2] for one in decisions] == ["Pass", "Fail"]
+
+
+def test_a_schema_that_drops_the_uid_of_a_decisions_run_stops_nobody() -> None:
+    class Older(FakeCluster):
+        def put_status(self, kind: str, name: str, version: str, status: Any) -> None:
+            kept = {**status}
+            if kind == "ModelVersion" and "decisions" in kept:
+                kept["decisions"] = [
+                    {key: value for key, value in one.items() if key != "runUid"} for one in kept["decisions"]
+                ]
+            super().put_status(kind, name, version, kept)
+
+    simulation = Simulation(Older(), TUMOUR_NEEDS)
+    simulation.person(lambda: simulation.cluster.create(pipeline("tumour", without_deploy("gate"))))
+    simulation.run_to_rest()
+    assert record(simulation) == ("Approved", [("tumour-g1", "gate", "Pass")])

@@ -67,8 +67,13 @@ def _decision(
     """The write that adds the verdict to the version, unless it is there already."""
     meta = context.observed.run.meta
     decisions = list(version.status.get("decisions", ()))
-    # A run's name is given again when its Pipeline is made anew; its uid never is.
-    known = any(one.get("runUid") == meta.uid and one.get("step") == ended.name for one in decisions)
+    # A run's name is given again when its Pipeline is made anew; its uid never is. CRDs of an earlier release
+    # drop the uid: there the name has to do, or the decision would be written again and again.
+    known = any(
+        one.get("runUid", meta.uid) == meta.uid
+        and (one.get("run"), one.get("step")) == (meta.name, ended.name)
+        for one in decisions
+    )
     if not known:
         decisions.append(
             {
