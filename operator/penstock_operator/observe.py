@@ -57,7 +57,7 @@ class Observer:
         return ObservedRun(
             run=run,
             pipeline=None if pipeline is None else views.pipeline(pipeline, applied_spec(pipeline)),
-            revision=await self._revision_of(run),
+            revision=None if run.finished else await self._revision_of(run),
             jobs=self._jobs(run.meta.uid),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),

@@ -33,10 +33,11 @@ from penstock_spec import names
 log = logging.getLogger(__name__)
 
 ROUNDS = 16  # plans of one pass; a pass that needs more goes on later
-# Seconds between two status writes of one object, the last one excepted. A Pipeline repeats its run.
+# Seconds between two status writes of one object. The end of a step is written at once, for others wait for
+# it; so is the end of a run. A Pipeline repeats its run.
 WRITE_INTERVALS: Mapping[str, float] = {
     names.PIPELINE: 1.0,
-    names.PIPELINE_RUN: 0.2,
+    names.PIPELINE_RUN: 0.5,
     names.MODEL_ENDPOINT: 0.2,
 }
 SHORTEST_LOOK = 0.05
@@ -168,7 +169,7 @@ class Reconciler:
         if not operations:
             return item
         pause = self._written.get(key, 0.0) + WRITE_INTERVALS[key.kind] - perf_counter()
-        if pause > 0 and not views.finished({"status": wanted}):
+        if pause > 0 and not plan.steps_ended and not views.finished({"status": wanted}):
             self._queue.add_after(key, pause)
             return _Outcome.LATER
         version = item["metadata"]["resourceVersion"]

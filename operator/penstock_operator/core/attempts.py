@@ -15,6 +15,7 @@ from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import failed, refused
 from penstock_operator.core.reuse import find_earlier, known, why
 from penstock_operator.core.times import after, read
+from penstock_operator.core.waiting import NO_POD
 from penstock_operator.core.work import expectation, job_manifest, job_name, work_of
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import TRANSITIONS, StepState
@@ -85,7 +86,7 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
         record,
         state=StepState.STARTING,
         reason=Reason.CREATED,
-        message="",
+        message=NO_POD,  # as it will be found to be: one write less
         attempt=attempt,
         job=name,
         retry_at="",

@@ -52,8 +52,8 @@ def _unchanged(context: RunContext, record: StepRecord, done: Done) -> Decision:
     if found is not None and dict(said or found.outputs) == dict(found.outputs):
         return Decision(reused(context, record, found, because))
     if said:
-        # The run that it was compared with has been deleted since, and those before it may have read something
-        # else; what it had made is in the result.
+        # The run that it was compared with has been deleted since, and those before it may have read other
+        # data; what it had made is in the result.
         ended = replace(succeeded(context, record, done), state=StepState.REUSED, reason=Reason.UNCHANGED)
         return Decision(replace(ended, why=f"output reused from an earlier run{because}"))
     what = "its source is unchanged, but the run that had read it is gone; start a run to read it again"

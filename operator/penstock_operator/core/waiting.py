@@ -39,6 +39,7 @@ _PASSING = (
     "temporary failure",
     "pull qps exceeded",
 )
+NO_POD = "its Job has no pod yet"
 _RUNNING = {
     "ingest": Reason.INGESTING,
     "split": Reason.SPLITTING,
@@ -105,7 +106,7 @@ def _no_pod(wait: _Wait) -> Underway | Failed:
         )
         return Failed(FailureClass.UNSCHEDULABLE, told, reason=Reason.DEADLINE_EXCEEDED)
     grace = settings.container_grace if lasting else settings.start_deadline
-    return wait.still(StepState.STARTING, Reason.CREATED, words or "its Job has no pod yet", grace)
+    return wait.still(StepState.STARTING, Reason.CREATED, words or NO_POD, grace)
 
 
 def live_pod(
@@ -128,7 +129,9 @@ def live_pod(
     if not pod.containers:
         return wait.still(StepState.STARTING, Reason.SCHEDULING, "its pod waits for a node")
     if current is None or any(one.exit_code for one in pod.containers):
-        return Underway(_state_of(pod), _RUNNING.get(expected.kind, Reason.RUNNING), "its pod is ending")
+        # Its end is a moment away; until then it is shown as it was, which takes no write.
+        last = next((one for one in pod.containers if one.exit_code), pod.containers[-1])
+        return _running(last, expected)
     if current.running:
         return _running(current, expected)
     if current.waiting_reason in _IMAGE:
