@@ -41,6 +41,7 @@ class SpecReason(StrEnum):
     UNKNOWN_PARAMETER = "UnknownParameter"
     UNKNOWN_SECRET = "UnknownSecret"  # noqa: S105 - a reason
     UNKNOWN_COLUMN = "UnknownColumn"
+    UNKNOWN_ESTIMATOR = "UnknownEstimator"
     TYPE_MISMATCH = "TypeMismatch"
     SELF_REFERENCE = "SelfReference"
     CYCLE = "Cycle"

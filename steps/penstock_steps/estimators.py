@@ -9,33 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from penstock_artifacts.signature import Task
+from penstock_spec.kinds.estimators import CLASSIFIERS, REGRESSORS
 from penstock_steps.errors import user_error
 
 # Each of these has a test on real data: probabilities or values within 1e-6, no label differs.
 ESTIMATORS: Mapping[str, Task] = {
-    "sklearn.ensemble.ExtraTreesClassifier": Task.CLASSIFICATION,
-    "sklearn.ensemble.GradientBoostingClassifier": Task.CLASSIFICATION,
-    "sklearn.ensemble.HistGradientBoostingClassifier": Task.CLASSIFICATION,
-    "sklearn.ensemble.RandomForestClassifier": Task.CLASSIFICATION,
-    "sklearn.linear_model.LogisticRegression": Task.CLASSIFICATION,
-    "sklearn.naive_bayes.GaussianNB": Task.CLASSIFICATION,
-    "sklearn.neighbors.KNeighborsClassifier": Task.CLASSIFICATION,
-    "sklearn.neural_network.MLPClassifier": Task.CLASSIFICATION,
-    "sklearn.tree.DecisionTreeClassifier": Task.CLASSIFICATION,
-    "sklearn.ensemble.ExtraTreesRegressor": Task.REGRESSION,
-    "sklearn.ensemble.GradientBoostingRegressor": Task.REGRESSION,
-    "sklearn.ensemble.HistGradientBoostingRegressor": Task.REGRESSION,
-    "sklearn.ensemble.RandomForestRegressor": Task.REGRESSION,
-    "sklearn.linear_model.BayesianRidge": Task.REGRESSION,
-    "sklearn.linear_model.ElasticNet": Task.REGRESSION,
-    "sklearn.linear_model.HuberRegressor": Task.REGRESSION,
-    "sklearn.linear_model.Lasso": Task.REGRESSION,
-    "sklearn.linear_model.LinearRegression": Task.REGRESSION,
-    "sklearn.linear_model.PoissonRegressor": Task.REGRESSION,
-    "sklearn.linear_model.Ridge": Task.REGRESSION,
-    "sklearn.neighbors.KNeighborsRegressor": Task.REGRESSION,
-    "sklearn.neural_network.MLPRegressor": Task.REGRESSION,
-    "sklearn.tree.DecisionTreeRegressor": Task.REGRESSION,
+    **dict.fromkeys(CLASSIFIERS, Task.CLASSIFICATION),
+    **dict.fromkeys(REGRESSORS, Task.REGRESSION),
 }
 # Parameters that change what a fitted model computes in a way that its ONNX form does not follow.
 _REFUSED = frozenset({"categorical_features", "init"})

@@ -12,7 +12,11 @@ from tests.spec.good_spec import REMOVE, spoiled
 SECOND_SERVE = {"name": "again", "deploy": {"model": "fit.model", "endpoint": "tumour"}}
 FIT_AGAIN = {
     "name": "refit",
-    "train": {"model": "tumour", "train": "split.train", "estimator": {"class": "sklearn.svm.SVC"}},
+    "train": {
+        "model": "tumour",
+        "train": "split.train",
+        "estimator": {"class": "sklearn.tree.DecisionTreeClassifier"},
+    },
 }
 
 
@@ -43,6 +47,20 @@ def _schema(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, 
 
 WRONG = (
     # What only the compiler can see.
+    _row(
+        "an estimator's class is misspelt",
+        "spec.steps[2].train.estimator.class",
+        Reason.UNKNOWN_ESTIMATOR,
+        'Did you mean "sklearn.ensemble.RandomForestClassifier"?',
+        ("steps.fit.train.estimator.class", "sklearn.ensemble.RandomForrestClassifier"),
+    ),
+    _row(
+        "an estimator's class is none that can be served",
+        "spec.steps[2].train.estimator.class",
+        Reason.UNKNOWN_ESTIMATOR,
+        "docs/estimators.md lists the classes; any other goes in a container of yours.",
+        ("steps.fit.train.estimator.class", "xgboost.XGBClassifier"),
+    ),
     _row(
         "a step reads from a step that does not exist",
         "spec.steps[1].split.table",

@@ -4,7 +4,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from penstock_spec.checks import containers, gates, order, parameters, pruned, references, sizes, tables
+from penstock_spec.checks import (
+    containers,
+    estimators,
+    gates,
+    order,
+    parameters,
+    pruned,
+    references,
+    sizes,
+    tables,
+)
 from penstock_spec.checks.document import Document, read_document
 from penstock_spec.errors import Problem
 from penstock_spec.pipeline import PipelineSpec
@@ -26,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     tables.fractions,
     tables.column_names,
     tables.targets,
+    estimators.classes,
     gates.thresholds,
     gates.metrics,
     gates.leaks,
