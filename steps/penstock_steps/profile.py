@@ -61,7 +61,7 @@ def _numbers(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
         return {"bins": {"edges": [], "counts": [0]}}
     edges = np.unique(np.quantile(values, _DECILES, method="inverted_cdf"))
     counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
-    figures = {"minimum": float(values.min()), "maximum": float(values.max()), **_moments(values)}
+    figures = {"minimum": float(np.min(values)), "maximum": float(np.max(values)), **_moments(values)}
     return {**figures, "bins": {"edges": edges.tolist(), "counts": counts.tolist()}}
 
 
