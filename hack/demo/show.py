@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from hack.cluster.cluster import Cluster
 from hack.cluster.errors import ClusterError
@@ -76,19 +77,21 @@ def print_changes(status: dict[str, Any], shown: dict[str, str]) -> None:
 
 
 def steps_table(status: dict[str, Any]) -> Table:
-    """The steps of a run as rows."""
-    table = Table(
-        title=f"{status.get('status', 'Waiting')}  {status.get('progress', '')}",
-        title_justify="left",
-        box=None,
-    )
-    for column in ("STEP", "KIND", "STATE", "REASON", "MESSAGE"):
-        table.add_column(column, no_wrap=True, overflow="ellipsis" if column == "MESSAGE" else "ignore")
-    for step in status.get("steps", ()):
-        state = step["state"]
-        style = STYLES.get(state, "dim")
+    """The steps of a run as rows; the message alone gives way where the terminal is narrow."""
+    title = f"{status.get('status', 'Waiting')}  {status.get('progress', '')}"
+    table = Table(title=title, title_justify="left", box=None)
+    steps = status.get("steps", ())
+    room = CONSOLE.width - 2  # rich shrinks all columns alike, so the last one is told what is left for it
+    for column in ("name", "kind", "state", "reason"):
+        width = max([len(column), *(len(step.get(column, "")) for step in steps)])
+        table.add_column("STEP" if column == "name" else column.upper(), no_wrap=True, width=width)
+        room -= width + 2
+    table.add_column("MESSAGE", no_wrap=True, overflow="ellipsis", max_width=max(room, 10))
+    for step in steps:
+        style = STYLES.get(step["state"], "dim")
         text = step.get("message") or step.get("why", "")
-        table.add_row(step["name"], step["kind"], f"[{style}]{state}[/{style}]", step.get("reason", ""), text)
+        state = Text(step["state"], style=style)
+        table.add_row(step["name"], step["kind"], state, step.get("reason", ""), Text(text))
     return table
 
 
