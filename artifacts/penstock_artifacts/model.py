@@ -213,7 +213,7 @@ def graph_of(path: Path) -> tuple[dict[str, tuple[str, int]], dict[str, tuple[st
 
 def _open(path: Path, threads: int) -> "onnxruntime.InferenceSession":
     # Imported here: the signature alone is read by programs that never predict, and this import takes 0.1 s.
-    import onnxruntime  # noqa: PLC0415
+    import onnxruntime  # noqa: PLC0415 - heavy; only who predicts pays for it
 
     if not path.is_file():
         raise ModelError(f"{path.name} is missing: only ONNX models are served, never pickles")

@@ -100,6 +100,10 @@ def test_a_blob_cut_short_by_a_crash_is_mended_by_the_next_put(files: Path, tmp_
         blob.write_bytes(blob.read_bytes()[:3])
     store.put_folder(files, "Files")
     store.get_folder(digest, tmp_path / "back")
+    written = {path.name: path.read_bytes() for path in files.rglob("*") if path.is_file()}
+    assert {
+        path.name: path.read_bytes() for path in (tmp_path / "back").rglob("*") if path.is_file()
+    } == written
 
 
 @pytest.mark.parametrize(
