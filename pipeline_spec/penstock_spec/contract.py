@@ -241,9 +241,9 @@ def decode(text: str) -> Result | Failure:
     )
 
 
-# Serving: environment of the model server's pod. FETCH lays the model's folder out at MODEL_FOLDER, SERVE checks
-# every byte against MODEL_DIGEST_VARIABLE before it answers, SHIP brings the prediction log to the store. SERVE,
-# which strangers talk to, never holds the store's credentials.
+# Serving: environment of the model server's pod. FETCH lays the model's folder out at MODEL_FOLDER, SERVE
+# checks every byte against MODEL_DIGEST_VARIABLE before it answers, SHIP brings the prediction log to the
+# store. SERVE, which strangers talk to, never holds the store's credentials.
 SERVE = "serve"
 SHIP = "ship"
 MODEL_FOLDER = f"{ROOT}/model"

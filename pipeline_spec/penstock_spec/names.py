@@ -41,7 +41,7 @@ LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
 # On a ConfigMap that describes a connection to data; a Secret of the same name holds its credentials.
 LABEL_CONNECTION = f"{GROUP}/connection"
 
-# Field managers of the deploy and the monitor step on a ModelEndpoint, and of everything else that is applied.
+# Field managers of the deploy and the monitor step on a ModelEndpoint, and of all else that is applied.
 MANAGER_DEPLOY = "penstock-deploy"
 MANAGER_MONITOR = "penstock-monitor"
 MANAGER_OPERATOR = "penstock"
