@@ -123,7 +123,9 @@ def serve(settings: Settings, started: float) -> int:
         return 2
     address = listening.getsockname()
     logs.event("listening", host=address[0], port=address[1])
-    server = DrainingServer(Service(settings), started)
+    service = Service(settings)
+    server = DrainingServer(service, started)
     server.run(sockets=[listening])
+    service.close()
     logs.event("stopped", exitCode=server.exit_code)
     return server.exit_code

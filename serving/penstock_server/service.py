@@ -1,6 +1,7 @@
 """The served model and whether it wants traffic. Loading, ready, draining: forward only."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from penstock_artifacts.model import Predictor
 from penstock_server import describe
 from penstock_server.body import BodyReader
 from penstock_server.infer_request import RequestError, parse
+from penstock_server.log_hook import Log, NoLog
 from penstock_server.metrics import Metrics
 from penstock_server.settings import Settings
 from penstock_server.verify import verify_folder
@@ -39,9 +41,10 @@ class Phase(StrEnum):
 class Service:
     """One model, its figures and its phase."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is loaded yet."""
+    def __init__(self, settings: Settings, log: Log | None = None) -> None:
+        """Nothing is loaded yet. Answers are told to `log`."""
         self.settings = settings
+        self._log: Log = log or NoLog()
         self.metrics = Metrics(settings)
         self.bodies = BodyReader(settings.limits)
         self.phase = Phase.LOADING
@@ -74,6 +77,7 @@ class Service:
         predictor.warm_up()  # the first one also allocates
         if time.perf_counter() - started < _INLINE_SECONDS:
             self._inline_bytes = _INLINE_BYTES
+        self._log.start(predictor.signature)
         return predictor
 
     def drain(self) -> None:
@@ -100,8 +104,13 @@ class Service:
         request = parse(body, predictor.signature, predictor.answers, self.settings.limits.rows)
         prediction = predictor.predict(request.columns)
         self.metrics.rows.inc(request.rows)
+        self._log.add(request.columns, prediction, request.id or secrets.token_hex(8), request.rows)
         answer = describe.answer(self.settings, predictor.signature, request, prediction)
         return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    def close(self) -> None:
+        """The last request is answered."""
+        self._log.close()
 
     def describe(self) -> Mapping[str, Any]:
         """The model's metadata."""
