@@ -1,0 +1,1 @@
+"""Benchmarks. Figures are ratios within one run: machines differ and are noisy."""
