@@ -2,7 +2,7 @@
 
 A field's pydantic default is the compiler's default. It never becomes a schema default: digests are over what
 the user set, so a new release may not write into old objects. The generator appends "Default: ..." to the
-description instead.
+description instead. StoredDefault is the one exception, and says why.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
 
 from penstock_spec.plain import plain
 
@@ -41,6 +42,13 @@ class Rule:
 @dataclass(frozen=True)
 class AnyJson:
     """Marks a field that takes any JSON value: rendered with `x-kubernetes-preserve-unknown-fields`."""
+
+
+@dataclass(frozen=True)
+class StoredDefault:
+    """Marks a field whose default the API server writes into objects: a path that a subresource reads must
+    exist.
+    """
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,49 @@ ColumnName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", mi
 ImageRef = Annotated[
     str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._:/@-]*$", min_length=1, max_length=512)
 ]
+# A length of time: 90s, 5m, 12h, 180d. No sums, so that there is one way to write it.
+Duration = Annotated[
+    str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}(s|m|h|d)$", min_length=2, max_length=6)
+]
+_UNITS: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_of(duration: str) -> int:
+    """The seconds of a Duration. ValueError where the text is none."""
+    number, unit = duration[:-1], duration[-1:]
+    if unit not in _UNITS or not number.isdecimal():
+        raise ValueError(f"{duration!r} is no duration: write a number and s, m, h or d, such as 5m")
+    return int(number) * _UNITS[unit]
+
+
+@dataclass(frozen=True)
+class Between:
+    """Bounds of a Duration, both allowed; stands behind it in Annotated."""
+
+    least: str
+    most: str
+
+    def fits(self, duration: str) -> bool:
+        """Whether a well-formed Duration lies within the bounds."""
+        return seconds_of(self.least) <= seconds_of(duration) <= seconds_of(self.most)
+
+    def rule(self) -> Rule:
+        """The same in CEL, whose own durations know no days."""
+        units = ", ".join(f"'{unit}': {seconds}" for unit, seconds in _UNITS.items())
+        seconds = f"int(self.substring(0, size(self) - 1)) * {{{units}}}[self.substring(size(self) - 1)]"
+        low, high = seconds_of(self.least), seconds_of(self.most)
+        return Rule(f"{seconds} >= {low} && {seconds} <= {high}", f"must be from {self.least} to {self.most}")
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Lets the models refuse what the schema refuses."""
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, value: str) -> str:
+        if not self.fits(value):
+            raise ValueError(f"must be from {self.least} to {self.most}")
+        return value
+
+
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", min_length=71, max_length=71)]
 JsonMap = Annotated[Mapping[str, Any], AnyJson()]
 

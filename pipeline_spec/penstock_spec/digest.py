@@ -23,6 +23,7 @@ KIND_CONTRACTS: Mapping[str, int] = {
     "train": 1,
     "validate": 1,
     "deploy": 1,
+    "monitor": 1,
     "run": 1,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
@@ -14,9 +14,9 @@ Source = tuple[str, str]  # a step and one of its outputs
 
 
 def build_graph(steps: Sequence[StepFacts]) -> nx.DiGraph[str]:
-    """The edges among the steps that exist; `kinds` of an edge is why: input, dependsOn, gate.
+    """The edges among the steps that exist; `kinds` of an edge is why: input, dependsOn, gate, endpoint.
 
-    A deploy waits for every gate of its model, asked for or not.
+    A deploy waits for every gate of its model, a monitor for every deploy to its endpoint, asked for or not.
     """
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(one.name for one in steps)
@@ -34,7 +34,15 @@ def build_graph(steps: Sequence[StepFacts]) -> nx.DiGraph[str]:
         if one.kind == "deploy" and "model" in one.inputs:
             for gate in gates_of(steps, one.inputs["model"].source):
                 connect(gate, one.name, "gate")
+        if one.kind == "monitor":
+            for deploy in deploys_to(steps, one.body.get("endpoint")):
+                connect(deploy.name, one.name, "endpoint")
     return graph
+
+
+def deploys_to(steps: Sequence[StepFacts], endpoint: Any) -> tuple[StepFacts, ...]:
+    """The deploy steps among `steps` that name this endpoint, in the order of the file."""
+    return tuple(one for one in steps if one.kind == "deploy" and one.body.get("endpoint") == endpoint)
 
 
 def gates_of(steps: Sequence[StepFacts], model: Source) -> tuple[str, ...]:

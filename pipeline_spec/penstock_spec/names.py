@@ -4,6 +4,7 @@ A reason is a PascalCase word that stands in a condition, an Event, a metric lab
 """
 
 import hashlib
+from datetime import datetime
 from enum import StrEnum
 
 GROUP = "penstock.dev"
@@ -35,9 +36,13 @@ LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_ENDPOINT = f"{GROUP}/endpoint"
 LABEL_MODEL = f"{GROUP}/model"
 LABEL_MODEL_VERSION = f"{GROUP}/model-version"
+# The first 16 hex digits of the served bytes' digest: two models that bear one name are told apart by it.
+LABEL_MODEL_DIGEST = f"{GROUP}/model-digest"
 # sha256 (16 hex digits) of the manifest as we sent it: tells our own earlier creation from somebody else's
 # object.
 LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
+# On a ModelEndpoint: who asks, where the field manager's name alone would not say it.
+ANNOTATION_REQUESTED_BY = f"{GROUP}/requested-by"
 # On a ConfigMap that describes a connection to data; a Secret of the same name holds its credentials.
 LABEL_CONNECTION = f"{GROUP}/connection"
 
@@ -63,6 +68,11 @@ class Condition(StrEnum):
     STALLED = "Stalled"
     FINISHED = "Finished"
     SUCCEEDED = "Succeeded"
+    # of a watched endpoint; none of them touches Ready, Reconciling or Stalled
+    DRIFTED = "Drifted"
+    UNSEEN_CATEGORIES = "UnseenCategories"
+    NULL_BURST = "NullBurst"
+    UNIT_CHANGED = "UnitChanged"
 
 
 class FailureClass(StrEnum):
@@ -105,6 +115,7 @@ class Reason(StrEnum):
     TRAINING = "Training"
     VALIDATING = "Validating"
     DEPLOYING = "Deploying"
+    WATCHING = "Watching"  # the endpoint is taking its monitoring over
     RUNNING = "Running"
     DELETING = "Deleting"  # its pod or Job is being deleted
     SUSPENDED = "Suspended"  # its Job is, by a queueing system
@@ -132,6 +143,26 @@ class Reason(StrEnum):
     MODEL_NOT_APPROVED = "ModelNotApproved"
     FIELD_OWNED = "FieldOwned"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    ENDPOINT_PINNED = "EndpointPinned"  # spec.rollbackTo is set
+    REVISION_UNKNOWN = "RevisionUnknown"  # spec.rollbackTo names none of status.history
+    # why a revision began to serve
+    DEPLOYED = "Deployed"
+    REPLACED_BY_HAND = "ReplacedByHand"
+    ROLLED_BACK = "RolledBack"
+    ROLLBACK_CLEARED = "RollbackCleared"
+    ENDPOINT_NOT_FOUND = "EndpointNotFound"
+    # monitoring: windows and what they find
+    NO_WINDOW_YET = "NoWindowYet"  # none has been judged for the version that serves
+    DRIFT_FOUND = "DriftFound"
+    NO_DRIFT = "NoDrift"
+    INSUFFICIENT_SAMPLES = "InsufficientSamples"
+    LOG_CORRUPT = "LogCorrupt"
+    NO_PROFILE = "NoProfile"  # the served model has no profile of its training data
+    MONITORING_UNSUPPORTED = "MonitoringUnsupported"  # the pods run another server than ours
+    UNSEEN_CATEGORIES = "UnseenCategories"
+    NULL_BURST = "NullBurst"
+    UNIT_CHANGED = "UnitChanged"
+    AS_IN_TRAINING = "AsInTraining"  # nothing of the kind was found
     # Events, beside those above
     RUN_STARTED = "RunStarted"
     RUN_SUCCEEDED = "RunSucceeded"
@@ -139,6 +170,11 @@ class Reason(StrEnum):
     STEP_SUCCEEDED = "StepSucceeded"
     STEP_REUSED = "StepReused"
     STEP_RETRYING = "StepRetrying"
+    DRIFTED = "Drifted"
+    DRIFT_ENDED = "DriftEnded"
+    DATA_QUALITY_RESTORED = "DataQualityRestored"
+    WINDOW_UNKNOWN = "WindowUnknown"  # a window could not be judged, for another reason than too few rows
+    WINDOWS_SKIPPED = "WindowsSkipped"
 
 
 class StatusWord(StrEnum):
@@ -186,3 +222,13 @@ def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
 def server_name(endpoint: str, version: str, digest: str) -> str:
     """The Deployment that serves one model version on an endpoint."""
     return f"{endpoint[:40].rstrip('-')}-{short_hash(endpoint, version, digest)}"
+
+
+def window_job(endpoint: str, endpoint_uid: str, end: datetime, attempt: int = 1) -> str:
+    """The Job that judges one window of an endpoint, in the given attempt; at most 63 characters.
+
+    The name is the lock: no window is judged by two Jobs of one attempt. `end` is a time in UTC.
+    """
+    stamp = end.strftime("%Y%m%d%H%M%S")
+    again = (str(attempt),) if attempt > 1 else ()
+    return f"{endpoint[:40].rstrip('-')}-w{stamp}-{short_hash(endpoint_uid, stamp, *again, length=6)}"

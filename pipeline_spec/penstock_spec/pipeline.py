@@ -18,12 +18,14 @@ from penstock_spec.base import (
 )
 from penstock_spec.kinds.deploy import Deploy, Resources
 from penstock_spec.kinds.ingest import Ingest
+from penstock_spec.kinds.monitor import Monitor
 from penstock_spec.kinds.run import Run
 from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
 
-STEP_KINDS = ("ingest", "split", "train", "validate", "deploy", "run")
+STEP_KINDS = ("ingest", "split", "train", "validate", "deploy", "monitor", "run")
+Body = Ingest | Split | Train | Validate | Deploy | Monitor | Run
 
 
 class ParameterType(StrEnum):
@@ -95,6 +97,7 @@ class Step(SpecModel):
         default=None, alias="validate", description="Judge a model against thresholds; gives report."
     )
     deploy: Deploy | None = Field(default=None, description="Serve a model behind an endpoint.")
+    monitor: Monitor | None = Field(default=None, description="Log and judge what an endpoint is asked.")
     run: Run | None = Field(default=None, description="Run any image; gives the outputs that it declares.")
 
     @property
@@ -103,14 +106,14 @@ class Step(SpecModel):
         return next((kind for kind in STEP_KINDS if self.body_of(kind) is not None), "")
 
     @property
-    def body(self) -> Ingest | Split | Train | Validate | Deploy | Run:
+    def body(self) -> Body:
         """What stands below the kind. A step without a kind is refused before anybody asks."""
         body = self.body_of(self.kind)
         if body is None:
             raise ValueError(f"step {self.name} has no kind")
         return body
 
-    def body_of(self, kind: str) -> Ingest | Split | Train | Validate | Deploy | Run | None:
+    def body_of(self, kind: str) -> Body | None:
         """What stands below `kind`, or None."""
         bodies = {
             "ingest": self.ingest,
@@ -118,6 +121,7 @@ class Step(SpecModel):
             "train": self.train,
             "validate": self.validate_,
             "deploy": self.deploy,
+            "monitor": self.monitor,
             "run": self.run,
         }
         return bodies.get(kind)

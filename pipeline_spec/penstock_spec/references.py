@@ -8,6 +8,7 @@ from typing import Any
 from penstock_spec.base import SpecModel
 from penstock_spec.kinds.deploy import Deploy
 from penstock_spec.kinds.ingest import Ingest
+from penstock_spec.kinds.monitor import Monitor
 from penstock_spec.kinds.run import OutputType, Run
 from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
@@ -21,6 +22,7 @@ KINDS: Mapping[str, type[SpecModel]] = {
     "train": Train,
     "validate": Validate,
     "deploy": Deploy,
+    "monitor": Monitor,
     "run": Run,
 }
 # The inputs that a kind has by itself, and the type that each takes.
@@ -30,6 +32,7 @@ BUILT_IN_INPUTS: Mapping[str, Mapping[str, str]] = {
     "train": {"train": TABLE, "validation": TABLE},
     "validate": {"model": MODEL, "test": TABLE},
     "deploy": {"model": MODEL},
+    "monitor": {},
     "run": {},
 }
 FIXED_OUTPUTS: Mapping[str, Mapping[str, str]] = {
@@ -37,6 +40,7 @@ FIXED_OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "train": {"model": MODEL},
     "validate": {"report": REPORT},
     "deploy": {},
+    "monitor": {},
 }
 _REFERENCE = re.compile(r"([a-z](?:[-a-z0-9]*[a-z0-9])?)\.([a-z][a-z0-9_]*)")
 

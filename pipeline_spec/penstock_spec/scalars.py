@@ -17,6 +17,7 @@ _PATTERNS = {  # what a pattern means, for people
     r"^[a-z]([-a-z0-9]*[a-z0-9])?\.[a-z][a-z0-9_]*$": "Write it as <step>.<output>, for example split.train.",
     r"^[0-9]+(\.[0-9]{1,3})?m?$": "Write cores, 2 or 0.5, or thousandths of one, 500m.",
     r"^[0-9]+(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?$": "Write bytes with a unit: 512Mi or 4Gi.",
+    r"^[1-9][0-9]{0,4}(s|m|h|d)$": "Write a number and a unit, s, m, h or d: 90s, 5m, 12h, 180d.",
 }
 
 
@@ -71,6 +72,10 @@ def _check_text(shape: Scalar, data: str, path: Path, report: Report, noun: str)
     elif shape.pattern is not None and not _pattern(shape.pattern).search(data):
         hint = _PATTERNS.get(shape.pattern, f"It must match {shape.pattern}")
         report(path, SpecReason.INVALID_VALUE, f'{noun}"{clip(data, 80)}" is not of the allowed form', hint)
+    elif shape.between is not None and not shape.between.fits(data):
+        least, most = shape.between.least, shape.between.most
+        hint = f"Use {least} to {most}."
+        report(path, SpecReason.OUT_OF_RANGE, f"is {data}, not from {least} to {most}", hint)
 
 
 def _check_number(shape: Scalar, data: float, path: Path, report: Report) -> None:

@@ -1,6 +1,7 @@
 """Shapes as structural OpenAPI schemas, the form in which a CustomResourceDefinition wants them.
 
-No schema default is ever written (see base.py); "Default: ..." in a description is what the compiler assumes.
+No schema default is written but for StoredDefault (see base.py); "Default: ..." in a description is what the
+compiler assumes.
 """
 
 import json
@@ -23,6 +24,8 @@ def default_text(field: Field) -> str:
     if field.required or field.default is None or isinstance(field.default, SpecModel):
         return ""
     default = list(field.default) if isinstance(field.default, tuple) else field.default
+    if isinstance(default, list) and any(isinstance(one, SpecModel) for one in default):
+        return ""  # its description says it
     return f" Default: {json.dumps(default, ensure_ascii=False)}."
 
 
@@ -64,6 +67,7 @@ def _object(shape: Object, *, with_defaults: bool) -> Schema:
         name: {
             "description": described(field, with_defaults=with_defaults),
             **_schema(field.shape, with_defaults=with_defaults),
+            **({"default": _stored(field)} if field.stored else {}),
         }
         for name, field in shape.fields.items()
     }
@@ -71,6 +75,10 @@ def _object(shape: Object, *, with_defaults: bool) -> Schema:
     rules = [rule.to_schema() for rule in shape.rules]
     extra = _set({"required": required or None, "x-kubernetes-validations": rules or None})
     return {"type": "object", "properties": properties, **extra}
+
+
+def _stored(field: Field) -> Any:
+    return field.default.as_set() if isinstance(field.default, SpecModel) else field.default
 
 
 def _items(shape: Items, *, with_defaults: bool) -> Schema:
@@ -108,6 +116,7 @@ def _scalar(shape: Scalar) -> Schema:
         "exclusiveMinimum": exclusive_low or None,
         "maximum": _number(shape.exclusive_maximum if exclusive_high else shape.maximum),
         "exclusiveMaximum": exclusive_high or None,
+        "x-kubernetes-validations": None if shape.between is None else [shape.between.rule().to_schema()],
     }
     return {"type": shape.type, **_set(limits)}
 

@@ -16,7 +16,7 @@ from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from penstock_spec.base import AnyJson, ListMap, MapLimits, Rule, SpecModel
+from penstock_spec.base import AnyJson, Between, ListMap, MapLimits, Rule, SpecModel, StoredDefault
 
 SCALARS: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
@@ -34,6 +34,7 @@ class Scalar:
     exclusive_minimum: float | None = None
     exclusive_maximum: float | None = None
     values: tuple[str, ...] = ()  # of an enumeration
+    between: Between | None = None  # of a duration
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Field:
     description: str
     required: bool
     default: Any  # None where the field is required or absent by default
+    stored: bool = False  # whether the API server writes the default into objects
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def _field(attribute: str, info: FieldInfo) -> Field:
         description=info.description or "",
         required=required,
         default=None if default is PydanticUndefined else default,
+        stored=any(isinstance(one, StoredDefault) for one in info.metadata),
     )
 
 
@@ -171,6 +174,7 @@ def _scalar(annotation: Any, marks: list[Any]) -> Scalar:
         maximum=_limit(marks, "le"),
         exclusive_minimum=_limit(marks, "gt"),
         exclusive_maximum=_limit(marks, "lt"),
+        between=next((one for one in marks if isinstance(one, Between)), None),
     )
 
 

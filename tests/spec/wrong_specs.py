@@ -9,6 +9,10 @@ from typing import Any
 from penstock_spec.errors import SpecReason as Reason
 from tests.spec.good_spec import REMOVE, spoiled
 
+BREAK_THE_CIRCLE = (
+    "Remove one of these references (a deploy also waits for every gate of its model, a monitor for every "
+    "deploy to its endpoint)."
+)
 SECOND_SERVE = {"name": "again", "deploy": {"model": "fit.model", "endpoint": "tumour"}}
 FIT_AGAIN = {
     "name": "refit",
@@ -134,14 +138,14 @@ WRONG = (
         "steps wait for each other in a circle",
         "spec.steps[0].dependsOn[0]",
         Reason.CYCLE,
-        "Remove one of these references (a deploy also waits for every gate of its model).",
+        BREAK_THE_CIRCLE,
         ("steps.data.dependsOn", ["fit"]),
     ),
     _row(
         "a gate waits for the deploy that waits for it",
         "spec.steps[3].dependsOn[0]",
         Reason.CYCLE,
-        "Remove one of these references (a deploy also waits for every gate of its model).",
+        BREAK_THE_CIRCLE,
         ("steps.gate.dependsOn", ["serve"]),
     ),
     _row(

@@ -8,6 +8,7 @@ from penstock_spec.checks import (
     containers,
     estimators,
     gates,
+    monitors,
     order,
     parameters,
     pruned,
@@ -41,6 +42,9 @@ CHECKS: tuple[Check, ...] = (
     gates.metrics,
     gates.leaks,
     gates.models,
+    monitors.endpoints,
+    monitors.limits,
+    monitors.redacted,
     sizes.totals,
 )
 

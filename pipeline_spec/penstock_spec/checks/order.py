@@ -24,7 +24,10 @@ def cycles(document: Document) -> Iterator[Problem]:
         step = document.by_name[circle[0]]
         said = " -> ".join([*circle[:12], *(["..."] if len(circle) > 12 else []), circle[0]])
         message = f"these steps wait for each other: {said}"
-        hint = "Remove one of these references (a deploy also waits for every gate of its model)."
+        hint = (
+            "Remove one of these references (a deploy also waits for every gate of its model, a monitor for "
+            "every deploy to its endpoint)."
+        )
         yield problem(_edge(step, circle[1]), SpecReason.CYCLE, message, hint)
 
 

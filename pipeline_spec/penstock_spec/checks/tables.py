@@ -141,3 +141,10 @@ def target_type(step: StepFacts | None) -> str:
     if step is None:
         return ""
     return next((str(one.get("type", "")) for _, one in _columns(step) if one.get("role") == Role.TARGET), "")
+
+
+def declared_columns(origin: StepFacts | None) -> frozenset[str] | None:
+    """The columns of an ingest's table; None where it may have others than it declares."""
+    if origin is None or not _closed(origin):
+        return None
+    return frozenset(str(one.get("name")) for _, one in _columns(origin))
