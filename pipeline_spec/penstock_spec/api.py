@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from penstock_spec import names
 from penstock_spec.base import DNS_1035, Rule, SpecModel
 from penstock_spec.endpoint import ModelEndpointSpec
+from penstock_spec.endpoint_status import ModelEndpointStatus
 from penstock_spec.model_version import ModelVersionSpec, ModelVersionStatus
 from penstock_spec.pipeline import PipelineSpec
 from penstock_spec.run import PipelineRunSpec
-from penstock_spec.status import ModelEndpointStatus, PipelineRunStatus, PipelineStatus
+from penstock_spec.status import PipelineRunStatus, PipelineStatus
 
 CATEGORY = "penstock"
 
@@ -25,6 +26,15 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Where `kubectl scale` and autoscalers find the figures of a kind that can be scaled."""
+
+    wanted: str
+    found: str
+    selector: str
+
+
+@dataclass(frozen=True)
 class ApiKind:
     """One kind of object."""
 
@@ -36,6 +46,7 @@ class ApiKind:
     status_description: str
     name_length: int
     columns: tuple[Column, ...]
+    scale: Scale | None = None
 
     @property
     def plural(self) -> str:
@@ -147,12 +158,15 @@ MODEL_ENDPOINT = ApiKind(
         Column("Ready", _condition("Ready"), "True when the stable version answers."),
         Column("Stable", ".status.stable", "ModelVersion that takes all traffic."),
         Column("Next", ".status.next", "ModelVersion that will take over when it is ready."),
+        Column("Drifted", ".status.drifted", "True when the data is not what the model was trained on."),
         Column("Replicas", ".status.replicas", "Ready pods, out of wanted ones."),
         Column("URL", ".status.url", "Where clients in the cluster reach it."),
         Column("Reason", _reason("Reconciling"), "One word for how the wanted version is doing."),
         _AGE,
+        Column("Revision", ".status.revision", "Number of what serves.", type="integer", wide=True),
         Column("Digest", ".status.stableDigest", "Digest of the stable version.", wide=True),
         _MESSAGE,
     ),
+    scale=Scale(".spec.scale.replicas", ".status.pods.replicas", ".status.pods.selector"),
 )
 API_KINDS = (PIPELINE, PIPELINE_RUN, MODEL_VERSION, MODEL_ENDPOINT)

@@ -39,10 +39,21 @@ def _version(kind: ApiKind) -> dict[str, Any]:
         "name": names.VERSION,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        "subresources": {"status": {}, **_scale(kind)},
         "additionalPrinterColumns": [_column(one) for one in kind.columns],
         "schema": {"openAPIV3Schema": root_schema(kind)},
     }
+
+
+def _scale(kind: ApiKind) -> dict[str, Any]:
+    if kind.scale is None:
+        return {}
+    paths = {
+        "specReplicasPath": kind.scale.wanted,
+        "statusReplicasPath": kind.scale.found,
+        "labelSelectorPath": kind.scale.selector,
+    }
+    return {"scale": paths}
 
 
 def root_schema(kind: ApiKind) -> Schema:

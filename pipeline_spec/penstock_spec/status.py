@@ -119,7 +119,7 @@ class StepStatus(SpecModel):
     name: Name40 = Field(
         description="As in spec.steps of the pipeline; the entries keep the order of the file."
     )
-    kind: Word = Field(description="Kind of the step: ingest, split, train, validate, deploy, run.")
+    kind: Word = Field(description="Kind of the step: ingest, split, train, validate, deploy, monitor, run.")
     state: StepState = Field(description="Where the step stands.")
     reason: Word = Field(default="", description="One word for why it stands there.")
     message: Sentence = Field(default="", description="The same in words, with the next command to try.")
@@ -254,26 +254,3 @@ class PipelineStatus(SpecModel):
         description="The run that the other fields speak of, whoever started it: the one under way, else the "
         "newest.",
     )
-
-
-class ModelEndpointStatus(SpecModel):
-    """What serves, and what is on its way."""
-
-    observed_generation: int = Field(
-        default=0, description="Generation of the spec that this status speaks of."
-    )
-    conditions: Conditions = Field(default=(), max_length=16, description="Ready, Reconciling, Stalled.")
-    stable: Name63 = Field(default="", description="ModelVersion that takes all traffic now.")
-    stable_digest: Annotated[str, StringConstraints(max_length=71)] = Field(
-        default="", description="Digest of the model that takes all traffic now."
-    )
-    next: Name63 = Field(
-        default="", description="ModelVersion that is starting and will take over when ready."
-    )
-    replicas: Word = Field(
-        default="", description="Ready pods out of wanted ones of the stable version: 2/2."
-    )
-    url: Annotated[str, StringConstraints(max_length=256)] = Field(
-        default="", description="Where clients in the cluster reach it: http://tumour.ml.svc"
-    )
-    message: Sentence = Field(default="", description="What holds, in words.")

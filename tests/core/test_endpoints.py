@@ -23,7 +23,7 @@ from penstock_operator.core.plan_endpoint import plan_endpoint
 from penstock_operator.core.settings import Settings
 from penstock_operator.manifests.serving import Server, deployment, service
 from penstock_spec import names
-from penstock_spec.status import ModelEndpointStatus
+from penstock_spec.endpoint_status import ModelEndpointStatus
 from tests.core.pods import NOW, container, meta, pod
 
 SETTINGS = Settings()

@@ -84,8 +84,9 @@ def test_each_file_is_smaller_than_200_kb_and_one_yaml_document(name: str):
     )
 
 
-def test_no_schema_writes_a_default_into_objects():
-    assert [f"{kind}{path}" for kind, path, node in ALL_NODES if "default" in node] == []
+def test_no_schema_writes_a_default_into_objects_but_where_the_scale_subresource_reads_it():
+    found = {f"{kind}{path}": node["default"] for kind, path, node in ALL_NODES if "default" in node}
+    assert found == {"ModelEndpoint.spec.scale": {}, "ModelEndpoint.spec.scale.replicas": 1}
 
 
 def test_every_text_list_and_map_is_bounded():
@@ -173,8 +174,19 @@ def test_every_kind_has_status_columns_short_name_and_category():
         version = crd["versions"][0]
         assert crd["names"]["categories"] == ["penstock"]
         assert len(crd["names"]["shortNames"]) == 1
-        assert version["subresources"] == {"status": {}}
+        assert set(version["subresources"]) - {"scale"} == {"status"}
         assert version["additionalPrinterColumns"]
+
+
+def test_the_figures_of_kubectl_scale_are_fields_of_the_schema():
+    scaled = {}
+    for text in render().values():
+        crd = yaml.safe_load(text)["spec"]
+        scaled[crd["names"]["kind"]] = crd["versions"][0]["subresources"].get("scale", {})
+    assert {kind for kind, paths in scaled.items() if paths} == {"ModelEndpoint"}
+    known = {path for kind, path, _ in ALL_NODES if kind == "ModelEndpoint"}
+    assert len(scaled["ModelEndpoint"]) == 3
+    assert set(scaled["ModelEndpoint"].values()) <= known
 
 
 def test_columns_show_what_the_status_has():

@@ -1,16 +1,83 @@
 """deploy: put a model version behind an endpoint."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from penstock_spec.base import Cpu, FromParameter, Memory, Name45, OutputRef, Rule, SpecModel, at_most_one
+from penstock_spec.base import (
+    Cpu,
+    Duration,
+    FromParameter,
+    Memory,
+    Name45,
+    OutputRef,
+    Rule,
+    SpecModel,
+    at_most_one,
+)
+
+MOST_PODS = 100
 
 
-class EndpointScale(SpecModel):
-    """How many pods serve."""
+def _autoscales(scale: Mapping[str, Any]) -> bool:
+    return "maxReplicas" in scale or not {"minReplicas", "targetCPUUtilization"} & scale.keys()
 
-    replicas: int = Field(default=1, ge=1, le=100, description="Number of pods of the served version.")
+
+def _in_order(scale: Mapping[str, Any]) -> bool:
+    least, most = scale.get("minReplicas"), scale.get("maxReplicas")
+    return not (isinstance(least, int) and isinstance(most, int)) or least <= most
+
+
+# What holds for every scale, on an endpoint and in a step.
+SCALE_RULES = (
+    Rule(
+        "has(self.maxReplicas) || (!has(self.minReplicas) && !has(self.targetCPUUtilization))",
+        "minReplicas and targetCPUUtilization speak of autoscaling, which maxReplicas turns on: set it too",
+        holds=_autoscales,
+    ),
+    Rule(
+        "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
+        "minReplicas may not be greater than maxReplicas",
+        holds=_in_order,
+    ),
+)
+
+
+class StepScale(SpecModel):
+    """How many pods serve: a fixed number, or as many as the load asks for."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (*SCALE_RULES, at_most_one("replicas", "maxReplicas"))
+
+    replicas: int | None = Field(
+        default=None, ge=1, le=MOST_PODS, description="Number of pods of the served version."
+    )
+    min_replicas: int | None = Field(
+        default=None, ge=1, le=MOST_PODS, description="Fewest pods while autoscaling. Left out, one."
+    )
+    max_replicas: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_PODS,
+        description="Most pods. Setting it turns autoscaling on; the number is then not the step's any more.",
+    )
+    target_cpu_utilization: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        alias="targetCPUUtilization",
+        description="CPU that the pods should use on average, in percent of what they reserve. Left out, 80.",
+    )
+
+
+class Rollout(SpecModel):
+    """How a new version takes over."""
+
+    deadline: Duration = Field(
+        default="10m",
+        description="Time in which a new version must get ready, as 90s, 10m or 1h. One that does not never "
+        "takes traffic; what serves goes on.",
+    )
 
 
 class Resources(SpecModel):
@@ -43,8 +110,13 @@ class Deploy(SpecModel):
 
     model: OutputRef = Field(description="The model to serve, as <step>.<output>: fit.model")
     endpoint: Name45 = Field(description="ModelEndpoint to create or update; its Service has the same name.")
-    scale: EndpointScale | None = Field(
+    scale: StepScale | None = Field(
         default=None,
-        description="How many pods serve. Left out, the endpoint keeps what it has: one at first, or what "
-        "somebody set on the endpoint itself.",
+        description="How many pods serve. Left out, or where somebody else has set it on the endpoint, the "
+        "endpoint keeps what it has: one pod at first.",
+    )
+    rollout: Rollout | None = Field(
+        default=None,
+        description="How the new version takes over. Left out, or where somebody else has set it on the "
+        "endpoint itself, the endpoint keeps what it has.",
     )
