@@ -86,6 +86,8 @@ class Observer:
                 for one in self._caches["Deployment"].find("owner", about.uid)
             ),
             service=None if service is None else views.service(service),
+            jobs=self._jobs(about.uid),
+            troubles=dict(findings.troubles),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
         )

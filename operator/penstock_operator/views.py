@@ -94,12 +94,19 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
     return JobView(
         meta=meta(item),
         spec_hash=hash_of(item),
+        version=_template_label(item, names.LABEL_MODEL_VERSION),
         suspended=bool((item.get("spec") or {}).get("suspend")),
         complete=bool(_true(status, "Complete") or _true(status, "SuccessCriteriaMet")),
         failed_reason=failed.get("reason", ""),
         failed_message=failed.get("message", ""),
         pods=tuple(pods),
     )
+
+
+def _template_label(item: Object, label: str) -> str:
+    """A label of the pod template, which nobody can change."""
+    template = (item.get("spec") or {}).get("template") or {}
+    return str(((template.get("metadata") or {}).get("labels") or {}).get(label, ""))
 
 
 def version(item: Object) -> VersionView:
@@ -120,6 +127,7 @@ def endpoint(item: Object) -> EndpointView:
     spec, status = item.get("spec") or {}, item.get("status") or {}
     model = spec.get("model") or {}
     stalled = _true(status, names.Condition.STALLED)
+    drifted = _condition(status, names.Condition.DRIFTED)
     return EndpointView(
         meta=meta(item),
         version=model.get("version", ""),
@@ -131,6 +139,11 @@ def endpoint(item: Object) -> EndpointView:
         ready=bool(_true(status, names.Condition.READY)),
         stalled_reason=stalled.get("reason", ""),
         stalled_message=stalled.get("message", ""),
+        reconciling=bool(_true(status, names.Condition.RECONCILING)),
+        monitoring=spec.get("monitoring"),
+        watched_since=(status.get("monitoring") or {}).get("since", ""),
+        drifted_reason=drifted.get("reason", ""),
+        drifted_message=drifted.get("message", ""),
     )
 
 

@@ -78,6 +78,7 @@ class JobView:
 
     meta: Meta
     spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
+    version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
     suspended: bool = False
     complete: bool = False
     failed_reason: str = ""  # reason of the condition Failed (or FailureTarget), e.g. BackoffLimitExceeded
@@ -127,6 +128,11 @@ class EndpointView:
     ready: bool = False  # condition Ready is True
     stalled_reason: str = ""  # reason of the condition Stalled when True
     stalled_message: str = ""
+    reconciling: bool = False  # condition Reconciling is True
+    monitoring: Mapping[str, Any] | None = None  # spec.monitoring
+    watched_since: str = ""  # status.monitoring.since: from then on its pods log
+    drifted_reason: str = ""  # of the condition Drifted, whatever its status
+    drifted_message: str = ""
 
 
 @dataclass(frozen=True)
@@ -272,5 +278,7 @@ class ObservedEndpoint:
     versions: Sequence[VersionView] = ()
     deployments: Sequence[DeploymentView] = ()  # controlled by this endpoint
     service: ServiceView | None = None
+    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; of windows, controlled by this one
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job
     live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
     refusals: Mapping[str, Refusal] = field(default_factory=dict)

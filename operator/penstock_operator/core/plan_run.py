@@ -9,6 +9,7 @@ from penstock_operator.core.actions import Plan
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.deploy import deploys
+from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
 from penstock_operator.core.record import StepRecord
@@ -34,6 +35,7 @@ STEP_RULES: Sequence[Rule] = (
     needs.blocked,  # a step it needs has failed
     needs.waits,  # a step it needs has not ended
     deploys,  # no Job: compares with what is live
+    monitors,  # the same
     reuses,  # the same has been made before
     attempts.starts,  # its first Job
     attempts.retries,  # its next Job, when the time has come and the one before is gone

@@ -2,6 +2,7 @@
 somebody else may own.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from penstock_operator.manifests import pods
@@ -20,4 +21,14 @@ def endpoint(namespace: str, name: str, version: str, digest: str, replicas: int
         "kind": names.MODEL_ENDPOINT,
         "metadata": {"name": name, "namespace": namespace, "labels": pods.labels()},
         "spec": spec,
+    }
+
+
+def monitored(namespace: str, name: str, monitoring: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest for server-side apply by the manager penstock-monitor: spec.monitoring alone."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.MODEL_ENDPOINT,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"monitoring": dict(monitoring)},
     }
