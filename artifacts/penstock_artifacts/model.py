@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock_artifacts.columns import Cells, InputError, check_names, encode, quoted, row_count
+from penstock_artifacts.columns import Cells, InputError, check_names, quoted, row_count
+from penstock_artifacts.feed import DTYPES, Feed, Slot
 from penstock_artifacts.signature import (
     NULL_TOKEN,
     ColumnSignature,
@@ -45,17 +46,6 @@ __all__ = [
     "graph_of",
 ]
 
-_DTYPES: Mapping[str, Any] = {
-    "tensor(double)": np.float64,
-    "tensor(float)": np.float32,
-    "tensor(int64)": np.int64,
-    "tensor(int32)": np.int32,
-    "tensor(bool)": np.bool_,
-    "tensor(string)": object,
-}
-_PLAIN: Mapping[ValueType, Any] = {
-    kind: object if kind is ValueType.STRING else np.float64 for kind in ValueType
-}
 _WARM_UP: Mapping[ValueType, Scalar] = {
     ValueType.NUMBER: 0.0,
     ValueType.INTEGER: 0,
@@ -96,12 +86,18 @@ class Predictor:
         self._inputs = self._session.get_inputs()
         self._outputs = _output_names(self.signature, [one.name for one in self._session.get_outputs()])
         self._check_inputs()
+        slots = [Slot(one.name, DTYPES[one.type], flat=len(one.shape) != 2) for one in self._inputs]
+        self._feed = Feed(self.signature, slots)
 
     def predict(self, columns: Mapping[str, Cells]) -> Prediction:
         """The answers for rows given by column. InputError when they do not fit the signature."""
         check_names(self.signature, columns)
         rows = row_count(columns)
-        return self._decode(self._run(self.feed(columns)), rows)
+        return self.answer(self.feed(columns), rows)
+
+    def answer(self, feed: Mapping[str, NDArray[Any]], rows: int) -> Prediction:
+        """The answers for what `feed` made of that many rows. ModelError when the model is at fault."""
+        return self._decode(self._run(feed), rows)
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -110,13 +106,13 @@ class Predictor:
             return ("prediction",)
         return ("label", "probabilities")[: len(self._outputs)]
 
-    def warm_up(self) -> None:
-        """Answer one made-up row, so that a model that cannot answer is found at once. ModelError."""
-        row: dict[str, Sequence[Scalar]] = {
-            column.name: [_WARM_UP[column.type]] for column in self.signature.inputs
+    def warm_up(self, rows: int = 1) -> None:
+        """Answer made-up rows, so that a model that cannot answer is found at once. ModelError."""
+        made_up: dict[str, Sequence[Scalar]] = {
+            column.name: [_WARM_UP[column.type]] * rows for column in self.signature.inputs
         }
         try:
-            self.predict(row)
+            self.predict(made_up)
         except InputError as error:
             raise ModelError(f"the model refused a row that fits its signature: {error}") from error
 
@@ -125,21 +121,7 @@ class Predictor:
 
         InputError for a cell of the wrong type. Names and row counts must have been checked.
         """
-        token = self.signature.null_token
-        if self.signature.layout is Layout.MATRIX:
-            dtype = _DTYPES[self._inputs[0].type]
-            parts = [encode(column, columns[column.name], dtype, token) for column in self.signature.inputs]
-            return {self._inputs[0].name: np.stack(parts, axis=1)}
-        graph = {one.name: one for one in self._inputs}
-        result: dict[str, NDArray[Any]] = {}
-        for column in self.signature.inputs:
-            slot = graph.get(column.name)
-            if slot is None:  # the graph does not need this column, but its cells are checked all the same
-                encode(column, columns[column.name], _PLAIN[column.type], token)
-                continue
-            array = encode(column, columns[column.name], _DTYPES[slot.type], token)
-            result[column.name] = array.reshape(-1, 1) if len(slot.shape) == 2 else array
-        return result
+        return self._feed(columns)
 
     def _run(self, feed: Mapping[str, NDArray[Any]]) -> list[Any]:
         try:
@@ -176,7 +158,7 @@ class Predictor:
     def _check_inputs(self) -> None:
         found = {one.name: one for one in self._inputs}
         for one in self._inputs:
-            if one.type not in _DTYPES:
+            if one.type not in DTYPES:
                 raise ModelError(
                     f"{MODEL_ONNX}: input {quoted(one.name)} is a {one.type}, which no table column can feed"
                 )
