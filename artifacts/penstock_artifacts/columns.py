@@ -5,7 +5,6 @@ Errors name column and row and the types, never the value: values may be persona
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,6 @@ _TAKEN: Mapping[ValueType, frozenset[type]] = {
     kind: types | {type(None)} | ({float} if kind is ValueType.INTEGER else frozenset())
     for kind, types in PYTHON_TYPES.items()
 }
-_PLAIN_NUMBERS = frozenset({int, float, type(None)})
 
 
 class InputError(ValueError):
@@ -91,25 +89,6 @@ def encode(column: ColumnSignature, cells: Cells, dtype: DTypeLike, null_token: 
         with np.errstate(over="ignore"):  # a float32 model takes what exceeds its range as infinity
             return numbers.astype(wanted, copy=False)
     return _whole(column, numbers, wanted)
-
-
-def encode_numbers(
-    columns: Sequence[ColumnSignature], cells: Mapping[str, Cells]
-) -> Mapping[str, NDArray[np.float64]]:
-    """Columns of numbers [rows] as 64-bit floats, null as NaN, by name: what `encode` gives, in one pass.
-
-    Empty when one of them is no plain list of numbers; then `encode` says which and why.
-    """
-    lists = [cells[column.name] for column in columns]
-    if not all(type(one) is list for one in lists):
-        return {}
-    if not set(map(type, chain.from_iterable(lists))) <= _PLAIN_NUMBERS:
-        return {}
-    try:
-        numbers = np.array(lists, dtype=np.float64)
-    except OverflowError:
-        return {}
-    return dict(zip([column.name for column in columns], numbers, strict=True))
 
 
 def _whole(column: ColumnSignature, numbers: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
