@@ -1,9 +1,9 @@
 """From columns of cells to the arrays that ONNX Runtime takes, by the name of the graph's input.
 
 Most requests ask about one row of many numbers. Turned into arrays one by one, thirty cells take 60
-microseconds, ten times as long as a small forest takes to answer; so numbers are turned into one array
-together, and only what that cannot take (texts, booleans, graphs of whole numbers, cells at fault) goes column
-by column.
+microseconds, ten times as long as a small forest takes to answer. So numbers are turned into one array
+together. Only what that cannot take goes column by column: texts, booleans, graphs of whole numbers, cells at
+fault.
 """
 
 from collections.abc import Mapping, Sequence
