@@ -1,6 +1,7 @@
 """Command line of the demo."""
 
 import argparse
+import re
 import shutil
 import sys
 import time
@@ -10,7 +11,7 @@ from hack.cluster import provider
 from hack.cluster.cluster import Cluster, load
 from hack.cluster.errors import ClusterError, Missing
 from hack.cluster.shell import run, say
-from hack.demo import show
+from hack.demo import show, watch
 from hack.project import (
     ROOT,
     SYSTEM_NAMESPACE,
@@ -26,6 +27,7 @@ from hack.project import (
 
 NAMESPACE = "ml"
 EXAMPLE = ROOT / "examples/tumour"
+DATA = ".artifacts/data"
 GIGABYTES_NEEDED = 8
 
 
@@ -57,26 +59,38 @@ def main() -> int:
 def up(name: str) -> None:
     """The whole way; each part finds what an earlier demo left and goes on from there."""
     preflight()
-    show.heading("1/5  A Kubernetes cluster")
+    show.heading("1/6  A Kubernetes cluster")
     cluster = provider.up(name)
-    show.heading("2/5  Penstock's images")
+    show.heading("2/6  Penstock's images")
     images = build_images(cluster)
-    show.heading("3/5  helm install")
+    show.heading("3/6  helm install")
     make_namespace(cluster, NAMESPACE)
     install(cluster, images, {"scope": {"namespaces": [NAMESPACE]}, "store": {"namespaces": [NAMESPACE]}})
     say(f"release penstock in {SYSTEM_NAMESPACE}, serving the namespace {NAMESPACE}")
-    show.heading("4/5  Data into the bucket, the pipeline into the cluster")
+    show.heading("4/6  Data into the bucket, the pipeline into the cluster")
     load_data(cluster)
     started = time.monotonic()
-    print(f"$ kubectl apply -n {NAMESPACE} -f examples/tumour/pipeline.yaml")
-    print(kubectl(cluster, "apply", "-n", NAMESPACE, "-f", str(EXAMPLE / "pipeline.yaml")), end="")
+    apply_pipeline(cluster)
     run_name = newest_run(cluster)
     show.follow(cluster, NAMESPACE, run_name)
-    show.heading("5/5  A prediction through the Service")
+    show.heading("5/6  A prediction through the Service")
     predict(cluster)
     say(f"from `kubectl apply` to the first prediction: {time.monotonic() - started:.0f} s")
+    show.heading("6/6  Watched: calm traffic, then drift")
+    watch.watched(cluster, NAMESPACE, ROOT / DATA / "tumour.csv")
     show.tables(cluster, NAMESPACE)
     show.next_commands(cluster, NAMESPACE)
+
+
+def apply_pipeline(cluster: Cluster) -> None:
+    """Apply the example with windows short enough to wait for."""
+    text = (EXAMPLE / "pipeline.yaml").read_text()
+    quick, changes = re.subn(r"every: 5m\b", f"every: {watch.EVERY}", text)
+    if changes != 1:
+        raise ClusterError("examples/tumour/pipeline.yaml should have one monitor step with `every: 5m`")
+    words = f"sed 's/every: 5m/every: {watch.EVERY}/' examples/tumour/pipeline.yaml"
+    print(f"$ {words} | kubectl apply -n {NAMESPACE} -f -")
+    print(kubectl(cluster, "apply", "-n", NAMESPACE, "-f", "-", stdin=quick), end="")
 
 
 def preflight() -> None:
@@ -88,7 +102,7 @@ def preflight() -> None:
 
 def load_data(cluster: Cluster) -> None:
     """Write the example's data into the bucket, and describe the bucket as a connection."""
-    folder = ROOT / ".artifacts/data"
+    folder = ROOT / DATA
     run([sys.executable, str(ROOT / "examples/data.py"), str(folder)])
     connect(cluster, NAMESPACE)
     with bucket(cluster, NAMESPACE) as store:

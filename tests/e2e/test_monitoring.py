@@ -1,0 +1,248 @@
+"""S3 and S6: calm windows stay calm, a shift is found and named, a falsified log is noticed, not judged."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import yaml
+
+from examples import traffic
+from hack.cluster.cluster import load
+from hack.project import bucket, forwarded
+from tests.support import ROOT, SYSTEM_NAMESPACE, condition, steps_of, wait_for
+
+pytestmark = pytest.mark.e2e
+
+EVERY = "15s"
+RATE = 40.0
+SHIFT = {"mean_texture": 0.5, "worst_symmetry": 0.5}  # standard deviations
+ENDPOINT = "tumour"
+
+
+def watched_tumour(namespace: str) -> dict[str, Any]:
+    """The example, with windows short enough for a test."""
+    text = (ROOT / "examples/tumour/pipeline.yaml").read_text()
+    assert "every: 5m" in text
+    found: dict[str, Any] = yaml.safe_load(text.replace("every: 5m", f"every: {EVERY}"))
+    found["metadata"]["namespace"] = namespace
+    return found
+
+
+@contextmanager
+def sending(
+    namespace: str, table: traffic.Table, *, rate: float = RATE, shift: Mapping[str, float] | None = None
+) -> Iterator[Counter[str]]:
+    """Traffic to the endpoint while the context lasts; what was answered, by status."""
+    stop, answers = threading.Event(), Counter[str]()
+
+    def work() -> None:
+        with forwarded(load("penstock-test"), namespace, f"svc/{ENDPOINT}", 80) as port:
+            seed = 0
+            while not stop.is_set():
+                seed += 1
+                answers.update(
+                    traffic.send(
+                        f"http://127.0.0.1:{port}",
+                        ENDPOINT,
+                        table,
+                        rate=rate,
+                        seconds=1,
+                        shift=shift or {},
+                        seed=seed,
+                    )
+                )
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        stop.set()
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+class Watch:
+    """What the endpoint says of its windows."""
+
+    def __init__(self, kubectl: Any, namespace: str) -> None:
+        self._kubectl = kubectl
+        self._namespace = namespace
+
+    def endpoint(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._kubectl.get("modelendpoint", ENDPOINT, self._namespace)
+        return found
+
+    def windows(self) -> list[dict[str, Any]]:
+        """The newest last."""
+        return list(self.endpoint().get("status", {}).get("monitoring", {}).get("windows", ()))
+
+    def last(self) -> str:
+        """The end of the newest one; empty before the first."""
+        found = self.windows()
+        return str(found[-1]["end"]) if found else ""
+
+    def wait(self, what: str, found: Callable[[list[dict[str, Any]]], Any], after: str = "") -> Any:
+        """The first true value of `found` over the windows that ended after `after`."""
+        return wait_for(
+            what, lambda: found([one for one in self.windows() if one["end"] > after]), 180, every=0.5
+        )
+
+    def drifted(self) -> dict[str, Any]:
+        return condition(self.endpoint(), "Drifted")
+
+
+@pytest.fixture
+def served(runs, namespace, lake, data_folder, kubectl) -> Iterator[tuple[Watch, traffic.Table]]:
+    """The tumour example, served and watched."""
+    lake("tumour.csv", (data_folder / "tumour.csv").read_bytes())
+    run = runs.execute(watched_tumour(namespace))
+    assert run["status"]["status"] == "Succeeded", json.dumps(run["status"], indent=1)
+    assert steps_of(run)["watch"]["state"] == "Succeeded"
+    return Watch(kubectl, namespace), traffic.read(data_folder / "tumour.csv")
+
+
+def named(message: str, table: traffic.Table) -> set[str]:
+    """The columns that the message names."""
+    return {name for name in table.spread if name in message}
+
+
+def test_calm_traffic_is_calm_a_shift_is_named_too_few_rows_and_a_falsified_log_are_not_judged(
+    served, namespace, kubectl
+) -> None:
+    watch, table = served
+    assert watch.drifted()["status"] == "Unknown"
+    with sending(namespace, table) as answers:
+        # The first window may hold the start of the traffic only.
+        enough = watch.wait(
+            "the first judged window", lambda seen: [one for one in seen if one["rows"] > 200]
+        )
+        first = enough[0]["end"]
+        calm = watch.wait("three windows", lambda seen: seen if len(seen) >= 2 else None, after=first)
+        assert {one["verdict"] for one in [*enough[:1], *calm[:2]]} == {"NotDrifted"}
+        assert all(one["rows"] > 200 and one["lost"] == 0 for one in calm[:2])
+        assert watch.drifted()["status"] == "False"
+    assert set(answers) == {"200"}
+
+    before = watch.last()
+    with sending(namespace, table, shift=SHIFT) as answers:
+        wait_for("Drifted", lambda: watch.drifted()["status"] == "True", 180, every=0.5)
+        message = watch.drifted()["message"]
+        print(message)
+        assert named(message, table) == set(SHIFT)
+        drifting = [one for one in watch.windows() if one["end"] > before and one["verdict"] == "Drifted"]
+        assert len(drifting) >= 2
+    assert set(answers) == {"200"}
+    endpoint = watch.endpoint()
+    assert condition(endpoint, "Ready")["status"] == "True"
+    assert condition(endpoint, "Stalled")["status"] == "False"
+    assert endpoint["status"]["monitoring"]["episodes"] == 1
+    table_text = kubectl.run("get", "modelendpoints", "-n", namespace).stdout
+    print(table_text)
+    assert "DRIFTED" in table_text.splitlines()[0]
+
+    report_is_kept(kubectl, namespace, drifting[-1]["report"])
+
+    before = watch.last()
+    with sending(namespace, table, rate=10):  # 150 rows in a window
+        few = watch.wait(
+            "a window of 150 rows",
+            lambda seen: [one for one in seen if 100 <= one["rows"] < 200],
+            after=before,
+        )
+    assert (few[0]["verdict"], few[0]["reason"]) == ("Unknown", "InsufficientSamples")
+
+    with sending(namespace, table):
+        before = watch.last()
+        flipped = flip_a_byte(namespace)
+        corrupt = watch.wait(
+            "the falsified window",
+            lambda seen: [one for one in seen if one["reason"] == "LogCorrupt"],
+            before,
+        )
+    assert corrupt[0]["verdict"] == "Unknown"
+    assert flipped[-40:] in watch.endpoint()["status"]["monitoring"]["message"] or corrupt
+
+
+def report_is_kept(kubectl, namespace: str, digest: str) -> None:
+    """The report of a window lies in the store: a page with pictures that names the columns."""
+    with bucket(load("penstock-test"), namespace) as store:
+        found = {one["path"].rsplit("/", 1)[-1]: one["path"] for page in store.list() for one in page}
+        manifest = json.loads(bytes(store.get(found[digest.removeprefix("sha256:")]).bytes()))
+        files = {
+            one["path"]: bytes(store.get(found[one["sha256"]]).bytes()).decode() for one in manifest["files"]
+        }
+    assert "<svg" in files["report.html"]
+    for column in SHIFT:
+        assert column in files["report.html"]
+    assert json.loads(files["report.json"])["verdict"] == "Drifted"
+
+
+def flip_a_byte(namespace: str) -> str:
+    """Falsify the newest object of the log that is still to be judged; gives its name."""
+    with bucket(load("penstock-test"), namespace) as store:
+
+        def log() -> set[str]:
+            return {
+                one["path"]
+                for page in store.list()
+                for one in page
+                if f"{namespace}/log/{ENDPOINT}/" in one["path"]
+            }
+
+        known = log()
+        fresh = wait_for("a new object of the log", lambda: log() - known, 60)
+        path = max(fresh)
+        content = bytearray(store.get(path).bytes())
+        content[len(content) // 2] ^= 1
+        store.put(path, bytes(content))
+        return str(path)
+
+
+@pytest.mark.alone
+def test_a_store_that_is_away_for_a_minute_fails_no_request_and_what_is_lost_is_counted(
+    served, namespace, kubectl
+) -> None:
+    _, table = served
+    deployment = ("deployment", "penstock-store", "-n", SYSTEM_NAMESPACE)
+    with sending(namespace, table, rate=80) as answers:
+        wait_for("traffic", lambda: answers["200"] > 400, 60)
+        kubectl.run("scale", *deployment, "--replicas=0")
+        try:
+            away = answers["200"]
+            wait_for("4,800 requests without a store", lambda: answers["200"] >= away + 4800, 120)
+        finally:
+            kubectl.run("scale", *deployment, "--replicas=1")
+        kubectl.run("rollout", "status", *deployment, "--timeout=90s")
+    assert sum(answers.values()) >= 5000
+    assert set(answers) == {"200"}
+
+    def settled() -> dict[str, float] | None:
+        rows = log_rows(namespace)
+        return rows if sum(rows.values()) >= answers["200"] else None
+
+    rows = wait_for("every row to be accounted for", settled, 120, every=2)
+    print(rows)
+    assert sum(rows.values()) == answers["200"]
+    assert rows["stored"] > 0
+
+
+def log_rows(namespace: str) -> dict[str, float]:
+    """What became of the rows, by the server's own figures."""
+    import urllib.request
+
+    from prometheus_client.parser import text_string_to_metric_families
+
+    with forwarded(load("penstock-test"), namespace, f"svc/{ENDPOINT}", 80) as port:
+        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20).read().decode()
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == "penstock_server_log_rows_total":
+                outcome = sample.labels["outcome"]
+                found[outcome] = found.get(outcome, 0) + sample.value
+    return found
