@@ -1,6 +1,6 @@
 """The gate's report: report.json for programs, and one page without scripts, report.html, for people."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -10,23 +10,12 @@ from penstock_artifacts.signature import Signature
 from penstock_spec.contract import REPORT_HTML, REPORT_JSON, Task
 from penstock_steps.bootstrap import LEVEL, RESAMPLES
 from penstock_steps.metrics import Answers, Classified, confusion_matrix
+from penstock_steps.page import STYLE, table
 from penstock_steps.scoring import label_text
 from penstock_steps.verdict import Judgement, number
 from penstock_steps.workspace import write_json
 
 Intervals = Mapping[str, tuple[float, float]]
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1c2733; max-width: 60rem; }
-body { margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0.2rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; } th, td { text-align: left; padding: 0.3rem 1rem 0.3rem 0; }
-td { border-top: 1px solid #d8dee6; font-variant-numeric: tabular-nums; }
-code { font-size: 0.85em; word-break: break-all; }
-.verdict { padding: 0.1rem 0.7rem; border-radius: 0.3rem; color: #fff; font-weight: 600; }
-.Pass { background: #1a7f4b; } .Fail { background: #b42318; } .Inconclusive { background: #8a6100; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; margin-top: 1.5rem; }
-.plots svg { width: 19rem; height: auto; }
-"""
 
 
 @dataclass(frozen=True)
@@ -85,7 +74,7 @@ def as_page(facts: Facts) -> str:
     name = escape(task.step if facts.signature is None else facts.signature.model)
     return f"""<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><title>{name}: {verdict}</title><style>{_STYLE}</style></head>
+<head><meta charset="utf-8"><title>{name}: {verdict}</title><style>{STYLE}</style></head>
 <body>
 <h1>{name} <span class="verdict {verdict}">{verdict}</span></h1>
 <p>{escape(facts.judgement.message)}</p>
@@ -96,7 +85,7 @@ def as_page(facts: Facts) -> str:
 <div class="plots">{"".join(_plots(facts))}</div>
 <h2>What was judged</h2>
 {
-        _table(
+        table(
             [
                 ("Pipeline, run, step", escape(f"{task.pipeline}, {task.run}, {task.step}")),
                 ("Model", f"<code>{escape(task.inputs['model'].digest)}</code>"),
@@ -125,7 +114,7 @@ def _plots(facts: Facts) -> Iterable[str]:
 
 
 def _thresholds(facts: Facts) -> str:
-    return _table(
+    return table(
         ("met" if one.met else "<b>not met</b>", escape(one.words(facts.rows)))
         for one in facts.judgement.findings
     )
@@ -137,10 +126,4 @@ def _figures(facts: Facts) -> str:
         interval = facts.intervals.get(name)
         spread = f"{number(interval[0], 4)} to {number(interval[1], 4)}" if interval else "not measured"
         rows.append((escape(name), number(value, 4), spread))
-    return _table(rows)
-
-
-def _table(rows: Iterable[Sequence[str]]) -> str:
-    """Cells are HTML already."""
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table>{body}</table>"
+    return table(rows)
