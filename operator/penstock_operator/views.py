@@ -94,7 +94,7 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
     return JobView(
         meta=meta(item),
         spec_hash=hash_of(item),
-        version=_template_label(item, names.LABEL_MODEL_VERSION),
+        version=_template_label(item, names.LABEL_WINDOW_VERSION),
         suspended=bool((item.get("spec") or {}).get("suspend")),
         complete=bool(_true(status, "Complete") or _true(status, "SuccessCriteriaMet")),
         failed_reason=failed.get("reason", ""),

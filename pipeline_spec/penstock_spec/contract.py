@@ -167,7 +167,7 @@ class Result:
     message: str = ""
     source_revision: str = ""
     unchanged: bool = False  # the outputs are `known.outputs`: the source has not changed
-    columns: int = 0  # of a model: how many columns it takes
+    columns: int = 0  # of a model: how many columns it takes; of a window: how many were compared
 
 
 @dataclass(frozen=True)
@@ -256,6 +256,7 @@ MODEL_DIGEST_VARIABLE = "PENSTOCK_MODEL_DIGEST"
 MODEL_NAME_VARIABLE = "PENSTOCK_MODEL_NAME"  # the model's name: /v2/models/<name>
 MODEL_VERSION_VARIABLE = "PENSTOCK_MODEL_VERSION"  # the ModelVersion's name: tumour-2
 ENDPOINT_VARIABLE = "PENSTOCK_ENDPOINT"
+SERVE_PREFIX = "PENSTOCK_SERVE_"  # before every setting of our server: docs/serving.md
 POD_VARIABLE = "PENSTOCK_POD"  # the pod's name, which tells the logs of two pods apart
 # JSON {"sampleRatio": 1.0, "redact": ["ssn"], "flushSeconds": 10}; without it predictions are not logged.
 PREDICTION_LOG_VARIABLE = "PENSTOCK_PREDICTION_LOG"

@@ -25,8 +25,10 @@ class WindowStatus(SpecModel):
     )
     rows: int = Field(default=0, description="Logged rows that were judged.")
     lost: int = Field(default=0, description="Rows of the window known to have been lost before the log.")
-    drifted: _Columns = Field(default=(), description="Columns that drifted in it, the worst first.")
-    drifted_count: int = Field(default=0, description="How many columns drifted; more than are named.")
+    drifted: _Columns = Field(
+        default=(), description="Columns that drifted in it, the worst first; in windows that still count."
+    )
+    drifted_count: int = Field(default=0, description="How many columns drifted, named or not.")
     report: Annotated[str, StringConstraints(max_length=71)] = Field(
         default="", description="Digest of its report, an HTML page in the store."
     )
@@ -74,6 +76,10 @@ class MonitoringStatus(SpecModel):
     windows: Annotated[Sequence[WindowStatus], Field(max_length=WINDOWS_KEPT)] = Field(
         default=(), description="The last windows, newest last."
     )
+    message: Annotated[str, StringConstraints(max_length=1024)] = Field(
+        default="", description="What is to say of the newest window, in words."
+    )
+    columns: int = Field(default=0, description="How many columns the newest judged window compared.")
     statistics: Annotated[Mapping[_Word, float], MapLimits(properties=3)] = Field(
         default_factory=dict,
         description="Of the newest judged window: each method's largest value over the columns.",

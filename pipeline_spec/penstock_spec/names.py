@@ -43,6 +43,10 @@ LABEL_MODEL_DIGEST = f"{GROUP}/model-digest"
 LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
 # On a ModelEndpoint: who asks, where the field manager's name alone would not say it.
 ANNOTATION_REQUESTED_BY = f"{GROUP}/requested-by"
+# On the Job that judges a window of an endpoint, and on its pod. Never the two labels by which an endpoint's
+# Service selects the pods that serve.
+LABEL_WINDOW_OF = f"{GROUP}/window-of"
+LABEL_WINDOW_VERSION = f"{GROUP}/window-version"
 # On a ConfigMap that describes a connection to data; a Secret of the same name holds its credentials.
 LABEL_CONNECTION = f"{GROUP}/connection"
 
@@ -222,6 +226,11 @@ def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
 def server_name(endpoint: str, version: str, digest: str) -> str:
     """The Deployment that serves one model version on an endpoint."""
     return f"{endpoint[:40].rstrip('-')}-{short_hash(endpoint, version, digest)}"
+
+
+def digest_label(digest: str) -> str:
+    """The value of LABEL_MODEL_DIGEST for these bytes."""
+    return digest.removeprefix("sha256:")[:16]
 
 
 def window_job(endpoint: str, endpoint_uid: str, end: datetime, attempt: int = 1) -> str:

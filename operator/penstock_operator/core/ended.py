@@ -38,7 +38,7 @@ def _wrong_outputs(result: Result, expected: Expectation) -> str:
     """
     if result.unchanged and not result.outputs:
         return ""
-    missing = sorted(set(expected.outputs) - set(result.outputs))
+    missing = sorted(set(expected.outputs) - set(result.outputs) - expected.optional)
     if missing:
         return f"the result lacks the declared output {', '.join(missing)}"
     unknown = sorted(set(result.outputs) - set(expected.outputs))
@@ -54,7 +54,7 @@ def _invalid(what: str, expected: Expectation) -> Failed:
 
 def badly(job: JobView, pod: PodView, expected: Expectation, settings: Settings) -> Failed:
     """The finding for a pod of phase Failed: the first rule that knows the cause."""
-    for rule in (_out_of_memory, _disrupted, _out_of_disk, _not_started, _ours, _users):
+    for rule in (_out_of_memory, _disrupted, _out_of_disk, _out_of_time, _not_started, _ours, _users):
         found = rule(job, pod, expected, settings)
         if found is not None:
             return found
@@ -95,6 +95,16 @@ def _out_of_disk(_: JobView, pod: PodView, expected: Expectation, __: Settings) 
         return None
     hint = "write less to /tmp and /penstock, or raise the namespace's limit on ephemeral storage"
     return Failed(FailureClass.USER_ERROR, sentence(words, hint, expected.describe()), reason=Reason.EVICTED)
+
+
+def _out_of_time(_: JobView, pod: PodView, expected: Expectation, __: Settings) -> Failed | None:
+    """Ended by the kubelet at the pod's own deadline, which only pods that judge windows have."""
+    if pod.reason != "DeadlineExceeded":
+        return None
+    what = "it took longer than its pod may run"
+    return Failed(
+        FailureClass.INVALID_RESULT, sentence(what, expected.logs()), reason=Reason.DEADLINE_EXCEEDED
+    )
 
 
 def _not_started(_: JobView, pod: PodView, expected: Expectation, __: Settings) -> Failed | None:

@@ -90,17 +90,17 @@ def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
     volumes = _source_volume(attempt)
     if attempt.program is None:
         asked = pods.resources(attempt.cpu, attempt.memory)
-        main = _with_source(_ours(contract.MAIN, "run", attempt, settings, asked), attempt)
+        main = _with_source(ours(contract.MAIN, "run", attempt.task, settings, asked), attempt)
         return pods.pod_spec([main], volumes=volumes, grace_seconds=settings.termination_grace_seconds)
     asked = pods.resources(_CPU_OF_HELPERS, attempt.helper_memory)
-    fetch = _with_source(_ours(contract.FETCH, "fetch", attempt, settings, asked), attempt)
-    publish = _ours(contract.PUBLISH, "publish", attempt, settings, asked)
+    fetch = _with_source(ours(contract.FETCH, "fetch", attempt.task, settings, asked), attempt)
+    publish = ours(contract.PUBLISH, "publish", attempt.task, settings, asked)
     main = _theirs(attempt.program, attempt, settings)
     return pods.pod_spec([publish], [fetch, main], volumes, settings.termination_grace_seconds)
 
 
-def _ours(
-    name: str, mode: str, attempt: Attempt, settings: PodSettings, resources: Mapping[str, Any]
+def ours(
+    name: str, mode: str, task: Task, settings: PodSettings, resources: Mapping[str, Any]
 ) -> dict[str, Any]:
     """A container of our image, with the store."""
     return {
@@ -109,7 +109,7 @@ def _ours(
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["python", "-m", "penstock_steps", mode],
         "env": [
-            pods.literal(contract.TASK_VARIABLE, attempt.task.to_json()),
+            pods.literal(contract.TASK_VARIABLE, task.to_json()),
             pods.literal("HOME", pods.TMP["mountPath"]),
             *pods.store_environment(settings.store_secret),
         ],
