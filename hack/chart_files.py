@@ -27,6 +27,7 @@ OBJECTS: dict[str, Any] = {"type": "array", "items": {"type": "object"}}
 WHOLE: dict[str, Any] = {"type": "integer", "minimum": 0}
 NAMESPACE = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 NAMESPACES: dict[str, Any] = {"type": "array", "items": {"type": "string", "pattern": NAMESPACE}}
+DURATION: dict[str, Any] = {"type": "string", "pattern": "^[1-9][0-9]*(ms|s|m|h)$"}
 BUDGET = {key: {"type": "number", "minimum": 0} for key in ("first", "factor", "maximum")}
 
 # What a value's default does not tell, by its path or by its own name.
@@ -35,6 +36,8 @@ HINTS: Mapping[str, dict[str, Any]] = {
     "podLabels": STRING_MAP,
     "nodeSelector": STRING_MAP,
     "annotations": STRING_MAP,
+    "labels": STRING_MAP,
+    "alertLabels": STRING_MAP,
     "podAnnotations": STRING_MAP,
     "requests": QUANTITIES,
     "limits": QUANTITIES,
@@ -44,6 +47,11 @@ HINTS: Mapping[str, dict[str, Any]] = {
     "imagePullSecrets": {"type": "array", "items": {"type": "string", "minLength": 1}},
     "namespaces": NAMESPACES,
     "pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+    "renderMode": {"enum": ["skipIfMissing", "failIfMissing", "alwaysRender", "never"]},
+    "interval": DURATION,
+    "scrapeTimeout": DURATION,
+    "disabled": {"type": "array", "items": {"type": "string", "pattern": "^Penstock[A-Za-z]+$"}},
+    "runbookUrl": {"type": "string", "minLength": 1},
     "logLevel": {"enum": ["debug", "info", "warning", "error"]},
     "repository": {"type": "string", "minLength": 1},
     "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},

@@ -11,6 +11,7 @@ GENERATORS: list[tuple[str, list[str]]] = [
     ("CRDs", ["-m", "penstock_spec.crds", "crds/"]),
     ("reference pages", ["-m", "penstock_spec.reference", "docs/reference/"]),
     ("diagram of step states", ["-m", "penstock_spec.states", "docs/"]),
+    ("dashboard", ["-m", "hack.dashboard"]),
     ("chart copies", ["-m", "hack.chart_files"]),
 ]
 

@@ -19,7 +19,7 @@ META: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text())
 RULES: list[dict[str, list[str]]] = yaml.safe_load((CHART / "files/operator-rules.yaml").read_text())
 # What another chart of which this one is a part may set.
 FROM_HELM = {"global"}
-OPEN_MAPS = {"requests", "limits"}
+OPEN_MAPS = {"requests", "limits", "labels"}
 
 
 def paths(values: dict[str, Any], prefix: str = "") -> set[str]:

@@ -135,3 +135,19 @@ imagePullSecrets:
       "imagePullPolicy" .Values.image.pullPolicy -}}
 {{- merge (dict "pods" $pods) .Values.settings | toPrettyJson -}}
 {{- end -}}
+
+{{/* Whether a part of `observability` is rendered: "true" or nothing. {root, part, kinds}
+     `kinds` are those of the Prometheus Operator that the part is for. */}}
+{{- define "penstock.renders" -}}
+{{- $mode := (get .root.Values.observability .part).renderMode -}}
+{{- $missing := list -}}
+{{- range .kinds -}}
+{{- if not ($.root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" .)) -}}
+{{- $missing = append $missing . -}}
+{{- end -}}
+{{- end -}}
+{{- if and $missing (eq $mode "failIfMissing") -}}
+{{- fail (printf "observability.%s: the cluster has no kind %s of monitoring.coreos.com/v1: install the Prometheus Operator first, or set observability.%s.renderMode=skipIfMissing" .part (join ", " $missing) .part) -}}
+{{- end -}}
+{{- if or (eq $mode "alwaysRender") (and (ne $mode "never") (not $missing)) -}}true{{- end -}}
+{{- end -}}
