@@ -3,7 +3,7 @@
 The only module that knows prometheus_client; names and meanings: docs/operations.md.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -13,9 +13,14 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from penstock_operator.core.endpoint_figures import FAMILIES, figures, labels_of
+from penstock_operator.store import Object
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Else each series has a twin that tells when it began, which nobody asked for.
@@ -87,6 +92,33 @@ class Metrics:
         for kind, read in sizes.items():
             gauge.labels(kind).set_function(read)
 
+    def endpoints(self, read: Callable[[], Iterable[Object]]) -> None:
+        """Figures of all ModelEndpoints, asked for whenever somebody looks."""
+        self.registry.register(_Endpoints(read))
+
     def text(self) -> bytes:
         """Everything in the Prometheus text format."""
         return generate_latest(self.registry)
+
+
+class _Endpoints(Collector):
+    """Makes series of what the caches hold at that moment."""
+
+    def __init__(self, read: Callable[[], Iterable[Object]]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        """Without it the registry would ask for figures before the caches exist."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """One family after the other, as the text format wants it."""
+        families = {
+            name: (CounterMetricFamily if about.counts else GaugeMetricFamily)(
+                name, about.meaning, labels=labels_of(name)
+            )
+            for name, about in FAMILIES.items()
+        }
+        for one in figures(self._read()):
+            families[one.family].add_metric(one.labels, one.value)
+        yield from families.values()

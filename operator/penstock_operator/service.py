@@ -251,3 +251,4 @@ class Service:
             "namespaces_left_out", "Namespaces that lack rights and are not served", lambda: left_out
         )
         metrics.objects(self._caches.sizes())
+        metrics.endpoints(self._caches[names.MODEL_ENDPOINT].all)
