@@ -81,7 +81,7 @@ def test_every_pod_says_what_it_needs_and_mounts_no_token_without_use(objects) -
             assert container["resources"]["limits"]["memory"], name
             assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
         mounts = pod["spec"]["automountServiceAccountToken"]
-        assert mounts is not name.endswith("-store"), f"{name}: the store has no business with the API"
+        assert mounts is (name == "Deployment penstock"), f"{name}: only the operator talks to the API server"
 
 
 def test_every_object_names_its_namespace_or_belongs_to_the_cluster(objects) -> None:

@@ -1,11 +1,11 @@
-"""What `helm test` runs in a served namespace: the API, the operator and the store, each by its real use.
+"""What `helm test` runs in a served namespace: operator, store and endpoints, each by its real use.
 
-Runs in the steps image without rights of its own. One line for each check; the exit code counts failures.
+Runs in the steps image without rights and without a token: what the API server serves, the operator tells.
+One line for each check; the exit code counts failures.
 """
 
-import json
 import os
-import ssl
+import re
 import sys
 import tempfile
 import urllib.error
@@ -18,8 +18,8 @@ from penstock_artifacts.store import store_from
 
 NAMESPACE = os.environ["PENSTOCK_NAMESPACE"]
 OPERATOR = os.environ["PENSTOCK_OPERATOR"]
-TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-KINDS = {"pipelines", "pipelineruns", "modelversions", "modelendpoints"}
+KINDS = {"Pipeline", "PipelineRun", "ModelVersion", "ModelEndpoint"}
+MOST_ENDPOINTS = 5
 # The same text every time: the store keeps content by its digest, so tests of years leave one small object.
 CONTENT = b"Written by helm test.\n"
 
@@ -28,37 +28,50 @@ class CheckError(Exception):
     """A check failed; the text says what and what to do."""
 
 
-def api() -> str:
-    """The API server serves our kinds. Any identity may ask this."""
-    host = f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
-    request = urllib.request.Request(  # noqa: S310 - the API server's own address
-        f"{host}/apis/penstock.dev/v1alpha1",
-        headers={"authorization": f"Bearer {(TOKEN / 'token').read_text()}"},
-    )
-    trust = ssl.create_default_context(cafile=str(TOKEN / "ca.crt"))
-    try:
-        with urllib.request.urlopen(request, timeout=10, context=trust) as answer:  # noqa: S310 - the same
-            served = {one["name"] for one in json.load(answer)["resources"]}
-    except urllib.error.HTTPError as error:
-        raise CheckError(
-            f"the API server does not serve penstock.dev/v1alpha1 ({error}): set crds.install=true"
-        ) from error
-    if missing := KINDS - served:
-        raise CheckError(f"the API server does not serve {', '.join(sorted(missing))}: set crds.install=true")
-    return "the API server serves all kinds"
-
-
 def operator() -> str:
-    """The operator has read the cluster and is ready to act."""
-    try:
-        with urllib.request.urlopen(f"{OPERATOR}/readyz", timeout=10):  # noqa: S310 - the release's own Service
-            return "the operator is ready"
-    except urllib.error.HTTPError as error:
+    """The operator has read every kind from the API server and is ready to act."""
+    answer(f"{OPERATOR}/readyz", "the operator is not ready")
+    missing = KINDS - {labels["kind"] for labels, _ in series("penstock_cached_objects")}
+    if missing:
         raise CheckError(
-            f"the operator is not ready: {error.read().decode(errors='replace')[:500]}"
-        ) from error
+            f"the operator does not read {', '.join(sorted(missing))}: is it of another version?"
+        )
+    return f"the operator is ready and reads {', '.join(sorted(KINDS))}"
+
+
+def endpoints() -> str:
+    """What the operator calls ready in this namespace answers through its Service."""
+    found = {
+        labels["endpoint"]: value == 1
+        for labels, value in series("penstock_endpoint_ready")
+        if labels["namespace"] == NAMESPACE
+    }
+    ready = sorted(name for name, serves in found.items() if serves)[:MOST_ENDPOINTS]
+    for name in ready:
+        answer(
+            f"http://{name}.{NAMESPACE}.svc/v2/health/ready", f"endpoint {name} is ready and does not answer"
+        )
+    asleep = sorted(name for name, serves in found.items() if not serves)[:MOST_ENDPOINTS]
+    words = f"; not ready, see kubectl describe modelendpoint: {', '.join(asleep)}" if asleep else ""
+    return f"{len(ready)} of {len(found)} endpoints in {NAMESPACE} answer{words}"
+
+
+def answer(url: str, trouble: str) -> str:
+    """What a Service of ours says. CheckError, beginning with `trouble`, unless it says 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - a Service of this release
+            return str(response.read().decode())
+    except urllib.error.HTTPError as error:
+        raise CheckError(f"{trouble}: {error.code} {error.read().decode(errors='replace')[:500]}") from error
     except OSError as error:
-        raise CheckError(f"the operator does not answer at {OPERATOR}: {error}") from error
+        raise CheckError(f"{trouble}: {url} does not answer: {error}") from error
+
+
+def series(name: str) -> list[tuple[dict[str, str], float]]:
+    """Labels and value of each series of this name that the operator tells."""
+    text = answer(f"{OPERATOR}/metrics", "the operator tells no metrics")
+    found = re.findall(rf"^{name}{{(.*)}} (\S+)$", text, flags=re.MULTILINE)
+    return [(dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for labels, value in found]
 
 
 def store() -> str:
@@ -93,4 +106,4 @@ def passes(check: Callable[[], str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit([passes(check) for check in (api, operator, store)].count(False))
+    sys.exit([passes(check) for check in (operator, store, endpoints)].count(False))
