@@ -12,6 +12,7 @@ GENERATORS: list[tuple[str, list[str]]] = [
     ("reference pages", ["-m", "penstock_spec.reference", "docs/reference/"]),
     ("diagram of step states", ["-m", "penstock_spec.states", "docs/"]),
     ("dashboard", ["-m", "hack.dashboard"]),
+    ("gRPC messages", ["-m", "hack.grpc_stubs"]),
     ("chart copies", ["-m", "hack.chart_files"]),
 ]
 

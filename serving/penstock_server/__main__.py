@@ -20,7 +20,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
             "--folder", type=Path, default=Path(contract.MODEL_FOLDER), help="the model's folder"
         )
     command.add_argument("--host", default="", help="address to listen on; default: all")
-    command.add_argument("--port", type=int, default=contract.SERVE_PORT, help="port to listen on")
+    command.add_argument("--port", type=int, default=contract.SERVE_PORT, help="port for HTTP")
+    command.add_argument("--grpc-port", type=int, default=contract.GRPC_PORT, help="port for gRPC")
+    command.add_argument(
+        "--tokens", type=Path, default=Path(contract.TOKENS_FOLDER), help="folder with a token per client"
+    )
     return parser.parse_args(arguments)
 
 
@@ -34,13 +38,23 @@ def main(arguments: list[str]) -> int:
             from penstock_server.fetch import fetch  # noqa: PLC0415 - the store's client only where it is used
 
             return fetch(os.environ, options.folder)
-        settings = Settings.read(os.environ, folder=options.folder, host=options.host, port=options.port)
+        settings = Settings.read(
+            os.environ,
+            folder=options.folder,
+            host=options.host,
+            port=options.port,
+            grpc_port=options.grpc_port,
+            tokens=options.tokens,
+        )
     except SettingsError as error:
         logs.event("wrongly configured", level=logs.ERROR, reason=str(error))
         return 2
-    from penstock_server.server import serve  # noqa: PLC0415 - fetch needs no HTTP server
+    from penstock_server import server, supervisor  # noqa: PLC0415 - fetch needs no HTTP server
 
-    return serve(settings, started)
+    place = os.environ.get(supervisor.VARIABLE)
+    if place is not None:
+        return server.run(settings, *supervisor.place_of(place, settings.workers), started)
+    return server.serve(settings, started)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 ERROR = logging.ERROR
+WARNING = logging.WARNING
 _LOGGER = logging.getLogger("penstock.server")
 
 

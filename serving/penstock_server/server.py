@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 
@@ -13,14 +15,20 @@ from penstock_artifacts.errors import ArtifactCorrupt
 from penstock_artifacts.model import ModelError, SignatureError
 from penstock_server import logs
 from penstock_server.app import build
+from penstock_server.board import Board
+from penstock_server.grpc_face import GrpcFace
+from penstock_server.listening import Place, bind
+from penstock_server.log_hook import Log
 from penstock_server.service import Service
 from penstock_server.settings import Settings
 
+_BACKLOG = 2048
+
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn, with our own way in (load, then ready) and out (drain, then stop)."""
+    """uvicorn, with our own way in (load, then ready) and out (drain, then stop), and gRPC beside it."""
 
-    def __init__(self, service: Service, started: float) -> None:
+    def __init__(self, service: Service, place: Place, started: float) -> None:
         """`started` is the reading of `time.perf_counter` at which the process began, for the log."""
         settings = service.settings
         super().__init__(
@@ -32,6 +40,8 @@ class DrainingServer(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                # A worker takes one connection at a time, so that others get theirs. See `startup`.
+                backlog=_BACKLOG if settings.workers == 1 else 1,
                 timeout_graceful_shutdown=settings.stop_seconds,
                 # Longer than proxies keep idle connections (commonly 60 s), so that they close first.
                 timeout_keep_alive=75,
@@ -39,13 +49,46 @@ class DrainingServer(uvicorn.Server):
         )
         self.exit_code = 0
         self._service = service
+        self._place = place
+        self._grpc = GrpcFace(service)
         self._began = started
         self._tasks: list[asyncio.Task[None]] = []
+        self._leaving = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen at once, so that liveness answers; load meanwhile."""
+        """Listen at once, so that liveness answers, and load; a worker that replaces another loads first."""
+        if self._place.late:
+            await self._load()
+            if self.should_exit:
+                return
         await super().startup(sockets)
-        self._tasks.append(asyncio.create_task(self._load()))
+        for one in sockets or ():
+            one.listen(_BACKLOG)  # what the kernel queues; uvicorn was told how many to take at a time
+        settings = self._service.settings
+        try:
+            port = await self._grpc.start(settings.host, self._place.grpc_port, shared=settings.workers > 1)
+        except OSError as error:
+            logs.event("wrongly configured", level=logs.ERROR, reason=str(error))
+            self._fail(2)
+            return
+        if self._place.worker is None and sockets:
+            address = sockets[0].getsockname()
+            logs.event("listening", host=address[0], port=address[1], grpcPort=port)
+        if not self._place.late:
+            self._tasks.append(asyncio.create_task(self._load()))
+        if self._place.parent is not None:
+            # The parent alone holds the other end: when it is gone, nobody would end this process.
+            asyncio.get_running_loop().add_reader(self._place.parent, self._orphaned)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Both faces finish what runs."""
+        await asyncio.gather(super().shutdown(sockets), self._grpc.stop(self._service.settings.stop_seconds))
+
+    def _orphaned(self) -> None:
+        assert self._place.parent is not None  # noqa: S101 - else nobody reads it
+        asyncio.get_running_loop().remove_reader(self._place.parent)
+        logs.event("the supervising process is gone", level=logs.ERROR)
+        self._leave()
 
     async def _load(self) -> None:
         settings = self._service.settings
@@ -65,10 +108,11 @@ class DrainingServer(uvicorn.Server):
                 version=settings.version,
                 digest=settings.digest,
                 seconds=seconds,
+                **self._place.words,
             )
 
-    def _fail(self) -> None:
-        self.exit_code = 1
+    def _fail(self, code: int = 1) -> None:
+        self.exit_code = code
         self.should_exit = True
 
     @contextlib.contextmanager
@@ -84,13 +128,12 @@ class DrainingServer(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def _leave(self) -> None:
-        if (
-            self.should_exit or len(self._tasks) > 1
-        ):  # a second signal: stop at once, still finishing what runs
+        if self._leaving:  # a second signal: stop at once, still finishing what runs
             self.should_exit = True
             return
+        self._leaving = True
         self._service.drain()
-        logs.event("draining", seconds=self._service.settings.drain_seconds)
+        logs.event("draining", seconds=self._service.settings.drain_seconds, **self._place.words)
         self._tasks.append(asyncio.create_task(self._stop_later()))
 
     async def _stop_later(self) -> None:
@@ -99,33 +142,31 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A bound socket. An empty host means every address of IPv4 and, where the machine has it, IPv6."""
-    both = not host and socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
-    # The protocol is named because asyncio turns Nagle's delay off only for sockets that say they are TCP;
-    # with the delay every answer takes 40 ms.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if both:
-        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    listening.bind((host, port))
-    return listening
-
-
 def serve(settings: Settings, started: float) -> int:
     """Serve until told to stop. Exit code: 0 after a drain, 1 model refused, 2 cannot listen."""
+    if settings.workers > 1:
+        from penstock_server.supervisor import supervise  # noqa: PLC0415 - one process needs no supervisor
+
+        return supervise(settings)
     try:
         listening = bind(settings.host, settings.port)
     except OSError as error:
         reason = f"cannot listen on port {settings.port}: {error.strerror}"
         logs.event("wrongly configured", level=logs.ERROR, reason=reason)
         return 2
-    address = listening.getsockname()
-    logs.event("listening", host=address[0], port=address[1])
-    service = Service(settings)
-    server = DrainingServer(service, started)
-    server.run(sockets=[listening])
+    return run(settings, Place(listening, settings.grpc_port), Board(1), started)
+
+
+def run(settings: Settings, place: Place, board: Board, started: float) -> int:
+    """Be the one server, or one worker of several, until told to stop. The exit code."""
+    log: Log | None = None
+    service = Service(settings, log, board, place.worker or 0)
+    server = DrainingServer(service, place, started)
+    server.run(sockets=[place.listening])
     service.close()
-    logs.event("stopped", exitCode=server.exit_code)
+    logs.event("stopped", exitCode=server.exit_code, **place.words)
+    if not service.idle:
+        # A thread that works for nobody any longer cannot be stopped, and would keep the process.
+        sys.stdout.flush()
+        os._exit(server.exit_code)
     return server.exit_code

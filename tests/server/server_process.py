@@ -46,7 +46,7 @@ class ServerProcess:
             contract.ENDPOINT_VARIABLE: f"{model.name}-live",
             "PENSTOCK_SERVE_DRAIN_SECONDS": "0",
         }
-        where = ["--host", "127.0.0.1", "--port", "0", "--folder", str(model.folder)]
+        where = ["--host", "127.0.0.1", "--port", "0", "--grpc-port", "0", "--folder", str(model.folder)]
         self.model = model
         self.lines: list[dict[str, Any]] = []
         self.raw: list[str] = []
@@ -102,6 +102,11 @@ class ServerProcess:
     def port(self) -> int:
         """The port that it listens on."""
         return int(self.wait_for("listening")["port"])
+
+    @property
+    def grpc_address(self) -> str:
+        """Where it answers gRPC."""
+        return f"127.0.0.1:{self.wait_for('listening')['grpcPort']}"
 
     @property
     def url(self) -> str:

@@ -17,7 +17,7 @@ def _samples(server: ServerProcess) -> dict[tuple[str, str], float]:
         (sample.name, sample.labels.get("code") or sample.labels.get("le", "")): sample.value
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
-        if sample.name.startswith("penstock_server_")
+        if sample.name.startswith("penstock_server_") and sample.labels.get("protocol") != "grpc"
     }
 
 
@@ -60,7 +60,7 @@ def test_every_series_names_model_and_version_and_one_says_what_is_served(stored
 
 def test_the_log_has_one_json_line_per_event(stored: Stored) -> None:
     model = stored("visitors")
-    with running(model) as server:
+    with running(model, PENSTOCK_SERVE_REQUEST_LOG="all") as server:
         server.infer({"inputs": tensors(model, rows(model, 0, 1)), "id": 'a"\n{"event": "forged"}'})
         server.infer(b"{", "/v2/models/%0a%7B%22event%22%3A%22forged%22%7D/infer")
         server.get("/v2/health/ready")

@@ -199,7 +199,9 @@ def test_a_half_sent_request_is_answered_although_the_server_was_told_to_stop(st
 
 def wait_until_in_flight(server: ServerProcess, count: int) -> None:
     """Wait until the server itself counts that many requests as begun."""
-    line = f'penstock_server_in_flight{{model="{server.model.name}",version="{server.model.name}-3"}} '
+    labels = f'model="{server.model.name}",protocol="rest",version="{server.model.name}-3"'
+    line = f"penstock_server_in_flight{{{labels}}} "
+
     for _ in range(1000):
         if f"{line}{count}.0" in server.get("/metrics").text:
             return
@@ -222,7 +224,8 @@ def test_no_request_is_lost_when_the_server_is_told_to_stop_under_load(stored: S
                 codes.append(session.post(url, content=requests[number % 2]).status_code)
         return codes
 
-    with running(model, PENSTOCK_SERVE_DRAIN_SECONDS="3") as server:
+    log_all = {"PENSTOCK_SERVE_REQUEST_LOG": "all"}
+    with running(model, PENSTOCK_SERVE_DRAIN_SECONDS="3", **log_all) as server:
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             clients = [pool.submit(client, number) for number in range(8)]
             begun.wait(SECONDS)

@@ -163,7 +163,7 @@ HOSTILE: dict[str, tuple[bytes, int, str]] = {
     "binary data": (
         _age(data=..., parameters={"binary_data_size": 8}),
         400,
-        "column 'age': binary tensor data is not supported",
+        "column 'age': binary_data_size needs the header Inference-Header-Content-Length",
     ),
     "a text among numbers": (
         _ages([1, None, SECRET]),
