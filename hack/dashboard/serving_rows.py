@@ -180,6 +180,17 @@ MONITORING = Row(
             unit="suffix: rows/s",
         ),
         Panel(
+            "Age of the prediction log",
+            "Since the store last took rows of a pod. It grows while nobody asks anything, too.",
+            [
+                Query(
+                    f"max by ({BY_ENDPOINT}, pod) (penstock_server_log_age_seconds{{{CHOSEN}}})",
+                    f"{NAME} {{{{pod}}}}",
+                )
+            ],
+            unit="s",
+        ),
+        Panel(
             "Windows by verdict, last hour",
             "Windows that were judged.",
             [
@@ -188,7 +199,6 @@ MONITORING = Row(
                     f"{NAME} {{{{verdict}}}}",
                 )
             ],
-            width=16,
         ),
         Panel(
             "Episodes of drift",

@@ -68,6 +68,8 @@ DRIFTED = series("penstock_endpoint_drifted", {**OPERATOR, **ENDPOINT})
 NULLS = series("penstock_endpoint_data_quality", {**OPERATOR, **ENDPOINT}, problem="NullBurst")
 WORKERS = series("penstock_server_workers_replaced_total", SERVER)
 LOG = "penstock_server_log_rows_total"
+AGE = series("penstock_server_log_age_seconds", SERVER)
+ACCEPTED = series("penstock_server_log_accepted_rows_total", SERVER)
 STORED, DROPPED = (series(LOG, SERVER, outcome=word) for word in ("stored", "dropped"))
 
 OPERATOR_CASES = [
@@ -307,6 +309,23 @@ MONITORING_CASES = [
         "20m",
         {STORED: "0+600x30", DROPPED: "0x30", series(LOG, SERVER, outcome="lost"): "0x30"},
     ),
+    Case(
+        "PenstockPredictionLogStale",
+        "rows are logged and none reaches the store",
+        "30m",
+        {AGE: "0+60x40", ACCEPTED: "0+600x40"},
+        {**ENDPOINT, "pod": "tumour-0"},
+        "The prediction log of endpoint ml/tumour does not reach the store.",
+        "tumour-0 stored its last rows 30m 0s ago, though it goes on logging. Rows wait on its disk until "
+        "that is full; then they are dropped.",
+    ),
+    Case("PenstockPredictionLogStale", "nobody asks anything", "30m", {AGE: "0+60x40", ACCEPTED: "600x40"}),
+    Case(
+        "PenstockPredictionLogStale",
+        "the first requests after a quiet hour, before they are stored",
+        "61m",
+        {AGE: "0+60x61 10x10", ACCEPTED: "600x60 700x20"},
+    ),
     Case("PenstockPredictionLogLosesRows", "a loss of an hour ago is over", "60m", {DROPPED: "30x60"}),
     Case(
         "PenstockRunsFailed",
@@ -315,7 +334,8 @@ MONITORING_CASES = [
         {_failed("Failed"): "_x4 1x20"},
         {"namespace": "penstock-system", "reason": "ThresholdNotMet"},
         "Runs have failed (ThresholdNotMet).",
-        "Runs under the operator in penstock-system that ended with ThresholdNotMet in the last 15 minutes: 1.",
+        "Runs under the operator in penstock-system that ended with ThresholdNotMet in the last 15 minutes:"
+        " 1.",
     ),
     Case("PenstockRunsFailed", "it failed an hour ago", "60m", {_failed("Failed"): "1x60"}),
     Case("PenstockRunsFailed", "runs succeed", "20m", {_failed("Succeeded"): "0+1x30"}),
