@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from penstock_artifacts.bucket import Bucket, place_from
 from penstock_artifacts.errors import ArtifactCorrupt, ArtifactMissing
 from penstock_artifacts.manifest import FileEntry, Manifest, open_regular, scan
+from penstock_artifacts.prediction_log import PredictionLog
 from penstock_spec.contract import STORE_VARIABLES
 from penstock_spec.names import STORE_SECRET
 
@@ -32,7 +33,12 @@ class Store:
     def __init__(self, bucket: Bucket, namespace: str) -> None:
         """`namespace` is the folder below which everything of this store lies."""
         self._bucket = bucket
+        self._namespace = namespace
         self._prefix = f"{namespace}/blobs/sha256"
+
+    def prediction_log(self, endpoint: str) -> PredictionLog:
+        """What the servers of this endpoint answered."""
+        return PredictionLog(self._bucket, self._namespace, endpoint)
 
     def put_folder(self, folder: Path, type_: str) -> str:
         """Store all files below `folder` as one artifact, and give its digest. StoreError in words."""
