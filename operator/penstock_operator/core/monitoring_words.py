@@ -104,7 +104,7 @@ def _suspected(told: Told) -> str:
         return ""
     names = ", ".join(answer.suspects)
     return one_line(
-        f"{names} drifted in fewer than {rule.drifted} of the last {answer.judged} windows", _LENGTH
+        f"{names} drifted in fewer than the {rule.drifted} of {rule.of} windows that make a drift", _LENGTH
     )
 
 
