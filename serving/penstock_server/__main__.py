@@ -1,4 +1,4 @@
-"""`python -m penstock_server fetch` lays a model out; `python -m penstock_server serve` answers with it."""
+"""`python -m penstock_server fetch` lays a model out, `serve` answers with it, `ship` stores what it answered."""
 
 import argparse
 import os
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from penstock_server import logs
+from penstock_server.prediction_log.settings import LogSettings
 from penstock_server.settings import Settings, SettingsError
 from penstock_spec import contract
 
@@ -18,6 +19,10 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         command = commands.add_parser(name, help=words)
         command.add_argument(
             "--folder", type=Path, default=Path(contract.MODEL_FOLDER), help="the model's folder"
+        )
+    for one in (command, commands.add_parser("ship", help="bring the prediction log to the store")):
+        one.add_argument(
+            "--log-folder", type=Path, default=Path(contract.LOG_FOLDER), help="the prediction log's spool"
         )
     command.add_argument("--host", default="", help="address to listen on; default: all")
     command.add_argument("--port", type=int, default=contract.SERVE_PORT, help="port for HTTP")
@@ -38,6 +43,10 @@ def main(arguments: list[str]) -> int:
             from penstock_server.fetch import fetch  # noqa: PLC0415 - the store's client only where it is used
 
             return fetch(os.environ, options.folder)
+        if options.command == "ship":
+            from penstock_server.prediction_log.ship import ship  # noqa: PLC0415 - the same
+
+            return ship(os.environ, options.log_folder)
         settings = Settings.read(
             os.environ,
             folder=options.folder,
@@ -46,6 +55,7 @@ def main(arguments: list[str]) -> int:
             grpc_port=options.grpc_port,
             tokens=options.tokens,
         )
+        log = LogSettings.read(os.environ, options.log_folder)
     except SettingsError as error:
         logs.event("wrongly configured", level=logs.ERROR, reason=str(error))
         return 2
@@ -53,8 +63,8 @@ def main(arguments: list[str]) -> int:
 
     place = os.environ.get(supervisor.VARIABLE)
     if place is not None:
-        return server.run(settings, *supervisor.place_of(place, settings.workers), started)
-    return server.serve(settings, started)
+        return server.run(settings, *supervisor.place_of(place, settings.workers), started, log)
+    return server.serve(settings, started, log)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._labels = {"model": settings.model, "version": settings.version}
         self._identity = {**self._labels, "digest": settings.digest, "endpoint": settings.endpoint}
-        self._workers = Workers(board, self._labels)
+        # Collectors that any worker can ask for all of them: they are rendered once, not summed.
+        self.of_the_pod: list[Collector] = [Workers(board, self._labels)]
         names = tuple(self._labels)
         self._requests = Counter(
             "penstock_server_requests",
@@ -116,8 +117,8 @@ class Metrics:
         return generate_latest(self._processes(summed))
 
     def _processes(self, registry: CollectorRegistry) -> CollectorRegistry:
-        collector: Collector = self._workers
-        registry.register(collector)
+        for collector in self.of_the_pod:
+            registry.register(collector)
         if SHARED not in os.environ:
             ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)

@@ -18,7 +18,9 @@ from penstock_server.app import build
 from penstock_server.board import Board
 from penstock_server.grpc_face import GrpcFace
 from penstock_server.listening import Place, bind
-from penstock_server.log_hook import Log
+from penstock_server.prediction_log.figures import LogFigures
+from penstock_server.prediction_log.settings import LogSettings
+from penstock_server.prediction_log.writer import SpooledLog
 from penstock_server.service import Service
 from penstock_server.settings import Settings
 
@@ -142,7 +144,7 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(settings: Settings, started: float) -> int:
+def serve(settings: Settings, started: float, log: LogSettings | None) -> int:
     """Serve until told to stop. Exit code: 0 after a drain, 1 model refused, 2 cannot listen."""
     if settings.workers > 1:
         from penstock_server.supervisor import supervise  # noqa: PLC0415 - one process needs no supervisor
@@ -154,13 +156,15 @@ def serve(settings: Settings, started: float) -> int:
         reason = f"cannot listen on port {settings.port}: {error.strerror}"
         logs.event("wrongly configured", level=logs.ERROR, reason=reason)
         return 2
-    return run(settings, Place(listening, settings.grpc_port), Board(1), started)
+    return run(settings, Place(listening, settings.grpc_port), Board(1), started, log)
 
 
-def run(settings: Settings, place: Place, board: Board, started: float) -> int:
+def run(settings: Settings, place: Place, board: Board, started: float, log: LogSettings | None) -> int:
     """Be the one server, or one worker of several, until told to stop. The exit code."""
-    log: Log | None = None
-    service = Service(settings, log, board, place.worker or 0)
+    service = Service(settings, _spooled(settings, log), board, place.worker or 0)
+    if log is not None:
+        figures = LogFigures(log.folder, model=settings.model, version=settings.version)
+        service.metrics.of_the_pod.append(figures)
     server = DrainingServer(service, place, started)
     server.run(sockets=[place.listening])
     service.close()
@@ -170,3 +174,9 @@ def run(settings: Settings, place: Place, board: Board, started: float) -> int:
         sys.stdout.flush()
         os._exit(server.exit_code)
     return server.exit_code
+
+
+def _spooled(settings: Settings, log: LogSettings | None) -> SpooledLog | None:
+    if log is None:
+        return None
+    return SpooledLog(log, version=settings.version, digest=settings.digest, endpoint=settings.endpoint)
