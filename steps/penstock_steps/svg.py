@@ -27,6 +27,11 @@ def svg(name: str, plot: Any, *arguments: Any, size: tuple[float, float] = SIZE)
     return re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", body)
 
 
-def plain(label: str) -> str:
-    """A label that matplotlib shows as it is: short, and never read as a formula."""
-    return (label if len(label) <= 20 else label[:19] + "…").replace("$", r"\$").removeprefix("_") or " "
+def plain(label: str, most: int = 20) -> str:
+    """A label that matplotlib shows as it is: of `most` characters, and never read as a formula."""
+    short = label if len(label) <= most else label[: most - 1] + "…"
+    # A letter that the font lacks, a line break too, would only warn in the log.
+    return (
+        "".join(one if one.isprintable() else " " for one in short).replace("$", r"\$").removeprefix("_")
+        or " "
+    )

@@ -39,6 +39,13 @@ class Categories:
 Observed = Numbers | Categories
 
 
+def type_in_log(reference: ColumnReference) -> pl.DataType:
+    """How the prediction log holds such a column."""
+    if isinstance(reference, CategoryReference):
+        return pl.Boolean() if reference.is_boolean else pl.String()
+    return pl.Float64()
+
+
 def observe(series: pl.Series, reference: ColumnReference) -> Observed:
     """`series` summed up as a column of the reference's kind. NaN, which is no number, counts as missing."""
     if isinstance(reference, CategoryReference):
