@@ -60,7 +60,7 @@ HINTS: Mapping[str, dict[str, Any]] = {
     "store.external.url": {"type": "string", "pattern": "^(s3://[a-z0-9][-.a-z0-9]+(/.*)?)?$"},
     "store.external.endpoint": {"type": "string", "pattern": "^(https?://.+)?$"},
     **dict.fromkeys(("logTails", "logBytes"), WHOLE),
-    **dict.fromkeys(("terminationGraceSeconds", "progressDeadlineSeconds"), WHOLE),
+    "terminationGraceSeconds": WHOLE,
     "resync": {"type": "number", "minimum": 1, "maximum": 120},
     "memoryFactor": {"type": "number", "minimum": 1},
     "budgets": {

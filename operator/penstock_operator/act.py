@@ -69,7 +69,7 @@ class Actor:
                     action.manifest["metadata"]["name"], self._create, action, findings
                 )
             case Apply():
-                return await self._guarded(action.manifest["metadata"]["name"], self._apply, action, findings)
+                return await self._guarded(action.key, self._apply, action, findings)
             case RegisterModel():
                 return await self._guarded(action.model, self._numbers.register, action, findings)
             case Delete():
@@ -117,7 +117,7 @@ class Actor:
 
     async def _apply(self, action: Apply) -> None:
         try:
-            item = await self._cluster.apply(action.manifest, action.manager)
+            item = await self._cluster.apply(action.manifest, action.manager, force=action.force)
         except Conflict as error:
             if _OWNED not in str(error):
                 raise  # the object, or a quota, changed meanwhile

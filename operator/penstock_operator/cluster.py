@@ -78,14 +78,14 @@ class Cluster:
         path = RESOURCES[kind].path(manifest.get("metadata", {}).get("namespace"))
         return await self._request("create", "POST", kind, path, body=manifest)
 
-    async def apply(self, manifest: Mapping[str, Any], manager: str) -> Object:
-        """The object after server-side apply as `manager`, never forced.
+    async def apply(self, manifest: Mapping[str, Any], manager: str, *, force: bool = False) -> Object:
+        """The object after server-side apply as `manager`.
 
-        Raises Conflict naming the other manager.
+        Raises Conflict naming the other manager; with `force` its fields are taken over instead.
         """
         meta = manifest["metadata"]
         path = RESOURCES[manifest["kind"]].path(meta["namespace"], meta["name"])
-        query = {"fieldManager": manager, "force": "false"}
+        query = {"fieldManager": manager, "force": str(force).lower()}
         # JSON is YAML, and application/apply-patch+yaml is what every supported version takes.
         content = "application/apply-patch+yaml"
         return await self._request("apply", "PATCH", manifest["kind"], path, query, manifest, content)

@@ -4,24 +4,23 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from penstock_operator import views
+from penstock_operator import field_managers, views, views_endpoint
 from penstock_operator.caches import Caches
 from penstock_operator.core import history
 from penstock_operator.core.ahead import runs_ahead
 from penstock_operator.core.observed import (
-    DeploymentView,
     JobView,
-    ObservedEndpoint,
     ObservedPipeline,
     ObservedRun,
-    PodView,
     Previous,
     Revision,
     RunObject,
     VersionView,
 )
+from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
 from penstock_operator.reads import Findings, Reads
-from penstock_operator.store import Object, controller_of
+from penstock_operator.resources import AUTOSCALER, BUDGET, SERVICE
+from penstock_operator.store import Object
 from penstock_spec import names
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -64,7 +63,7 @@ class Observer:
             refusals=dict(findings.refusals),
             versions=versions,
             endpoints={
-                one["metadata"]["name"]: views.endpoint(one)
+                one["metadata"]["name"]: views_endpoint.endpoint(one)
                 for one in self._caches[names.MODEL_ENDPOINT].find("namespace", namespace)
             },
             earlier=() if run.finished else history.earlier_steps(run, runs),
@@ -75,7 +74,10 @@ class Observer:
     def endpoint(self, item: Object, findings: Findings) -> ObservedEndpoint:
         """The world of plan_endpoint."""
         about = views.meta(item)
-        service = self._caches["Service"].get(about.namespace, about.name)
+        named = {
+            kind: self._caches[kind].get(about.namespace, about.name)
+            for kind in (SERVICE, AUTOSCALER, BUDGET)
+        }
         return ObservedEndpoint(
             meta=about,
             spec=item.get("spec") or {},
@@ -85,7 +87,11 @@ class Observer:
                 self._deployment(one, about.name)
                 for one in self._caches["Deployment"].find("owner", about.uid)
             ),
-            service=None if service is None else views.service(service),
+            service=views_endpoint.service(named[SERVICE]),
+            autoscaler=views_endpoint.companion(named[AUTOSCALER]),
+            budget=views_endpoint.companion(named[BUDGET]),
+            managers=item["metadata"].get(field_managers.KEY) or {},
+            requested_by=views_endpoint.requested_by(item),
             jobs=self._jobs(about.uid),
             troubles=dict(findings.troubles),
             live=frozenset(findings.live),
@@ -110,9 +116,9 @@ class Observer:
         return found
 
     def _deployment(self, item: Object, endpoint: str) -> DeploymentView:
-        namespace, name = item["metadata"]["namespace"], item["metadata"]["name"]
+        namespace = item["metadata"]["namespace"]
         pods = self._caches["Pod"].find("endpoint", f"{namespace}/{endpoint}")
-        return views.deployment(item, _of_deployment(name, pods))
+        return views_endpoint.deployment(item, map(views.pod, views_endpoint.pods_of_deployment(item, pods)))
 
     async def _previous(self, run: RunObject, runs: Iterable[RunObject]) -> Previous | None:
         newest = history.previous_run(run, runs)
@@ -152,11 +158,3 @@ def _contains(whole: Any, part: Any) -> bool:
     if isinstance(whole, list) and isinstance(part, list):
         return len(whole) == len(part) and all(map(_contains, whole, part))
     return bool(whole == part)
-
-
-def _of_deployment(name: str, pods: Iterable[Object]) -> Iterable[PodView]:
-    """The pods of a Deployment: their replica set is called like it, with a hash behind."""
-    for one in pods:
-        owner = controller_of(one) or {}
-        if owner.get("kind") == "ReplicaSet" and owner.get("name", "").rpartition("-")[0] == name:
-            yield views.pod(one)

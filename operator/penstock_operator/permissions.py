@@ -37,6 +37,8 @@ NEEDED: Sequence[Right] = (
     Right("apps", "controllerrevisions", ("get", "list", "create", "delete")),
     Right("", "pods", _READ),
     Right("", "services", (*_READ, "create", "patch")),
+    Right("autoscaling", "horizontalpodautoscalers", (*_READ, "create", "patch", "delete")),
+    Right("policy", "poddisruptionbudgets", (*_READ, "create", "patch")),
     # The numbers of models. RBAC cannot restrict a creation to a name.
     Right("", "configmaps", ("create",)),
     Right("", "configmaps", ("get", "patch"), names.MODEL_NUMBERS),

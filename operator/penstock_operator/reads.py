@@ -6,7 +6,7 @@ Whatever is read goes into the caches as well.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from penstock_operator import views
+from penstock_operator import views, views_endpoint
 from penstock_operator.caches import Caches
 from penstock_operator.cluster import Cluster
 from penstock_operator.core import frozen
@@ -16,6 +16,7 @@ from penstock_operator.resources import (
     CHILD_KINDS,
     CONTROLLER_REVISION,
     CUSTOM_KINDS,
+    DEPLOYMENT,
     EVENT,
     JOB,
     MANAGED_SELECTOR,
@@ -107,15 +108,11 @@ class Reads:
         """Read this one anew when it is asked for again."""
         self._revisions.pop((namespace, name), None)
 
-    async def inquire(self, jobs: Iterable[str], namespace: str, findings: Findings) -> None:
-        """Read the Events of these Jobs and of their pods; the newest warning becomes the trouble."""
-        for name in jobs:
+    async def inquire(self, stuck: Iterable[str], namespace: str, findings: Findings) -> None:
+        """Read the Events of these Jobs or Deployments and their pods; the newest warning is the trouble."""
+        for name in stuck:
             findings.asked.add(name)
-            job = self._caches["Job"].get(namespace, name)
-            if job is None:
-                continue
-            uid = job["metadata"]["uid"]
-            uids = [uid, *(pod["metadata"]["uid"] for pod in self._caches["Pod"].find("owner", uid))]
+            uids = self._uids(namespace, name)
             warnings: list[Object] = []
             for one in uids:
                 events, _ = await self._cluster.list(
@@ -125,6 +122,18 @@ class Reads:
             if warnings:
                 newest = max(warnings, key=_when)
                 findings.troubles[name] = Trouble(newest.get("reason", ""), newest.get("message", ""))
+
+    def _uids(self, namespace: str, name: str) -> list[str]:
+        """The uids of a Job or Deployment of this name, and of its pods."""
+        job = self._caches[JOB].get(namespace, name)
+        if job is not None:
+            uid = job["metadata"]["uid"]
+            return [uid, *(pod["metadata"]["uid"] for pod in self._caches[POD].find("owner", uid))]
+        deployment = self._caches[DEPLOYMENT].get(namespace, name)
+        if deployment is None:
+            return []
+        made = views_endpoint.pods_of_deployment(deployment, self._caches[POD].find("namespace", namespace))
+        return [deployment["metadata"]["uid"], *(one["metadata"]["uid"] for one in made)]
 
     async def _owned_revisions(self, namespace: str, uid: str) -> list[Revision]:
         items, _ = await self._cluster.list(CONTROLLER_REVISION, namespace, MANAGED_SELECTOR)

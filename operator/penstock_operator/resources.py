@@ -29,6 +29,7 @@ class Resource:
 
 
 POD, JOB, DEPLOYMENT, SERVICE = "Pod", "Job", "Deployment", "Service"
+AUTOSCALER, BUDGET = "HorizontalPodAutoscaler", "PodDisruptionBudget"
 CONTROLLER_REVISION, CONFIG_MAP, EVENT, ACCESS_REVIEW = (
     "ControllerRevision",
     "ConfigMap",
@@ -41,6 +42,8 @@ _BUILT_IN = (
     Resource(JOB, "batch", "v1", "jobs"),
     Resource(DEPLOYMENT, "apps", "v1", "deployments"),
     Resource(SERVICE, "", "v1", "services"),
+    Resource(AUTOSCALER, "autoscaling", "v2", "horizontalpodautoscalers"),
+    Resource(BUDGET, "policy", "v1", "poddisruptionbudgets"),
     Resource(CONTROLLER_REVISION, "apps", "v1", "controllerrevisions"),
     Resource(CONFIG_MAP, "", "v1", "configmaps"),
     Resource(EVENT, "", "v1", "events"),
@@ -52,5 +55,5 @@ RESOURCES: Mapping[str, Resource] = {one.kind: one for one in (*_BUILT_IN, *_CUS
 # Reported by kopf; whoever creates them, users included.
 CUSTOM_KINDS = tuple(one.kind for one in _CUSTOM)
 # Reported by our own informer; only what carries the label of LABEL_MANAGED_BY.
-CHILD_KINDS = (POD, JOB, DEPLOYMENT, SERVICE)
+CHILD_KINDS = (POD, JOB, DEPLOYMENT, SERVICE, AUTOSCALER, BUDGET)
 MANAGED_SELECTOR = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"

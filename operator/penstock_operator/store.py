@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock_operator import field_managers
+from penstock_spec import names
+
 Object = dict[str, Any]
 Key = tuple[str, str]  # namespace, name
 Index = Callable[[Object], Iterable[str]]
@@ -123,8 +126,10 @@ class Store:
         if self._is_gone(uid, item, live=live) or (before is not None and not is_newer(item, before)):
             return None
         self._buried.pop(uid, None)
-        # Nobody here reads who wrote which field, and it is half of a small object.
-        item["metadata"].pop("managedFields", None)
+        # Hardly anybody here reads who wrote which field, and it is half of a small object.
+        entries = item["metadata"].pop("managedFields", None)
+        if self.kind == names.MODEL_ENDPOINT and entries is not None:
+            item["metadata"][field_managers.KEY] = field_managers.managers_of(entries)
         if before is not None:
             self._unfile(key, before)
             if before["metadata"]["uid"] != uid:

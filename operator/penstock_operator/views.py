@@ -6,14 +6,11 @@ from typing import Any
 
 from penstock_operator.core.observed import (
     ContainerView,
-    DeploymentView,
-    EndpointView,
     JobView,
     Meta,
     PipelineObject,
     PodView,
     RunObject,
-    ServiceView,
     VersionView,
 )
 from penstock_operator.manifests.identity import controller_uid, hash_of
@@ -47,8 +44,8 @@ def meta(item: Object) -> Meta:
 def pod(item: Object) -> PodView:
     """A pod with its containers, init containers first."""
     status = item.get("status") or {}
-    scheduled = _condition(status, "PodScheduled")
-    disrupted = _condition(status, "DisruptionTarget")
+    scheduled = condition(status, "PodScheduled")
+    disrupted = condition(status, "DisruptionTarget")
     refused = scheduled.get("status") == "False"
     return PodView(
         meta=meta(item),
@@ -61,6 +58,7 @@ def pod(item: Object) -> PodView:
         if scheduled.get("status") == "True"
         else None,
         disrupted=disrupted.get("reason", "") if disrupted.get("status") == "True" else "",
+        ready=bool(true_condition(status, "Ready")),
         containers=(
             *(_container(one, init=True) for one in status.get("initContainerStatuses") or ()),
             *(_container(one, init=False) for one in status.get("containerStatuses") or ()),
@@ -72,6 +70,7 @@ def _container(status: Part, *, init: bool) -> ContainerView:
     state = status.get("state") or {}
     waiting, running = state.get("waiting") or {}, state.get("running")
     ended = state.get("terminated") or {}
+    before = (status.get("lastState") or {}).get("terminated") or {}
     return ContainerView(
         name=status["name"],
         init=init,
@@ -84,19 +83,22 @@ def _container(status: Part, *, init: bool) -> ContainerView:
         finished_at=moment(ended.get("finishedAt")),
         message=ended.get("message", ""),
         image=status.get("imageID", ""),
+        last_reason=before.get("reason", ""),
+        last_exit_code=before.get("exitCode"),
+        last_message=before.get("message", ""),
     )
 
 
 def job(item: Object, pods: Iterable[PodView]) -> JobView:
     """A Job with the pods whose controller it is."""
     status = item.get("status") or {}
-    failed = _true(status, "Failed") or _true(status, "FailureTarget")
+    failed = true_condition(status, "Failed") or true_condition(status, "FailureTarget")
     return JobView(
         meta=meta(item),
         spec_hash=hash_of(item),
         version=_template_label(item, names.LABEL_WINDOW_VERSION),
         suspended=bool((item.get("spec") or {}).get("suspend")),
-        complete=bool(_true(status, "Complete") or _true(status, "SuccessCriteriaMet")),
+        complete=bool(true_condition(status, "Complete") or true_condition(status, "SuccessCriteriaMet")),
         failed_reason=failed.get("reason", ""),
         failed_message=failed.get("message", ""),
         pods=tuple(pods),
@@ -122,54 +124,6 @@ def version(item: Object) -> VersionView:
     )
 
 
-def endpoint(item: Object) -> EndpointView:
-    """A ModelEndpoint as deploy steps see it."""
-    spec, status = item.get("spec") or {}, item.get("status") or {}
-    model = spec.get("model") or {}
-    stalled = _true(status, names.Condition.STALLED)
-    drifted = _condition(status, names.Condition.DRIFTED)
-    return EndpointView(
-        meta=meta(item),
-        version=model.get("version", ""),
-        digest=model.get("digest", ""),
-        replicas=(spec.get("scale") or {}).get("replicas", 1),
-        stable=status.get("stable", ""),
-        stable_digest=status.get("stableDigest", ""),
-        observed_generation=status.get("observedGeneration", 0),
-        ready=bool(_true(status, names.Condition.READY)),
-        stalled_reason=stalled.get("reason", ""),
-        stalled_message=stalled.get("message", ""),
-        reconciling=bool(_true(status, names.Condition.RECONCILING)),
-        monitoring=spec.get("monitoring"),
-        watched_since=(status.get("monitoring") or {}).get("since", ""),
-        drifted_reason=drifted.get("reason", ""),
-        drifted_message=drifted.get("message", ""),
-    )
-
-
-def deployment(item: Object, pods: Iterable[PodView]) -> DeploymentView:
-    """A Deployment with the pods of its replica sets."""
-    spec, status = item.get("spec") or {}, item.get("status") or {}
-    progressing = _condition(status, "Progressing")
-    return DeploymentView(
-        meta=meta(item),
-        version=((spec.get("selector") or {}).get("matchLabels") or {}).get(names.LABEL_MODEL_VERSION, ""),
-        replicas=spec.get("replicas", 1),
-        updated=status.get("updatedReplicas", 0),
-        ready=status.get("readyReplicas", 0),
-        available=status.get("availableReplicas", 0),
-        observed_generation=status.get("observedGeneration", 0),
-        spec_hash=hash_of(item),
-        progress_failed=progressing.get("message", "") if progressing.get("status") == "False" else "",
-        pods=tuple(pods),
-    )
-
-
-def service(item: Object) -> ServiceView:
-    """The Service of an endpoint."""
-    return ServiceView(meta(item), dict((item.get("spec") or {}).get("selector") or {}), hash_of(item))
-
-
 def run(item: Object) -> RunObject:
     """A PipelineRun."""
     spec = item.get("spec") or {}
@@ -190,14 +144,14 @@ def pipeline(item: Object, applied: Mapping[str, Any] | None) -> PipelineObject:
 
 def finished(item: Object) -> bool:
     """Whether a run has ended; nothing about it changes any more."""
-    return bool(_true(item.get("status") or {}, names.Condition.FINISHED))
+    return bool(true_condition(item.get("status") or {}, names.Condition.FINISHED))
 
 
-def _condition(status: Part, name: str) -> Part:
+def condition(status: Part, name: str) -> Part:
     found = status.get("conditions") or ()
     return next((one for one in found if one.get("type") == name), {})
 
 
-def _true(status: Part, name: str) -> Part:
-    found = _condition(status, name)
+def true_condition(status: Part, name: str) -> Part:
+    found = condition(status, name)
     return found if found.get("status") == "True" else {}

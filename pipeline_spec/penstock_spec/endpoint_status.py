@@ -32,8 +32,13 @@ class RevisionEntry(SpecModel):
 class RolloutStatus(SpecModel):
     """The version that is to take over. Its deadline is counted from here."""
 
+    model: Name63 = Field(default="", description="Model that the version belongs to.")
     version: Name63 = Field(description="ModelVersion that is to take over.")
     digest: LongDigest = Field(description="Digest of the bytes that it must answer from.")
+    actor: Annotated[str, StringConstraints(max_length=128)] = Field(
+        default="", description="Who asked for it, as the history will say."
+    )
+    reason: Word = Field(default="", description="Why it is to serve, as the history will say.")
     request: Word = Field(description="Hash over all that was asked for; another request starts anew.")
     started_at: Time = Field(description="From when the deadline counts, RFC 3339 in UTC.")
     refused: Sentence = Field(

@@ -53,6 +53,7 @@ LABEL_CONNECTION = f"{GROUP}/connection"
 # Field managers of the deploy and the monitor step on a ModelEndpoint, and of all else that is applied.
 MANAGER_DEPLOY = "penstock-deploy"
 MANAGER_MONITOR = "penstock-monitor"
+MANAGER_SCALE = "penstock-scale"  # on a Deployment that goes on serving while another version is wanted
 MANAGER_OPERATOR = "penstock"
 
 # Fixed names in each namespace that runs pipelines.

@@ -8,10 +8,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from penstock_spec.base import ImageRef, ListMap, ObjectName, Rule, SpecModel, exactly_one
-from penstock_spec.contract import RESERVED_PREFIX
+from penstock_spec.contract import RESERVED_PREFIX, SERVE_PREFIX
 from penstock_spec.kinds.container import Argument, EnvName, SecretKey
 
-SETTING_PREFIX = f"{RESERVED_PREFIX}SERVE_"  # settings of our server, which people may set
 _OWN_FIELDS = ("command", "args", "port", "grpcPort")
 _OUR_FIELDS = ("workers", "batching", "requestSeconds")
 
@@ -30,7 +29,7 @@ def _ours_or_image(server: Mapping[str, Any]) -> bool:
 
 def _free_name(variable: Mapping[str, Any]) -> bool:
     name = str(variable.get("name", ""))
-    return not name.startswith(RESERVED_PREFIX) or name.startswith(SETTING_PREFIX)
+    return not name.startswith(RESERVED_PREFIX) or name.startswith(SERVE_PREFIX)
 
 
 class SecretKeyRef(SpecModel):
@@ -48,8 +47,8 @@ class ServerVariable(SpecModel):
     cel_rules: ClassVar[tuple[Rule, ...]] = (
         exactly_one("value", "secret"),
         Rule(
-            f"!self.name.startsWith('{RESERVED_PREFIX}') || self.name.startsWith('{SETTING_PREFIX}')",
-            f"names that start with {RESERVED_PREFIX} are ours, but for the settings {SETTING_PREFIX}...",
+            f"!self.name.startsWith('{RESERVED_PREFIX}') || self.name.startsWith('{SERVE_PREFIX}')",
+            f"names that start with {RESERVED_PREFIX} are ours, but for the settings {SERVE_PREFIX}...",
             field_path=".name",
             holds=_free_name,
         ),

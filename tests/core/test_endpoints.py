@@ -2,112 +2,31 @@
 happens.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from penstock_operator.core.actions import Apply, Delete, PatchStatus, Plan
+from penstock_operator.core.actions import Delete, PatchStatus, Plan
 from penstock_operator.core.conditions import find
 from penstock_operator.core.lifecycles import abandoned
-from penstock_operator.core.observed import (
-    DeploymentView,
-    ObservedEndpoint,
-    Ref,
-    Refusal,
-    ServiceView,
-    VersionView,
+from penstock_operator.core.observed import Ref, Refusal
+from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
+from tests.core.endpoint_worlds import (
+    LIVE,
+    applied,
+    deleted,
+    digest,
+    entry,
+    facade,
+    made,
+    plan,
+    server,
+    status,
+    status_on,
+    version,
+    world,
 )
-from penstock_operator.core.plan_endpoint import plan_endpoint
-from penstock_operator.core.settings import Settings
-from penstock_operator.manifests.serving import Server, deployment, service
-from penstock_spec import names
-from penstock_spec.endpoint_status import ModelEndpointStatus
-from tests.core.pods import NOW, container, meta, pod
-
-SETTINGS = Settings()
-A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-DIGESTS = {"m-1": A, "m-2": B}
-LIVE = frozenset({Ref("Service", "e")})
-
-
-def server(version: str, replicas: int = 1) -> Server:
-    return Server("ml", "e", "e-uid", version, "m", DIGESTS[version], replicas, "100m", "512Mi")
-
-
-def made(version: str, ready: int = 1, replicas: int = 1, **fields: Any) -> DeploymentView:
-    """The version's Deployment, as an earlier pass applied it. More pods ready than wanted is refused."""
-    assert ready <= replicas
-    manifest = deployment(server(version, replicas), SETTINGS.pods)
-    view = DeploymentView(
-        meta=meta(manifest["metadata"]["name"], f"d-{version}", 60, owner="e-uid"),
-        version=version,
-        replicas=replicas,
-        updated=replicas,
-        ready=ready,
-        available=ready,
-        observed_generation=1,
-        spec_hash=manifest["metadata"]["labels"][names.LABEL_SPEC_HASH],
-    )
-    return replace(view, **fields)
-
-
-def facade(version: str, owner: str = "e-uid") -> ServiceView:
-    """The Service on one version."""
-    manifest = service("ml", "e", "e-uid", server(version).selector)
-    found = manifest["metadata"]["labels"][names.LABEL_SPEC_HASH]
-    return ServiceView(meta("e", "s-uid", 60, owner=owner), manifest["spec"]["selector"], found)
-
-
-def version(name: str, lifecycle: str = "Approved", endpoints: Sequence[str] = ()) -> VersionView:
-    status: dict[str, Any] = {"lifecycle": lifecycle}
-    if endpoints:
-        status["endpoints"] = list(endpoints)
-    return VersionView(meta(name, f"v-{name}", 100), "m", int(name[-1]), DIGESTS[name], lifecycle, status)
-
-
-def world(
-    wanted: str = "m-2",
-    deployments: Sequence[DeploymentView] = (),
-    selects: ServiceView | None = None,
-    stable: str = "",
-    versions: Sequence[VersionView] = (version("m-1"), version("m-2")),
-    live: frozenset[Ref] = LIVE,
-    replicas: int = 1,
-    **fields: Any,
-) -> ObservedEndpoint:
-    spec: Mapping[str, Any] = {
-        "model": {"version": wanted, "digest": DIGESTS[wanted]},
-        "scale": {"replicas": replicas},
-    }
-    status = {"stable": stable, "stableDigest": DIGESTS[stable]} if stable else {}
-    observed = ObservedEndpoint(meta("e", "e-uid", 100), spec, status, versions, deployments, selects, live)
-    return replace(observed, **fields)
-
-
-def plan(observed: ObservedEndpoint) -> Plan:
-    planned = plan_endpoint(observed, NOW, SETTINGS)
-    if planned.status is not None:
-        ModelEndpointStatus.model_validate(planned.status, by_alias=True, by_name=False)
-    return planned
-
-
-def applied(planned: Plan) -> list[tuple[str, str]]:
-    """Kind and version of all that is applied."""
-    found = []
-    for one in planned.actions:
-        assert isinstance(one, Apply)
-        assert one.manager == "penstock"
-        spec = one.manifest["spec"]
-        labels = spec["selector"]["matchLabels"] if one.manifest["kind"] == "Deployment" else spec["selector"]
-        found.append((one.manifest["kind"], labels[names.LABEL_MODEL_VERSION]))
-    return found
-
-
-def status(planned: Plan) -> Mapping[str, Any]:
-    assert planned.status is not None
-    return planned.status
+from tests.core.pods import ago, container, pod
 
 
 def test_the_first_version_gets_a_deployment_and_the_service() -> None:
@@ -118,13 +37,14 @@ def test_the_first_version_gets_a_deployment_and_the_service() -> None:
 
 
 def test_a_service_is_made_only_after_a_live_look_for_one() -> None:
-    assert plan(world("m-1", live=frozenset())).confirm == (Ref("Service", "e"),)
+    asked = plan(world("m-1", live=frozenset())).confirm
+    assert asked == (Ref("Service", "e"), Ref("PodDisruptionBudget", "e"))
 
 
 def test_the_first_version_is_stable_once_it_is_ready() -> None:
     planned = plan(world("m-1", [made("m-1")], facade("m-1")))
     assert status(planned)["stable"] == "m-1"
-    assert status(planned)["stableDigest"] == A
+    assert status(planned)["stableDigest"] == digest("m-1")
     assert status(planned)["replicas"] == "1/1"
     assert status(planned)["url"] == "http://e.ml.svc"
     assert find(status(planned), "Ready")["status"] == "True"  # type: ignore[index]  # it is there
@@ -154,7 +74,7 @@ def test_a_new_version_starts_beside_the_one_that_serves() -> None:
     ],
 )
 def test_the_service_stays_until_every_pod_of_the_new_version_is_ready(new: DeploymentView) -> None:
-    planned = plan(world("m-2", [made("m-1", 2, 2), new], facade("m-1"), stable="m-1", replicas=2))
+    planned = plan(world("m-2", [made("m-1", 2, 2), new], facade("m-1"), stable="m-1", scale=2))
     assert ("Service", "m-2") not in applied(planned)
     assert not planned.after
     assert status(planned)["stable"] == "m-1"
@@ -166,12 +86,16 @@ def test_the_service_moves_when_every_pod_is_ready_and_the_old_version_stays_unt
     assert not [one for one in planned.after if isinstance(one, Delete)]
 
 
-def test_the_old_version_goes_after_the_service_has_moved() -> None:
+def test_the_old_version_goes_when_every_node_has_heard_that_the_service_has_moved() -> None:
     moved = world("m-2", [made("m-1"), made("m-2")], facade("m-2"), stable="m-1")
     planned = plan(moved)
     assert status(planned)["stable"] == "m-2"
-    assert [one.uid for one in planned.after if isinstance(one, Delete)] == ["d-m-1"]
-    assert [one.reason for one in planned.events] == ["Serving"]
+    assert [one.reason for one in planned.events] == ["Deployed"]
+    assert not deleted(planned)
+    assert planned.look_again is not None
+    recorded = replace(moved, status=status(planned))
+    assert not deleted(plan(recorded, ago(-4)))
+    assert deleted(plan(recorded, planned.look_again)) == ["d-m-1"]
 
 
 def test_nothing_is_deleted_on_the_word_of_a_cache() -> None:
@@ -192,7 +116,7 @@ def test_a_lost_service_comes_back_on_the_version_that_served() -> None:
 
 
 def test_more_pods_change_the_deployment_only() -> None:
-    planned = plan(world("m-1", [made("m-1")], facade("m-1"), stable="m-1", replicas=3))
+    planned = plan(world("m-1", [made("m-1")], facade("m-1"), stable="m-1", scale=3))
     assert applied(planned) == [("Deployment", "m-1")]
 
 
@@ -243,10 +167,10 @@ PROBLEMS: dict[str, tuple[ObservedEndpoint, str, str]] = {
             [made("m-1")],
             facade("m-1"),
             stable="m-1",
-            versions=(version("m-1"), replace(version("m-2"), digest=A)),
+            versions=(version("m-1"), replace(version("m-2"), digest=digest("m-1"))),
         ),
         "ModelVersionNotFound",
-        "has digest sha256:aaaa",
+        "has digest sha256:",
     ),
     "a version that its gate rejected": (
         world(
@@ -329,15 +253,20 @@ def test_the_service_does_not_leave_what_serves_on_the_word_of_a_cache() -> None
     assert applied(plan(gone)) == [("Service", "m-2")]
 
 
-def test_bytes_that_took_over_a_versions_name_replace_what_served_under_it() -> None:
+def test_other_bytes_under_the_name_of_what_serves_take_over_like_any_other_version() -> None:
     other = replace(server("m-2"), digest="sha256:" + "c" * 64)
-    earlier = replace(made("m-2"), meta=meta(other.name, "d-old", 60, owner="e-uid"), spec_hash="old")
-    begun = world("m-2", [earlier], facade("m-2"), stable="m-2")
-    assert applied(plan(begun)) == [("Deployment", "m-2")]
-    assert not [one for one in plan(begun).after if isinstance(one, Delete)]
-    ready = world("m-2", [earlier, made("m-2")], facade("m-2"), stable="m-2")
-    assert not plan(ready).actions
-    assert [one.uid for one in plan(ready).after if isinstance(one, Delete)] == ["d-old"]
+    earlier = made("m-2", server=other)
+    served = facade("m-2", program=other)
+    before = {**status_on("m-2", entry(1, "m-2", digest=earlier.digest)), "stableDigest": earlier.digest}
+    stands = replace(world("m-2"), status=before, service=served)
+    begun = plan(replace(stands, deployments=[earlier]))
+    assert applied(begun) == [("Deployment", "m-2")]
+    assert not deleted(begun)
+    ready = plan(replace(stands, deployments=[earlier, made("m-2")]))
+    assert applied(ready) == [("Service", "m-2")]
+    moved = plan(replace(stands, deployments=[earlier, made("m-2")], service=facade("m-2")))
+    assert status(moved)["stableDigest"] == digest("m-2") != earlier.digest
+    assert [one["revision"] for one in status(moved)["history"]] == [1, 2]
 
 
 def test_more_endpoints_than_a_version_can_list_are_no_reason_to_write_again_and_again() -> None:

@@ -1,6 +1,7 @@
 """The manifests of a whole pipeline in which every step has its turn, under fixed uids and times."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,23 @@ from typing import Any
 import yaml
 
 from penstock_operator.core.context import RunContext
+from penstock_operator.core.deploy_fields import asked_fields
 from penstock_operator.core.observed import Meta, ObservedRun, RunObject
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.scaling import autoscaler_of
+from penstock_operator.core.serving import server_of
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import fresh_records
+from penstock_operator.core.target import Target
 from penstock_operator.core.work import job_manifest, work_of
-from penstock_operator.manifests.endpoints import endpoint
+from penstock_operator.manifests.endpoints import Wish, endpoint
+from penstock_operator.manifests.facade import Facade, budget, service
 from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
-from penstock_operator.manifests.serving import Server, deployment, service
+from penstock_operator.manifests.serving import deployment
 from penstock_spec.contract import Known
 from penstock_spec.digest import run_digest
+from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.graph import CompiledPipeline, compile_pipeline
 from penstock_spec.resolve import resolve_parameters
 from penstock_spec.status import StepState
@@ -76,15 +83,26 @@ def serving_of(compiled: CompiledPipeline) -> list[Object]:
         if step.deploy is None:
             continue
         source, output = step.deploy.model.split(".")
-        digest, name, scale = digest_of(source, output), step.deploy.endpoint, step.deploy.scale
-        replicas = scale.replicas if scale is not None else None
-        server = Server("ml", name, "me-uid", f"{name}-1", name, digest, replicas or 1, "100m", "512Mi")
-        made += [
-            endpoint("ml", name, f"{name}-1", digest, replicas),
-            deployment(server, SETTINGS.pods),
-            service("ml", name, "me-uid", server.selector),
-        ]
+        digest, name = digest_of(source, output), step.deploy.endpoint
+        fields = asked_fields(step.deploy, None)
+        wish = Wish(f"{name}-1", digest, f"run {name}-g1, step {step.name}", fields)
+        manifest = endpoint("ml", name, wish)
+        made += [manifest, *children_of(name, f"{name}-1", digest, manifest["spec"])]
     return made
+
+
+def children_of(name: str, version: str, digest: str, spec: Mapping[str, Any]) -> list[Object]:
+    """What an endpoint of this spec makes."""
+    compiled = ModelEndpointSpec.model_validate(dict(spec), by_alias=True, by_name=False)
+    server = server_of(Meta("ml", name, "me-uid", NOW), compiled, Target(name, version, digest, "", ""))
+    facade = Facade("ml", name, "me-uid")
+    scaler = autoscaler_of(facade, compiled.scale)
+    return [
+        deployment(server, SETTINGS.pods),
+        service(facade, server.selector),
+        *([scaler] if scaler is not None else []),
+        budget(facade, server.selector),
+    ]
 
 
 def manifests_of(path: Path) -> list[Object]:

@@ -7,6 +7,9 @@ from typing import Any
 
 from penstock_operator.core.observed import Ref
 
+# Kinds whose objects bear the name of the Service that they stand beside.
+COMPANIONS = ("HorizontalPodAutoscaler", "PodDisruptionBudget")
+
 
 @dataclass(frozen=True)
 class Create:
@@ -19,12 +22,20 @@ class Create:
 
 @dataclass(frozen=True)
 class Apply:
-    """Server-side apply, never forced. A conflict becomes the refusal FieldOwned that names the other
-    manager.
+    """Server-side apply. A conflict becomes the refusal FieldOwned that names the other manager.
+
+    Forced only on an object whose controller is the planned one: what others changed of it is put right.
     """
 
     manifest: Mapping[str, Any]
     manager: str
+    force: bool = False
+
+    @property
+    def key(self) -> str:
+        """Under what a refusal is filed: the name, and for those that share a Service's name the kind too."""
+        kind, name = self.manifest["kind"], str(self.manifest["metadata"]["name"])
+        return f"{kind} {name}" if kind in COMPANIONS else name
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from penstock_operator.core.actions import Apply
 from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.deploy_fields import asked_fields, differs, left_to_others
 from penstock_operator.core.observed import EndpointView, Ref, VersionView
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import refused
-from penstock_operator.core.text import sentence
+from penstock_operator.core.text import one_line, sentence
 from penstock_operator.core.times import after
-from penstock_operator.manifests.endpoints import endpoint
+from penstock_operator.manifests.endpoints import Wish, endpoint
 from penstock_spec import names
 from penstock_spec.kinds.deploy import Deploy
 from penstock_spec.model_version import Lifecycle
@@ -32,6 +33,8 @@ def deploys(context: RunContext, record: StepRecord) -> Decision | None:
     if refusal is not None:
         return refused(context, record, refusal)
     live = context.observed.endpoints.get(body.endpoint)
+    if live is not None and live.pinned is not None:
+        return _pinned(context, record, body, live)
     if record.state is StepState.WAITING:
         return _ask(context, record, body, version, live)
     return _wait(context, record, body, version, live)
@@ -56,12 +59,34 @@ def _ask(
         model_version=version.meta.name,
         started_at=context.stamp,
     )
-    replicas = body.scale.replicas if body.scale is not None else None
-    if live is not None and _asked(live, version) and replicas in (None, live.replicas):
-        already = f"endpoint {body.endpoint} already serves it: nothing to do" if serves(live) else ""
-        return Decision(replace(begun, why=already), look_again=context.now)
-    manifest = endpoint(context.namespace, body.endpoint, version.meta.name, version.digest, replicas)
+    fields, asked_by = asked_fields(body, live), _words(context, record)
+    left = left_to_others(body, live)
+    # A version that came too late is tried again, once: the words of another run are another request.
+    if live is not None and _asked(live, version) and (not live.refused or live.asked_by == asked_by):
+        if not differs(fields, live):
+            already = f"endpoint {body.endpoint} already serves it: nothing to do" if serves(live) else left
+            return Decision(replace(begun, why=one_line(already, 256)), look_again=context.now)
+        asked_by = live.asked_by or asked_by  # its scale changes, not who asked for the version
+    wish = Wish(version.meta.name, version.digest, asked_by, fields)
+    manifest = endpoint(context.namespace, body.endpoint, wish)
+    begun = replace(begun, why=one_line(left, 256))
     return Decision(begun, actions=(Apply(manifest, names.MANAGER_DEPLOY),), look_again=context.now)
+
+
+def _words(context: RunContext, record: StepRecord) -> str:
+    """Who asks, for the endpoint's history."""
+    return f"run {context.observed.run.meta.name}, step {record.name}"
+
+
+def _pinned(context: RunContext, record: StepRecord, body: Deploy, live: EndpointView) -> Decision:
+    """Somebody has rolled the endpoint back: no step may undo that."""
+    ref = Ref(names.MODEL_ENDPOINT, body.endpoint)
+    if not context.is_live(ref):
+        return Decision(record, confirm=(ref,))
+    patch = """'[{"op": "remove", "path": "/spec/rollbackTo"}]'"""
+    command = f"kubectl patch me -n {context.namespace} {body.endpoint} --type=json -p {patch}"
+    what = f"endpoint {body.endpoint} is pinned to revision {live.pinned} by spec.rollbackTo; to let it go"
+    return Decision(_failed(context, record, Reason.ENDPOINT_PINNED, sentence(what, command)))
 
 
 def _wait(

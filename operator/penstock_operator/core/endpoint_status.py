@@ -3,105 +3,126 @@
 from datetime import datetime
 from typing import Any
 
+from penstock_operator.core.companions import collision
 from penstock_operator.core.conditions import Wanted, merged
-from penstock_operator.core.observed import DeploymentView
-from penstock_operator.core.serving import Problem, Scene
-from penstock_operator.core.text import one_line, sentence
+from penstock_operator.core.observed_endpoint import DeploymentView, Unit
+from penstock_operator.core.pod_words import why_not_ready
+from penstock_operator.core.revisions import History
+from penstock_operator.core.rollout import Rollout
+from penstock_operator.core.serving import Scene
+from penstock_operator.core.switch import selector
+from penstock_operator.core.target import Problem
+from penstock_operator.core.text import sentence
 from penstock_operator.core.times import stamp
 from penstock_spec.names import Condition, Reason
 
 
-def hindrance(scene: Scene) -> Problem | None:
-    """Why the wanted version does not come to serve; None while there is hope."""
-    if scene.problem is not None:
-        return scene.problem
+def barred(scene: Scene) -> Problem | None:
+    """Why nothing may be written, or would be refused again; None where writes make sense."""
     server, observed = scene.server, scene.observed
-    if server is None:
-        return None
+    if scene.spec is None:
+        return scene.problem
     service = observed.service
     if service is not None and service.meta.owner_uid != observed.meta.uid:
         words = (
             f"a Service {service.meta.name} that is not this endpoint's holds its name; delete or rename it"
         )
         return Problem(Reason.NAME_COLLISION, words)
-    for name in (server.name, observed.meta.name):
+    for name in (server.name if server is not None else "", observed.meta.name):
         refusal = observed.refusals.get(name)
         if refusal is not None:
             return Problem(refusal.reason, refusal.message)
-    found = scene.deployment(server.version)
-    if found is not None and found.progress_failed and not scene.wanted_ready:
-        words = _why_not_ready(found) or found.progress_failed
-        command = f"kubectl describe deployment -n {observed.meta.namespace} {found.meta.name}"
-        return Problem(
-            Reason.DEADLINE_EXCEEDED, f"{server.version} did not get ready in time: {words}; {command}"
-        )
     return None
 
 
-def _why_not_ready(deployment: DeploymentView) -> str:
-    """What the first pod that does not run says of itself."""
-    for pod in deployment.pods:
-        if pod.unschedulable:
-            return one_line(pod.unschedulable, 300)
-        for container in pod.containers:
-            if container.waiting_reason not in ("", "PodInitializing", "ContainerCreating"):
-                return one_line(
-                    f"{container.name}: {container.waiting_reason} {container.waiting_message}", 300
-                )
-    return ""
+def hindrance(scene: Scene, rollout: Rollout | None, now: datetime) -> Problem | None:
+    """Why the wanted version does not come to serve; None while there is hope."""
+    found = barred(scene) or scene.problem
+    if found is not None:
+        return found
+    if rollout is not None and rollout.refused:
+        again = "it is tried again when spec.model changes, its askedBy for example"
+        return Problem(Reason.DEADLINE_EXCEEDED, sentence(rollout.refused, again))
+    late = _late(scene, rollout, now)
+    return late or collision(scene)
 
 
-def status_of(scene: Scene, now: datetime) -> dict[str, Any]:
-    """The whole status to write."""
-    observed = scene.observed
-    stable = scene.selected
-    serving = scene.deployment(stable) if stable else None
-    ready = serving is not None and serving.available > 0
-    problem = hindrance(scene)
-    settled = scene.server is not None and stable == scene.server.version and scene.wanted_ready
-    reason, message = _words(scene, problem, ready=ready, settled=settled)
-    meta = observed.meta
+def _late(scene: Scene, rollout: Rollout | None, now: datetime) -> Problem | None:
+    """A version that is not ready in time where nothing else answers, or whose settings were changed."""
+    deployment, server = scene.deployment(scene.wanted), scene.server
+    if server is None or scene.wanted_ready:
+        return None
+    failed = deployment.progress_failed if deployment is not None else ""
+    if not failed and (rollout is None or now < rollout.due):
+        return None
+    words = why_not_ready(deployment, scene.observed.troubles) if deployment is not None else ""
+    command = f"kubectl describe deployment -n {scene.observed.meta.namespace} {server.name}"
+    what = f"{server.version} did not get ready in time: {words or failed or 'no pod yet'}"
+    return Problem(Reason.DEADLINE_EXCEEDED, f"{what}; {command}")
+
+
+def shown_unit(scene: Scene) -> Unit | None:
+    """What the status calls stable: before the first version is ready nothing is, though it is selected."""
+    was = scene.last_stable
+    return scene.selected if scene.answers or was == scene.selected else was
+
+
+def status_of(
+    scene: Scene, rollout: Rollout | None, history: History, problem: Problem | None, now: datetime
+) -> dict[str, Any]:
+    """The whole status to write, but for what monitoring adds."""
+    observed, meta = scene.observed, scene.observed.meta
+    shown, ready = shown_unit(scene), scene.answers
+    settled = is_settled(scene)
+    reason, message = _words(scene, problem, settled=settled)
     wanted = (
         Wanted(Condition.READY, ready, Reason.SERVING if ready else reason, "" if ready else message),
         Wanted(Condition.RECONCILING, problem is None and not settled, reason),
         Wanted(Condition.STALLED, problem is not None, reason, message if problem is not None else ""),
     )
-    # Before the first version is ready the Service selects it already, but nothing is stable yet.
-    was = str(observed.status.get("stable", ""))
-    shown = stable if ready or was == stable else was
+    on_its_way = rollout is not None and shown != rollout.target.unit
     status: dict[str, Any] = {
         "observedGeneration": meta.generation,
         "conditions": merged(observed.status.get("conditions", ()), wanted, meta.generation, stamp(now)),
-        "stable": shown,
-        "stableDigest": _digest(scene, shown),
-        "next": scene.server.version
-        if scene.server is not None and not settled and shown != scene.server.version
-        else "",
-        "replicas": f"{serving.ready}/{scene.replicas}" if serving is not None else "",
+        "stable": shown.version if shown is not None else "",
+        "stableDigest": scene.digest_of(shown) if shown is not None else "",
+        "next": rollout.target.version if rollout and on_its_way and not rollout.refused else "",
+        "revision": history.revision or "",
+        "history": list(history.entries) or "",
+        "rollout": rollout.to_status() if rollout and on_its_way else "",
+        **_pods(scene, scene.serving),
         "url": f"http://{meta.name}.{meta.namespace}.svc" if observed.service is not None else "",
         "message": message,
     }
     return {key: value for key, value in status.items() if value != ""}
 
 
-def _words(scene: Scene, problem: Problem | None, *, ready: bool, settled: bool) -> tuple[str, str]:
+def is_settled(scene: Scene) -> bool:
+    """Whether what should serve does, with all its pods."""
+    return scene.wanted is not None and scene.selected == scene.wanted and scene.wanted_ready
+
+
+def _pods(scene: Scene, serving: DeploymentView | None) -> dict[str, Any]:
+    if serving is None:
+        return {"replicas": ""}
+    labels = ",".join(f"{name}={value}" for name, value in sorted(selector(scene, serving.unit).items()))
+    return {
+        "replicas": f"{serving.ready}/{scene.replicas}",
+        "pods": {"replicas": serving.existing, "selector": labels},
+    }
+
+
+def _words(scene: Scene, problem: Problem | None, *, settled: bool) -> tuple[str, str]:
+    selected = scene.selected
     if problem is not None:
-        still = f"{scene.selected} goes on serving" if ready else ""
+        still = f"{selected.version} goes on serving" if scene.answers and selected is not None else ""
         return problem.reason, sentence(problem.message, still)
     version = scene.server.version if scene.server is not None else ""
     if settled:
-        return Reason.SERVING, f"{version} serves"
-    found = scene.deployment(version)
+        pinned = scene.spec is not None and scene.spec.rollback_to is not None
+        return Reason.SERVING, f"{version} serves" + (", pinned by spec.rollbackTo" if pinned else "")
+    found = scene.deployment(scene.wanted)
     figures = f"{found.available} of {scene.replicas} pods ready" if found is not None else "being created"
     words = f"{version} starts: {figures}"
-    trouble = _why_not_ready(found) if found is not None else ""
-    return (Reason.ROLLING_OUT if ready else Reason.STARTING), sentence(words, trouble)
-
-
-def _digest(scene: Scene, version: str) -> str:
-    """The digest of the stable version; as last written where its record has been deleted."""
-    found = scene.version(version) if version else None
-    if found is not None:
-        return found.digest
-    before = scene.observed.status
-    return str(before.get("stableDigest", "")) if version and before.get("stable") == version else ""
+    trouble = why_not_ready(found, scene.observed.troubles) if found is not None else ""
+    return (Reason.ROLLING_OUT if scene.answers else Reason.STARTING), sentence(words, trouble)

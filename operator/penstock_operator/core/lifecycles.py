@@ -11,11 +11,16 @@ from penstock_spec.names import Reason
 _ENDPOINTS = 32  # kept in a version's status
 
 
-def lifecycles(endpoint: str, stable: str, versions: Sequence[VersionView]) -> tuple[Action, ...]:
+def lifecycles(
+    endpoint: str, stable: str, digest: str, versions: Sequence[VersionView]
+) -> tuple[Action, ...]:
     """Status writes after `stable` has taken over the endpoint; none where all versions say so already."""
     words = f"endpoint {endpoint} serves another version"
     found = (
-        _served(endpoint, one) if one.meta.name == stable else _left(endpoint, one, words) for one in versions
+        _served(endpoint, one)
+        if (one.meta.name, one.digest) == (stable, digest)
+        else _left(endpoint, one, words)
+        for one in versions
     )
     return tuple(action for one in found for action in one)
 

@@ -51,6 +51,9 @@ class ContainerView:
     finished_at: datetime | None = None
     message: str = ""  # termination message
     image: str = ""  # imageID, as pulled
+    last_reason: str = ""  # how it ended before it was started again
+    last_exit_code: int | None = None
+    last_message: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class PodView:
     unschedulable_since: datetime | None = None
     scheduled_at: datetime | None = None  # when PodScheduled became True
     disrupted: str = ""  # reason of the condition DisruptionTarget when True
+    ready: bool = False
     containers: Sequence[ContainerView] = ()
 
     def container(self, name: str) -> ContainerView | None:
@@ -121,7 +125,12 @@ class EndpointView:
     meta: Meta
     version: str  # spec.model.version
     digest: str  # spec.model.digest
-    replicas: int = 1  # spec.scale.replicas
+    asked_by: str = ""  # spec.model.askedBy
+    scale: Mapping[str, Any] = field(default_factory=dict)  # spec.scale
+    rollout: Mapping[str, Any] = field(default_factory=dict)  # spec.rollout
+    pinned: int | None = None  # spec.rollbackTo
+    managers: Mapping[str, Sequence[str]] = field(default_factory=dict)  # as in ObservedEndpoint
+    refused: bool = False  # status.rollout says that the version came too late
     stable: str = ""  # status.stable
     stable_digest: str = ""
     observed_generation: int = 0
@@ -241,44 +250,3 @@ class ObservedRun:
     earlier: Sequence[Earlier] = ()  # newest first
     previous: Previous | None = None
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
-
-
-@dataclass(frozen=True)
-class DeploymentView:
-    """A Deployment of an endpoint."""
-
-    meta: Meta
-    version: str  # whose pods it makes: penstock.dev/model-version in spec.selector, which nobody can change
-    replicas: int  # spec.replicas; the other figures are the status's
-    updated: int
-    ready: int
-    available: int
-    observed_generation: int
-    spec_hash: str = ""
-    progress_failed: str = ""  # message of the condition Progressing when it is False
-    pods: Sequence[PodView] = ()
-
-
-@dataclass(frozen=True)
-class ServiceView:
-    """The Service that has the endpoint's name, whoever owns it."""
-
-    meta: Meta
-    selector: Mapping[str, str]
-    spec_hash: str = ""
-
-
-@dataclass(frozen=True)
-class ObservedEndpoint:
-    """The world of plan_endpoint."""
-
-    meta: Meta
-    spec: Mapping[str, Any]
-    status: Mapping[str, Any] = field(default_factory=dict)
-    versions: Sequence[VersionView] = ()
-    deployments: Sequence[DeploymentView] = ()  # controlled by this endpoint
-    service: ServiceView | None = None
-    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; of windows, controlled by this one
-    troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job
-    live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
-    refusals: Mapping[str, Refusal] = field(default_factory=dict)

@@ -2,93 +2,120 @@
 parts.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from penstock_operator.core.observed import DeploymentView, ObservedEndpoint, VersionView
-from penstock_operator.manifests.serving import Server
+from penstock_operator.core.observed import Meta
+from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint, Unit
+from penstock_operator.core.scaling import replicas_of
+from penstock_operator.core.target import Problem, Target, target_of
+from penstock_operator.manifests.facade import Facade
+from penstock_operator.manifests.server import Server
+from penstock_operator.manifests.windows import log_of
+from penstock_spec.base import seconds_of
 from penstock_spec.endpoint import ModelEndpointSpec
-from penstock_spec.model_version import Lifecycle
-from penstock_spec.names import LABEL_MODEL_VERSION, Reason, server_name
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why the wanted version cannot serve; what serves goes on."""
-
-    reason: str
-    message: str
+from penstock_spec.names import LABEL_MODEL_DIGEST, LABEL_MODEL_VERSION, Reason, digest_label, server_name
 
 
 @dataclass(frozen=True)
 class Scene:
-    """The endpoint's parts. `server` is None where the wanted version cannot serve."""
+    """The endpoint's parts. `target` and `server` are None where there is a `problem`."""
 
     observed: ObservedEndpoint
     spec: ModelEndpointSpec | None
+    target: Target | None
     server: Server | None
     problem: Problem | None
 
     @property
-    def selected(self) -> str:
-        """The version that the Service selects now; empty before the first."""
-        service = self.observed.service
-        if service is None or service.meta.owner_uid != self.observed.meta.uid:
-            return ""
-        return str(service.selector.get(LABEL_MODEL_VERSION, ""))
+    def facade(self) -> Facade:
+        """The endpoint, as its Service is named after it."""
+        meta = self.observed.meta
+        return Facade(meta.namespace, meta.name, meta.uid)
 
     @property
-    def last_stable(self) -> str:
-        """The version that served when the status was written: the one to keep when the Service is gone."""
-        return str(self.observed.status.get("stable", ""))
+    def wanted(self) -> Unit | None:
+        """What should serve."""
+        return self.target.unit if self.target is not None else None
+
+    @property
+    def selected(self) -> Unit | None:
+        """What the Service selects now; None before the first, or where somebody else's has the name."""
+        service = self.observed.service
+        if service is None or service.meta.owner_uid != self.observed.meta.uid:
+            return None
+        version = service.selector.get(LABEL_MODEL_VERSION, "")
+        return Unit(version, service.selector.get(LABEL_MODEL_DIGEST, "")) if version else None
+
+    @property
+    def last_stable(self) -> Unit | None:
+        """What served when the status was written: the one to keep when the Service is gone."""
+        status = self.observed.status
+        return Unit.of(str(status.get("stable", "")), str(status.get("stableDigest", "")))
+
+    @property
+    def current(self) -> Unit | None:
+        """What serves, or did last."""
+        return self.selected or self.last_stable
 
     @property
     def replicas(self) -> int:
         """How many pods are wanted."""
-        return self.spec.scale.replicas if self.spec is not None else 1
+        return replicas_of(self.spec.scale) if self.spec is not None else 1
 
-    def deployment(self, version: str) -> DeploymentView | None:
-        """The Deployment of this version; of the wanted one, rather that of the wanted bytes."""
-        found = [one for one in self.observed.deployments if one.version == version]
-        wanted = self.server.name if self.server is not None else ""
-        return min(found, key=lambda one: one.meta.name != wanted, default=None)
+    def deployment(self, unit: Unit | None) -> DeploymentView | None:
+        """The Deployment of these bytes."""
+        return next((one for one in self.observed.deployments if one.unit == unit), None)
 
-    def version(self, name: str) -> VersionView | None:
-        """The ModelVersion of this name."""
-        return next((one for one in self.observed.versions if one.meta.name == name), None)
+    @property
+    def serving(self) -> DeploymentView | None:
+        """The Deployment whose pods the Service selects."""
+        return self.deployment(self.selected) if self.selected is not None else None
+
+    @property
+    def answers(self) -> bool:
+        """Whether anything answers behind the Service."""
+        return self.serving is not None and self.serving.available > 0
+
+    @property
+    def replacing(self) -> bool:
+        """Whether something else than the wanted bytes answers behind the Service."""
+        return self.answers and self.selected != self.wanted
 
     @property
     def wanted_ready(self) -> bool:
         """Whether every wanted pod of the wanted version is there, new and available, by fresh figures."""
-        if self.server is None:
+        found = self.deployment(self.wanted)
+        if self.server is None or found is None:
             return False
-        found = self.deployment(self.server.version)
         return (
-            found is not None
-            and found.meta.name == self.server.name
-            and found.observed_generation >= found.meta.generation
+            found.observed_generation >= found.meta.generation
             and found.replicas == found.updated == found.ready == found.available == self.server.replicas
         )
-
-    def others(self, keep: Sequence[str]) -> list[DeploymentView]:
-        """The Deployments of other versions than these, and of other bytes under the wanted one's name."""
-        found = [one for one in self.observed.deployments if one.version not in keep]
-        if self.server is None or not self.wanted_ready:
-            return found
-        mine = [one for one in self.observed.deployments if one.version == self.server.version]
-        return found + [one for one in mine if one.meta.name != self.server.name]
 
     @property
     def unseen(self) -> str:
         """The name of the Deployment that should serve now, where it is not known; empty where it is."""
-        current = self.selected or self.last_stable
-        if self.server is None or current in ("", self.server.version) or self.deployment(current):
+        current = self.current
+        if current in (None, self.wanted) or current is None or self.deployment(current):
             return ""
-        status, found = self.observed.status, self.version(current)
-        digest = found.digest if found is not None else str(status.get("stableDigest", ""))
-        return server_name(self.observed.meta.name, current, digest)
+        digest = self.digest_of(current)
+        return server_name(self.observed.meta.name, current.version, digest) if digest else ""
+
+    def digest_of(self, unit: Unit) -> str:
+        """The whole digest of a unit, from whoever knows it; empty where nobody does."""
+        return next((one for one in self._digests(unit) if digest_label(one) == unit.digest), "")
+
+    def _digests(self, unit: Unit) -> Iterator[str]:
+        observed, status = self.observed, self.observed.status
+        if self.target is not None and self.target.version == unit.version:
+            yield self.target.digest
+        yield from (one.digest for one in observed.deployments if one.unit == unit)
+        yield from (one["digest"] for one in status.get("history", ()) if one["version"] == unit.version)
+        yield from (one.digest for one in observed.versions if one.meta.name == unit.version)
+        yield str(status.get("stableDigest", ""))
 
 
 def scene_of(observed: ObservedEndpoint) -> Scene:
@@ -99,39 +126,27 @@ def scene_of(observed: ObservedEndpoint) -> Scene:
         words = "; ".join(
             f"spec.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5]
         )
-        return Scene(observed, None, None, Problem(Reason.INVALID_SPEC, words))
-    scene = Scene(observed, spec, None, None)
-    found = scene.version(spec.model.version)
-    problem = _problem(observed, spec, found)
-    if problem is not None or found is None:
-        return replace(scene, problem=problem)
-    server = Server(
-        namespace=observed.meta.namespace,
-        endpoint=observed.meta.name,
-        endpoint_uid=observed.meta.uid,
-        version=found.meta.name,
-        model=found.model,
-        digest=found.digest,
-        replicas=spec.scale.replicas,
+        return Scene(observed, None, None, None, Problem(Reason.INVALID_SPEC, words))
+    target = target_of(observed, spec)
+    if isinstance(target, Problem):
+        return Scene(observed, spec, None, None, target)
+    return Scene(observed, spec, target, server_of(observed.meta, spec, target), None)
+
+
+def server_of(about: Meta, spec: ModelEndpointSpec, target: Target) -> Server:
+    """What the pods of the endpoint `about` run for the target."""
+    return Server(
+        namespace=about.namespace,
+        endpoint=about.name,
+        endpoint_uid=about.uid,
+        version=target.version,
+        model=target.model,
+        digest=target.digest,
+        replicas=replicas_of(spec.scale),
         cpu=spec.resources.cpu,
         memory=spec.resources.memory,
+        deadline_seconds=seconds_of(spec.rollout.deadline),
+        tokens=spec.authentication.secret if spec.authentication is not None else "",
+        program=spec.server,
+        log=log_of(spec.monitoring),
     )
-    return replace(scene, server=server)
-
-
-def _problem(
-    observed: ObservedEndpoint, spec: ModelEndpointSpec, found: VersionView | None
-) -> Problem | None:
-    name = spec.model.version
-    if found is None:
-        command = f"kubectl get mv -n {observed.meta.namespace}"
-        return Problem(Reason.MODEL_VERSION_NOT_FOUND, f"there is no ModelVersion {name}; {command}")
-    if spec.model.digest is not None and spec.model.digest != found.digest:
-        words = f"ModelVersion {name} has digest {found.digest}, the endpoint asks for {spec.model.digest}"
-        return Problem(Reason.MODEL_VERSION_NOT_FOUND, words)
-    # What serves already goes on serving: taking it away is a person's decision.
-    serves = observed.status.get("stable") == name
-    if found.lifecycle == Lifecycle.REJECTED and not serves:
-        command = f"kubectl describe mv -n {observed.meta.namespace} {name}"
-        return Problem(Reason.MODEL_NOT_APPROVED, f"ModelVersion {name} was rejected by its gate; {command}")
-    return None

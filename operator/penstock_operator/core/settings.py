@@ -57,6 +57,7 @@ class Settings:
     finish_grace: float = 30.0  # a failed attempt whose Job does not end by itself is deleted then
     revision_grace: float = 300.0  # a frozen spec that no run names (yet) is younger than this
     resync: float = 60.0  # every unfinished object is looked at again at least so often
+    settle: float = 5.0  # what served before stays so long after a switch: every node has to hear of it
     memory_factor: float = 1.5  # how memory grows after an attempt ran out of it
     log_tails: int = 10  # failed steps of a run that keep their last lines in status
     log_bytes: int = 2048

@@ -3,24 +3,36 @@ somebody else may own.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_operator.manifests import pods
 from penstock_spec import names
 
 
-def endpoint(namespace: str, name: str, version: str, digest: str, replicas: int | None) -> dict[str, Any]:
-    """The manifest for server-side apply by the manager penstock-deploy. It has no owner: what is served
-    stays. Without `replicas` the scale belongs to whoever sets it.
+@dataclass(frozen=True)
+class Wish:
+    """What a deploy step asks of an endpoint. `fields` are spec.scale and spec.rollout as far as they are its
+    own.
     """
-    spec: dict[str, Any] = {"model": {"version": version, "digest": digest}}
-    if replicas is not None:
-        spec["scale"] = {"replicas": replicas}
+
+    version: str
+    digest: str
+    asked_by: str
+    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def endpoint(namespace: str, name: str, wish: Wish) -> dict[str, Any]:
+    """The manifest for server-side apply by the manager penstock-deploy. It has no owner: what is served
+    stays. What is not in it belongs to whoever sets it.
+    """
+    model = {"version": wish.version, "digest": wish.digest, "askedBy": wish.asked_by}
+    own = {part: dict(values) for part, values in wish.fields.items()}
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.MODEL_ENDPOINT,
         "metadata": {"name": name, "namespace": namespace, "labels": pods.labels()},
-        "spec": spec,
+        "spec": {"model": model, **own},
     }
 
 

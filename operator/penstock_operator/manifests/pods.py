@@ -75,14 +75,14 @@ def security(user: int | None = USER, *, read_only: bool = True) -> dict[str, An
     return context if user is None else {**context, "runAsUser": user, "runAsGroup": USER}
 
 
-def resources(cpu: str, memory: str) -> dict[str, Any]:
+def resources(cpu: str, memory: str, processes: int = 1) -> dict[str, Any]:
     """Requests and limits.
 
     Memory is reserved in full, so that a node never runs out of it for lack of reckoning.
     """
     return {
         "requests": {"cpu": cpu, "memory": memory},
-        "limits": {"cpu": cpu_limit(cpu), "memory": memory},
+        "limits": {"cpu": cpu_limit(cpu, processes), "memory": memory},
     }
 
 
@@ -107,6 +107,11 @@ def from_config_map(name: str, config_map: str, key: str, *, optional: bool = Fa
         "name": name,
         "valueFrom": {"configMapKeyRef": {**ref, **({"optional": True} if optional else {})}},
     }
+
+
+def from_field(name: str, path: str) -> dict[str, Any]:
+    """An environment variable that the kubelet fills from the pod's own object."""
+    return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
 
 
 def store_environment(secret: str) -> list[dict[str, Any]]:

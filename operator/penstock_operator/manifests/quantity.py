@@ -33,8 +33,8 @@ def grown_memory(quantity: str, factor: float) -> str:
     return f"{mebibytes.to_integral_value(ROUND_CEILING)}Mi"
 
 
-def cpu_limit(request: str) -> str:
-    """The CPU limit that goes with a request: twice as much, and at least 2 cores."""
-    millis = max(parse(request) * 2, _LEAST_CPU_LIMIT) * 1000
+def cpu_limit(request: str, processes: int = 1) -> str:
+    """The CPU limit that goes with a request: twice as much, and at least 2 cores or one per process."""
+    millis = max(parse(request) * 2, _LEAST_CPU_LIMIT, Decimal(processes)) * 1000
     whole = int(millis.to_integral_value(ROUND_CEILING))
     return str(whole // 1000) if whole % 1000 == 0 else f"{whole}m"

@@ -1,44 +1,28 @@
-"""What serves a model version: a Deployment per version, and the endpoint's Service that selects exactly one
-of them.
+"""What serves a model version: a Deployment whose pods lay the model out, check it, and answer.
+
+fetch (init) ── the model's files ──► serve ── the log's spool ──► ship (beside it, where it is monitored)
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from penstock_operator.manifests import pods
 from penstock_operator.manifests.identity import owner, with_hash
+from penstock_operator.manifests.server import (
+    DRAIN_SECONDS,
+    Server,
+    facts,
+    log_settings,
+    serving_environment,
+)
 from penstock_operator.manifests.settings import PodSettings
 from penstock_spec import contract, names
 
+HTTP, GRPC = "http", "grpc"  # names of the ports
 _CPU_OF_FETCH = "100m"
-_PORT_NAME = "http"
-# Answers while it drains (5 s) and then finishes what is in flight (20 s), so that nobody sees a closed door.
-_GRACE_SECONDS = 40
-
-
-@dataclass(frozen=True)
-class Server:
-    """One version on one endpoint."""
-
-    namespace: str
-    endpoint: str
-    endpoint_uid: str
-    version: str
-    model: str
-    digest: str
-    replicas: int
-    cpu: str
-    memory: str
-
-    @property
-    def name(self) -> str:
-        """The Deployment's name."""
-        return names.server_name(self.endpoint, self.version, self.digest)
-
-    @property
-    def selector(self) -> dict[str, str]:
-        """The labels by which the Service and the Deployment know the pods of exactly this version."""
-        return {names.LABEL_ENDPOINT: self.endpoint, names.LABEL_MODEL_VERSION: self.version}
+_CPU_OF_SHIP, _MEMORY_OF_SHIP = "50m", "128Mi"
+_TOKENS = "tokens"
+# A large model may take minutes to load; a pod that takes longer than this is started anew.
+_LEAST_STARTUP_SECONDS = 300
 
 
 def deployment(server: Server, settings: PodSettings) -> dict[str, Any]:
@@ -52,77 +36,47 @@ def deployment(server: Server, settings: PodSettings) -> dict[str, Any]:
                 "name": server.name,
                 "namespace": server.namespace,
                 "labels": labels,
-                "ownerReferences": [_owner(server.endpoint, server.endpoint_uid)],
+                "ownerReferences": [owned_by(server.endpoint, server.endpoint_uid)],
             },
             "spec": {
                 "replicas": server.replicas,
                 "revisionHistoryLimit": 0,
-                "progressDeadlineSeconds": settings.progress_deadline_seconds,
+                "progressDeadlineSeconds": server.deadline_seconds,
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
                 "selector": {"matchLabels": server.selector},
                 "template": {
                     "metadata": pods.template_metadata(labels, contract.SERVE),
-                    "spec": pods.pod_spec(
-                        [_serve(server, settings)], [_fetch(server, settings)], grace_seconds=_GRACE_SECONDS
-                    ),
+                    "spec": _pod(server, settings),
                 },
             },
         }
     )
 
 
-def service(namespace: str, endpoint: str, endpoint_uid: str, selector: dict[str, str]) -> dict[str, Any]:
-    """The Service that clients know, selecting one version's pods. Port 80, so that the URL needs none."""
-    return with_hash(
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {
-                "name": endpoint,
-                "namespace": namespace,
-                "labels": pods.labels(**{names.LABEL_COMPONENT: "endpoint", names.LABEL_ENDPOINT: endpoint}),
-                "ownerReferences": [_owner(endpoint, endpoint_uid)],
-            },
-            "spec": {
-                "type": "ClusterIP",
-                "selector": selector,
-                "ports": [
-                    {
-                        "name": _PORT_NAME,
-                        "port": 80,
-                        "targetPort": _PORT_NAME,
-                        "protocol": "TCP",
-                        "appProtocol": "http",
-                    }
-                ],
-            },
-        }
-    )
-
-
-def _owner(endpoint: str, uid: str) -> dict[str, Any]:
+def owned_by(endpoint: str, uid: str) -> dict[str, Any]:
+    """The reference that makes an object the endpoint's child."""
     return owner(names.MODEL_ENDPOINT, names.API_VERSION, endpoint, uid)
 
 
-def _environment(server: Server) -> list[dict[str, Any]]:
-    values = {
-        contract.MODEL_NAME_VARIABLE: server.model,
-        contract.MODEL_VERSION_VARIABLE: server.version,
-        contract.MODEL_DIGEST_VARIABLE: server.digest,
-        contract.ENDPOINT_VARIABLE: server.endpoint,
-        contract.NAMESPACE_VARIABLE: server.namespace,
-        "HOME": pods.TMP["mountPath"],
-    }
-    return [pods.literal(name, value) for name, value in values.items()]
+def _pod(server: Server, settings: PodSettings) -> dict[str, Any]:
+    init = [_fetch(server, settings)]
+    if server.logged:
+        init.append(_ship(server, settings))
+    serve = _serve(server, settings) if server.ours else _theirs(server, settings)
+    volumes = []
+    if server.tokens:
+        # Not optional: without it everybody could call, so no pod starts.
+        volumes = [{"name": _TOKENS, "secret": {"secretName": server.tokens, "defaultMode": 0o440}}]
+    return pods.pod_spec([serve], init, volumes, grace_seconds=server.grace_seconds)
 
 
-def _container(name: str, server: Server, settings: PodSettings) -> dict[str, Any]:
+def _ours(name: str, server: Server, settings: PodSettings) -> dict[str, Any]:
     return {
         "name": name,
         "image": settings.server_image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["python", "-m", "penstock_server", name],
-        "env": _environment(server),
+        "env": facts(server),
         "securityContext": pods.security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [pods.TMP, pods.WORK],
@@ -130,25 +84,70 @@ def _container(name: str, server: Server, settings: PodSettings) -> dict[str, An
 
 
 def _fetch(server: Server, settings: PodSettings) -> dict[str, Any]:
-    """Lays the model out. The only container with the store's credentials, gone before the first request."""
-    container = _container(contract.FETCH, server, settings)
+    """Lays the model out, with the store's credentials, and is gone before the first request."""
     return {
-        **container,
-        "env": [*container["env"], *pods.store_environment(settings.store_secret)],
+        **_ours(contract.FETCH, server, settings),
+        "env": [*facts(server), *pods.store_environment(settings.store_secret)],
         "resources": pods.resources(_CPU_OF_FETCH, server.memory),
     }
 
 
-def _serve(server: Server, settings: PodSettings) -> dict[str, Any]:
-    """Answers. Ready means that the model itself has answered; alive, that the process does."""
-    ready = {"httpGet": {"path": "/v2/health/ready", "port": _PORT_NAME}}
-    alive = {"httpGet": {"path": "/v2/health/live", "port": _PORT_NAME}}
+def _ship(server: Server, settings: PodSettings) -> dict[str, Any]:
+    """Brings the prediction log to the store, beside the server for as long as it runs and a little longer.
+
+    It has the store's credentials and no port.
+    """
     return {
-        **_container(contract.SERVE, server, settings),
-        "ports": [{"name": _PORT_NAME, "containerPort": contract.SERVE_PORT, "protocol": "TCP"}],
-        "resources": pods.resources(server.cpu, server.memory),
-        # A large model may take minutes to load; until then neither of the other probes counts.
-        "startupProbe": {**ready, "periodSeconds": 1, "failureThreshold": 300, "timeoutSeconds": 2},
+        **_ours(contract.SHIP, server, settings),
+        "restartPolicy": "Always",
+        "env": [*facts(server), *log_settings(server), *pods.store_environment(settings.store_secret)],
+        "resources": pods.resources(_CPU_OF_SHIP, _MEMORY_OF_SHIP),
+    }
+
+
+def _serve(server: Server, settings: PodSettings) -> dict[str, Any]:
+    """Our server. It talks to strangers and holds no credentials but their own tokens."""
+    return {**_ours(contract.SERVE, server, settings), **_answering(server)}
+
+
+def _theirs(server: Server, settings: PodSettings) -> dict[str, Any]:
+    """A server of the user's. It is given time before it is told to stop: few drain by themselves."""
+    program = server.program
+    container: dict[str, Any] = {
+        "name": contract.SERVE,
+        "image": program.image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "securityContext": pods.security(read_only=False),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
+        **_answering(server),
+    }
+    # The kubelet would expand $(NAME) in both; what users write is what the program gets.
+    if program.command:
+        container["command"] = [part.replace("$", "$$") for part in program.command]
+    if program.args:
+        container["args"] = [part.replace("$", "$$") for part in program.args]
+    return container
+
+
+def _answering(server: Server) -> dict[str, Any]:
+    """Ports, probes and means of what answers. Ready: the model itself answers. Alive: the process does."""
+    ports = [{"name": HTTP, "containerPort": server.port, "protocol": "TCP"}]
+    if server.grpc_port is not None:
+        ports.append({"name": GRPC, "containerPort": server.grpc_port, "protocol": "TCP"})
+    mounts: list[dict[str, Any]] = [pods.TMP, pods.WORK]
+    if server.tokens:
+        mounts.append({"name": _TOKENS, "mountPath": contract.TOKENS_FOLDER, "readOnly": True})
+    ready = {"httpGet": {"path": "/v2/health/ready", "port": HTTP}}
+    alive = {"httpGet": {"path": "/v2/health/live", "port": HTTP}}
+    patience = max(server.deadline_seconds, _LEAST_STARTUP_SECONDS)
+    return {
+        "env": serving_environment(server),
+        "ports": ports,
+        "volumeMounts": mounts,
+        "resources": pods.resources(server.cpu, server.memory, server.processes),
+        # Until it has succeeded neither of the other probes counts.
+        "startupProbe": {**ready, "periodSeconds": 1, "failureThreshold": patience, "timeoutSeconds": 2},
         "readinessProbe": {**ready, "periodSeconds": 2, "failureThreshold": 2, "timeoutSeconds": 2},
         "livenessProbe": {**alive, "periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 5},
     }
