@@ -10,7 +10,8 @@ from penstock_steps.drift.judge import Finding
 from penstock_steps.drift.observed import Categories, Numbers
 from penstock_steps.drift.reference import CategoryReference, NumberReference
 from penstock_steps.profile import Floats
-from penstock_steps.svg import BLUE, GREY, RED, plain, svg
+from penstock_steps.svg import BLUE, RED, plain, svg
+from penstock_steps.verdict import number
 
 MOST_BARS = 15
 MOST_COLUMNS = 12
@@ -21,6 +22,7 @@ _TRAINING = "#c3ccd6"
 # Room for what the axes need, and for each bar, in inches.
 _EDGE, _BAR = 0.9, 0.25
 _REST = "all others"
+_LONGEST = 5.0  # limits
 
 
 def statistics(findings: Sequence[Finding]) -> Iterator[str]:
@@ -64,10 +66,15 @@ def _bars(axes: Any, method: DriftMethod, rows: Sequence[tuple[float, str, bool,
     places = np.arange(len(rows))[::-1]
     colours = [RED if drifted else BLUE for _, _, drifted, _ in rows]
     maximum = rows[0][3]
-    axes.barh(places, [value for value, *_ in rows], color=colours, height=0.7)
+    # One huge value would hide all others: bars are cut, the figures beside them tell the whole.
+    lengths = [min(value, _LONGEST * maximum) for value, *_ in rows]
+    axes.barh(places, lengths, color=colours, height=0.7)
+    room = max(*lengths, maximum)
+    for place, length, (value, *_) in zip(places, lengths, rows, strict=True):
+        axes.text(length + room * 0.01, place, number(value, 2), va="center", fontsize=8)
     axes.axvline(maximum, color="#1c2733", linewidth=1, linestyle="--")
     axes.set_yticks(places, [plain(name, 26) for _, name, *_ in rows])
-    axes.set_xlim(0, max(rows[0][0], maximum) * 1.08)
+    axes.set_xlim(0, room * 1.1)
     axes.set(title=f"{method}, limit {maximum:g}")
 
 
@@ -142,4 +149,4 @@ def _say_missing(axes: Any, finding: Finding, words: str = "") -> None:
     if missing.reference or missing.window:
         note = f"missing: {missing.reference:.1%}, now {missing.window:.1%}"
         words = f"{words} ({note})" if words else note
-    axes.set_xlabel(words, color=GREY if not words else "#1c2733")
+    axes.set_xlabel(words)

@@ -94,11 +94,14 @@ def _compared(judged: Judged) -> Iterable[str]:
 
 def _worst_first(findings: Sequence[Finding]) -> list[Finding]:
     """Drifted columns, then those with a problem of quality, then the others by their largest value."""
-    return sorted(findings, key=lambda one: (not one.drifted, not _has_problem(one), -one.strength, one.name))
+    return sorted(findings, key=lambda one: (_rank(one), -one.strength, one.name))
 
 
-def _has_problem(one: Finding) -> bool:
-    return one.unit is not None or one.nulls.burst or (one.unseen is not None and one.unseen.found)
+def _rank(one: Finding) -> int:
+    if one.drifted:
+        return 0
+    new = one.unseen is not None and one.unseen.found
+    return 1 if one.unit is not None or one.nulls.burst or new else 2
 
 
 def _facts(judged: Judged) -> Iterable[tuple[str, str]]:

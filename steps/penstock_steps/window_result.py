@@ -38,12 +38,14 @@ def decided(findings: Sequence[Finding], reading: Reading) -> Outcome:
     """The outcome of a window with rows enough."""
     worst = drifted(findings)
     quality = "".join(f"; {words}" for words in _quality(findings))
-    tail = f" on {_rows(reading.rows)}{_lost(reading)}{quality}"
+    tail = f"{_rows(reading.rows)}{_lost(reading)}{quality}"
     if worst:
         names = _named(worst, lambda one: f"{shown(one.name)} ({_strongest(one)})")
-        words = f"drift in {len(worst)} of {_columns(len(findings))}{tail}: {names}"
+        words = f"drift in {len(worst)} of {_columns(len(findings))}: {names}; {tail}"
         return Outcome(WindowVerdict.DRIFTED, Reason.DRIFT_FOUND, words)
-    return Outcome(WindowVerdict.NOT_DRIFTED, Reason.NO_DRIFT, f"no drift in {_columns(len(findings))}{tail}")
+    return Outcome(
+        WindowVerdict.NOT_DRIFTED, Reason.NO_DRIFT, f"no drift in {_columns(len(findings))}; {tail}"
+    )
 
 
 def result(judged: Judged) -> Result:

@@ -4,8 +4,8 @@ A change of unit is told only where it cannot well be anything else. All of thes
 1. As they are, the values are far from those of training (D at least FAR, and significant).
 2. Converted back they agree with them (D at most NEAR, or what chance explains).
 3. The conversion is a known one, or a factor of FREE or more (or its inverse) that the data themselves give.
-4. A conversion that is a tenth off (of the factor's logarithm, of the offset) would not agree: the values
-   are narrow enough to tell.
+4. A factor or an offset that is a tenth off (the factor in its logarithm) would not agree: the values are
+   narrow enough to tell. Where both must fit at once, as from Celsius to Fahrenheit, that is proof enough.
 5. There are at least FEWEST_DISTINCT different values: a constant says nothing of a unit.
 """
 
@@ -102,11 +102,10 @@ def _explains(conversion: Conversion, reference: NumberReference, ordered: Float
 
 
 def _slightly_off(conversion: Conversion) -> Iterator[Conversion]:
+    if conversion.factor != 1 and conversion.offset:
+        return
     for sign in (-_OFF, _OFF):
-        if conversion.factor != 1:
-            yield Conversion(conversion.factor ** (1 + sign), conversion.offset)
-        if conversion.offset:
-            yield Conversion(conversion.factor, conversion.offset * (1 + sign))
+        yield Conversion(conversion.factor ** (1 + sign), conversion.offset * (1 + sign))
 
 
 def _distance_after(conversion: Conversion, reference: NumberReference, ordered: Floats) -> float:
