@@ -39,6 +39,7 @@ class UnitStatus(SpecModel):
 
     column: ColumnName = Field(description="Which input it is.")
     factor: float = Field(description="Its values are about so many times those of the training data.")
+    offset: float = Field(default=0.0, description="And so much more: degrees Fahrenheit for Celsius.")
 
 
 class QualityStatus(SpecModel):

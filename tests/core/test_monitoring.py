@@ -189,9 +189,17 @@ QUALITY: dict[str, tuple[dict[str, Any], str, str]] = {
         "missing values are more than 5 points above training: age, city",
     ),
     "another unit": (
-        {"units": [{"column": "height", "factor": 2.54}]},
+        {
+            "units": [
+                {"column": "height", "factor": 2.54},
+                {"column": "fever", "factor": 1.8, "offset": 32.0},
+            ]
+        },
         "UnitChanged",
-        "the unit seems to be another than in training: height (about 2.54 times)",
+        (
+            "the unit seems to be another than in training: height (about 2.54 times), "
+            "fever (about 1.8 times and +32)"
+        ),
     ),
 }
 

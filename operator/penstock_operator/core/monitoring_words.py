@@ -129,5 +129,10 @@ def _problem(monitoring: Monitoring, type_: Condition, found: Sequence[Any]) -> 
     if type_ is Condition.NULL_BURST:
         points = f"{100 * limits.nulls.maximum_increase:.4g}"
         return f"missing values are more than {points} points above training: {', '.join(found)}"
-    said = ", ".join(f"{one['column']} (about {one['factor']:.3g} times)" for one in found)
+    said = ", ".join(f"{one['column']} ({_unit(one)})" for one in found)
     return f"the unit seems to be another than in training: {said}"
+
+
+def _unit(one: Mapping[str, Any]) -> str:
+    offset = f" and {one['offset']:+.3g}" if one.get("offset") else ""
+    return f"about {one['factor']:.3g} times{offset}"

@@ -77,7 +77,7 @@ def judged(end: datetime, version: str, result: Result) -> Outcome | None:
 
 def _quality(results: Mapping[str, Any]) -> dict[str, Any]:
     units = [
-        {"column": clip(str(one["column"]), _NAME), "factor": float(one["factor"])}
+        _unit(one)
         for one in _list(results.get("units"))
         if isinstance(one, Mapping) and _is_number(one.get("factor")) and one.get("column")
     ]
@@ -87,6 +87,11 @@ def _quality(results: Mapping[str, Any]) -> dict[str, Any]:
         "units": units[:COLUMNS_NAMED],
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _unit(one: Mapping[str, Any]) -> dict[str, Any]:
+    offset = {"offset": float(one["offset"])} if _is_number(one.get("offset")) and one["offset"] else {}
+    return {"column": clip(str(one["column"]), _NAME), "factor": float(one["factor"]), **offset}
 
 
 def _names(value: Any) -> list[str]:
