@@ -4,6 +4,7 @@ Accepted: one named tensor per column ([n] or [n, 1]), or one tensor [n, columns
 The data are those of the REST protocol, whichever way they came; a tensor's cells may also be an array.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -36,6 +37,7 @@ _TAKEN: Mapping[ValueType, frozenset[str]] = {
 }
 _NUMBERS = frozenset({int, float, type(None)})
 _MAX_ID = 256
+_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|\bNaN\b', re.DOTALL)  # a text, to be passed over, or the word
 # An empty list is 2 bytes of JSON and 64 bytes of memory: without this limit a body of 10 MiB takes 400 MiB.
 _MAX_NESTED = 200_000
 
@@ -60,10 +62,20 @@ def load_json(content: bytes | memoryview) -> dict[str, Any]:
     try:
         data = orjson.loads(whole)
     except orjson.JSONDecodeError as error:
-        raise RequestError(f"the body is not JSON: {error}") from error
+        if b"NaN" not in whole:
+            raise RequestError(f"the body is not JSON: {error}") from error
+        data = _with_nan(whole)
     if not isinstance(data, dict):
         raise RequestError('the body must be a JSON object: {"inputs": [...]}')
     return data
+
+
+def _with_nan(content: bytes) -> Any:
+    """JSON as Python's own library, and so many a client, writes it: NaN, which JSON lacks, for missing."""
+    try:
+        return orjson.loads(_NAN.sub(lambda found: b"null" if found[0] == b"NaN" else found[0], content))
+    except orjson.JSONDecodeError as error:
+        raise RequestError(f"the body is not JSON: {error}") from error
 
 
 def tensors_of(data: Mapping[str, Any]) -> list[dict[str, Any]]:
