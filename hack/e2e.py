@@ -16,6 +16,7 @@ from hack.cluster.images import build_and_load
 from hack.cluster.shell import say
 from hack.cluster.versions import KIND
 from hack.project import ROOT, build_images, install
+from hack.prometheus import ensure_prometheus
 
 BIN = Path(sys.executable).parent
 
@@ -64,6 +65,7 @@ def run_suite(cluster: Cluster, words: list[str]) -> int:
     )
     root = ROOT / "tests/images/root.Dockerfile"
     images["root"] = build_and_load(cluster, root, "penstock/test-root", [root])
+    prometheus = ensure_prometheus()
     ensure(KIND)  # only to check kind-config.yaml with kind's own parser
     say("release penstock installed; running the tests")
     started = time.monotonic()
@@ -74,6 +76,8 @@ def run_suite(cluster: Cluster, words: list[str]) -> int:
         "PENSTOCK_KUBECTL": cluster.kubectl,
         "PENSTOCK_HELM": cluster.helm,
         "PENSTOCK_IMAGES": json.dumps(images),
+        "PENSTOCK_PROMETHEUS": prometheus.server,
+        "PENSTOCK_PROMTOOL": prometheus.tool,
     }
     # Tests marked `alone` take the operator down: they come after the others, one at a time.
     together = ["-m", "e2e and not alone", "-n", "3", "--dist", "loadgroup"]

@@ -1,8 +1,6 @@
-"""The series that operator and servers really have, and those that an expression asks for."""
+"""The series that operator and servers really have, with their labels."""
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,41 +13,14 @@ from penstock_operator.options import Options
 from penstock_operator.service import Service
 from penstock_server.board import Board, Workers
 from penstock_server.metrics import Metrics as ServerMetrics
-from penstock_server.prediction_log.counts import LogFigures
+from penstock_server.prediction_log.figures import LogFigures
 from penstock_server.settings import Settings as ServerSettings
 from penstock_spec import contract
 
 # What scraping adds to every series: docs/observability.md, and the monitors.
 OF_THE_TARGET = {"namespace", "endpoint", "pod", "job", "instance"}
-_NAME = re.compile(r"(?<![\w:$\"])((?:endpoint:)?(?:penstock|process)_\w+(?::\w+)?)(?:\{([^}]*)\})?")
-_MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
-_GROUPING = re.compile(r"\b(?:by|on|without|ignoring)\s*\(([^)]*)\)")
-_LEGEND = re.compile(r"{{\s*(?:\$labels\.)?(\w+)\s*}}")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A series in an expression, and the labels that its matchers name."""
-
-    name: str
-    labels: frozenset[str]
-
-
-def asked(expression: str) -> list[Asked]:
-    """The series that an expression selects."""
-    return [
-        Asked(name, frozenset(_MATCHER.findall(matchers))) for name, matchers in _NAME.findall(expression)
-    ]
-
-
-def grouped(expression: str) -> set[str]:
-    """The labels that an expression groups or joins by."""
-    return {one.strip() for found in _GROUPING.findall(expression) for one in found.split(",") if one.strip()}
-
-
-def named(text: str) -> set[str]:
-    """The labels whose values stand in a legend or in the words of an alert."""
-    return set(_LEGEND.findall(text)) - {"value"}
+# What a metric's name becomes in its series.
+_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 
 
 def operator_series() -> Mapping[str, set[str]]:
@@ -83,7 +54,8 @@ def registered(registry: CollectorRegistry) -> Iterator[tuple[str, set[str]]]:
     for collector, names in registry._collector_to_names.items():  # there is no public way to the labels
         labels = set(getattr(collector, "_labelnames", ()))
         for name in names:
-            yield name, labels | ({"le"} if name.endswith("_bucket") else set())
+            if name.endswith(_SUFFIXES.get(getattr(collector, "_type", ""), ("",))):
+                yield name, labels | ({"le"} if name.endswith("_bucket") else set())
     for family in registry.collect():
         for sample in family.samples:
             yield sample.name, set(sample.labels)

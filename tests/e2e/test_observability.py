@@ -1,0 +1,228 @@
+"""S4: a real Prometheus finds data behind every panel, every variable and every rule."""
+
+import contextlib
+import json
+import os
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from examples import traffic
+from hack.cluster.cluster import load
+from hack.dashboard.content import DASHBOARD
+from hack.demo.watch import sending
+from hack.project import forwarded, image_values
+from tests.chart.rendering import render
+from tests.observability.prometheus_process import RULES, Prometheus, prometheus
+from tests.observability.promql import asked
+from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, condition, pipeline, wait_for
+
+# Its operator is the one whose figures are looked at, so nothing may stop that meanwhile.
+pytestmark = pytest.mark.e2e
+
+ENDPOINT = "tumour"
+EVERY = "15s"
+SHIFT = {"mean_texture": 1.5, "worst_symmetry": 1.5}
+# Streams are opened again every four minutes; whatever else a panel shows is there much sooner.
+LONGEST = 300.0
+# What Grafana puts in at the top of the page and for the scrape interval.
+CHOICE = {"$__rate_interval": "30s", "$endpoint": ENDPOINT}
+
+
+def watched_pipeline(namespace: str) -> dict[str, Any]:
+    """The example with windows short enough to wait for."""
+    text = (ROOT / "examples/tumour/pipeline.yaml").read_text()
+    quick, changes = re.subn(r"every: \w+", f"every: {EVERY}", text)
+    assert changes == 1, "the example has one monitor step"
+    found: dict[str, Any] = yaml.safe_load(quick)
+    found["metadata"]["namespace"] = namespace
+    return found
+
+
+def failing_pipeline(namespace: str) -> dict[str, Any]:
+    """A run that fails at once: without one, the panels of failures would have nothing to show."""
+    source = {"object": {"connection": "lake", "key": "nothing-here.csv"}}
+    step = {"name": "data", "ingest": {"source": source, "schema": {"columns": []}}}
+    return pipeline("fails", namespace, {"steps": [step]})
+
+
+def expression_for(expression: str, namespace: str) -> str:
+    """The expression as Grafana sends it, with one namespace and one endpoint chosen."""
+    for name, value in {**CHOICE, "$namespace": namespace}.items():
+        expression = expression.replace(name, value)
+    assert "$" not in expression, expression
+    return expression
+
+
+def dead(there: Prometheus, namespace: str) -> dict[str, str]:
+    """The panels' queries that give no number now, by title."""
+    return {
+        f"{row.title}: {panel.title}: {query.legend}": query.expression
+        for row in DASHBOARD.rows
+        for panel in row.panels
+        for query in panel.queries
+        if not there.values(expression_for(query.expression, namespace))
+    }
+
+
+@contextlib.contextmanager
+def served(runs, kubectl: Kubectl, namespace: str, lake, data_folder) -> Iterator[Any]:
+    """The example's endpoint, monitored; gives the rows that it was trained on."""
+    table = data_folder / "tumour.csv"
+    lake("tumour.csv", table.read_bytes())
+    run = runs.execute(watched_pipeline(namespace))
+    assert run["status"]["status"] == "Succeeded", json.dumps(run["status"], indent=1)
+    yield traffic.read(table)
+
+
+def send_nonsense(namespace: str) -> None:
+    """A request that is refused: a code beside 200."""
+    with forwarded(load(os.environ["PENSTOCK_CLUSTER"]), namespace, f"svc/{ENDPOINT}", 80) as port:
+        url = f"http://127.0.0.1:{port}/v2/models/{ENDPOINT}/infer"
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(urllib.request.Request(url, data=b"{}"), timeout=10)
+
+
+def test_s4_every_panel_and_every_rule_has_data_in_a_real_prometheus(
+    runs, kubectl, namespace, lake, data_folder, tmp_path, images
+) -> None:
+    cluster = load(os.environ["PENSTOCK_CLUSTER"])
+    with (
+        prometheus(kubectl, tmp_path) as there,
+        served(runs, kubectl, namespace, lake, data_folder) as rows,
+    ):
+        failed = runs.execute(failing_pipeline(namespace))
+        assert failed["status"]["status"] == "Failed"
+        send_nonsense(namespace)
+        with sending(cluster, namespace, rows, {}):
+            targets_are_the_pods_that_the_monitors_select(there, kubectl, namespace)
+            every_panel_has_data(there, namespace)
+            variables_offer_the_endpoint(there, namespace)
+            every_rule_is_evaluated(there)
+            the_check_of_helm_asks_the_endpoint(kubectl, namespace, images)
+        with sending(cluster, namespace, rows, SHIFT):
+            alerts_tell_of_the_drift_and_the_failed_run(there, namespace)
+        endpoint = kubectl.get("modelendpoint", ENDPOINT, namespace)
+        assert condition(endpoint, "Drifted")["status"] == "True"
+        assert condition(endpoint, "Ready")["status"] == "True"
+
+
+def targets_are_the_pods_that_the_monitors_select(
+    there: Prometheus, kubectl: Kubectl, namespace: str
+) -> None:
+    """The documented configuration scrapes the pods that the chart's monitors select."""
+    always = {"observability": {"monitors": {"renderMode": "alwaysRender"}}, "scope": {"clusterWide": True}}
+    monitors = {
+        one["kind"]: one["spec"]["selector"]["matchLabels"]
+        for one in render(always)
+        if "onitor" in one["kind"]
+    }
+
+    def selected(kind: str, where: str) -> set[str]:
+        words = ",".join(f"{key}={value}" for key, value in monitors[kind].items())
+        return {one["metadata"]["name"] for one in kubectl.list("pods", where, "-l", words)}
+
+    def scraped() -> dict[str, set[str]]:
+        up = [one["labels"] for one in there.targets() if one["health"] == "up"]
+        return {
+            "operator": {
+                one["pod"] for one in up if one["job"] == "penstock" and one["namespace"] == SYSTEM_NAMESPACE
+            },
+            "servers": {
+                one["pod"] for one in up if one["job"] == "penstock-servers" and one["namespace"] == namespace
+            },
+            "endpoints": {one["endpoint"] for one in up if one["namespace"] == namespace},
+        }
+
+    # The operator's Service and its pod have the same labels.
+    wanted = {
+        "operator": selected("ServiceMonitor", SYSTEM_NAMESPACE),
+        "servers": selected("PodMonitor", namespace),
+        "endpoints": {ENDPOINT},
+    }
+    assert all(wanted.values())
+    wait_for("the operator and the servers to be scraped", lambda: scraped() == wanted, 60)
+
+
+def every_panel_has_data(there: Prometheus, namespace: str) -> None:
+    """No query of the dashboard gives nothing; what does is named."""
+    began = time.monotonic()
+    left = dead(there, namespace)
+    while left and time.monotonic() - began < LONGEST:
+        time.sleep(2)
+        left = dead(there, namespace)
+    count = sum(len(panel.queries) for row in DASHBOARD.rows for panel in row.panels)
+    print(f"{count - len(left)} of {count} queries have data after {time.monotonic() - began:.0f} s")
+    assert left == {}
+
+
+def variables_offer_the_endpoint(there: Prometheus, namespace: str) -> None:
+    """The choices at the top of the page hold what there is to choose."""
+    for one in DASHBOARD.variables:
+        offered = there.labels(expression_for(one.series, namespace), one.label)
+        assert {"namespace": namespace, "endpoint": ENDPOINT}[one.name] in offered
+
+
+def every_rule_is_evaluated(there: Prometheus) -> None:
+    """Prometheus is content with each rule, and all that rules look at is there, as what they record."""
+    found = wait_for("all rules to be evaluated", lambda: _evaluated(there), 60)
+    wrong = {one["name"]: one.get("lastError", "") for one in found if one["health"] != "ok"}
+    assert wrong == {}
+    written = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    assert {one["name"] for one in found} == {rule.get("alert", rule.get("record")) for rule in written}
+    without = {one.name for rule in written for one in asked(rule["expr"]) if not there.values(one.name)}
+    assert without == set()
+    assert all(there.values(rule["record"]) for rule in written if "record" in rule)
+
+
+def _evaluated(there: Prometheus) -> list[dict[str, Any]]:
+    rules = there.rules()
+    return [] if any(one["health"] == "unknown" for one in rules) else rules
+
+
+def alerts_tell_of_the_drift_and_the_failed_run(there: Prometheus, namespace: str) -> None:
+    """Both fire, in words without holes; nothing critical is said of an endpoint that serves."""
+
+    def ours() -> dict[str, dict[str, Any]]:
+        places = {namespace, SYSTEM_NAMESPACE}
+        return {
+            one["labels"]["alertname"]: one
+            for one in there.firing()
+            if one["labels"].get("namespace") in places
+        }
+
+    def both() -> dict[str, dict[str, Any]] | None:
+        found = ours()
+        return found if {"PenstockEndpointDrifted", "PenstockRunsFailed"} <= found.keys() else None
+
+    found = wait_for("the alerts to fire", both, 180, every=1)
+    drifted = found["PenstockEndpointDrifted"]
+    assert drifted["labels"]["endpoint"] == ENDPOINT
+    assert drifted["annotations"]["summary"] == f"What endpoint {namespace}/{ENDPOINT} is asked has drifted."
+    for one in found.values():
+        assert "<no value>" not in json.dumps(one["annotations"])
+        in_our_namespace = one["labels"]["namespace"] == namespace
+        assert not (in_our_namespace and one["labels"]["severity"] == "critical"), one
+
+
+def the_check_of_helm_asks_the_endpoint(kubectl: Kubectl, namespace: str, images: dict[str, str]) -> None:
+    """The pod of `helm test`, put into a namespace with an endpoint, asks it."""
+    values = {"store": {"namespaces": [namespace]}, "image": {"steps": image_values(images["steps"])}}
+    (pod,) = [one for one in render(values) if one["kind"] == "Pod"]
+    kubectl.apply(pod)
+    name = pod["metadata"]["name"]
+
+    def ended() -> bool:
+        phase = kubectl.get("pod", name, namespace)["status"].get("phase")
+        return phase in {"Succeeded", "Failed"}
+
+    wait_for("the check to end", ended, 120, every=1)
+    said = kubectl.run("logs", name, "-n", namespace).stdout
+    assert f"ok: 1 of 1 endpoints in {namespace} answer\n" in said
+    assert "FAILED" not in said
