@@ -18,15 +18,19 @@ from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import fresh_records
 from penstock_operator.core.target import Target
 from penstock_operator.core.work import job_manifest, work_of
-from penstock_operator.manifests.endpoints import Wish, endpoint
+from penstock_operator.manifests.endpoints import Wish, endpoint, monitored
 from penstock_operator.manifests.facade import Facade, budget, service
 from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
 from penstock_operator.manifests.serving import deployment
+from penstock_operator.manifests.windows import WindowJob
+from penstock_operator.manifests.windows import job as window_job
+from penstock_spec import names
 from penstock_spec.contract import Known
 from penstock_spec.digest import run_digest
 from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.graph import CompiledPipeline, compile_pipeline
+from penstock_spec.monitoring import Monitoring
 from penstock_spec.resolve import resolve_parameters
 from penstock_spec.status import StepState
 
@@ -70,7 +74,7 @@ def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
     made = []
     for step in compiled.order:
         record = context.records[step]
-        if record.kind != "deploy":
+        if record.kind not in ("deploy", "monitor"):
             known = Known(f"{name}-g0", "etag-1", record.outputs) if record.kind == "ingest" else None
             made.append(job_manifest(context, record, work_of(context, record), 1, known))
     return made
@@ -87,8 +91,45 @@ def serving_of(compiled: CompiledPipeline) -> list[Object]:
         fields = asked_fields(step.deploy, None)
         wish = Wish(f"{name}-1", digest, f"run {name}-g1, step {step.name}", fields)
         manifest = endpoint("ml", name, wish)
-        made += [manifest, *children_of(name, f"{name}-1", digest, manifest["spec"])]
+        spec, watched = dict(manifest["spec"]), monitoring_of(compiled, name)
+        if watched is not None:
+            spec["monitoring"] = watched["spec"]["monitoring"]
+        made += [manifest, *([watched] if watched is not None else [])]
+        made += [*children_of(name, f"{name}-1", digest, spec), *windows_of(name, f"{name}-1", digest, spec)]
     return made
+
+
+def monitoring_of(compiled: CompiledPipeline, endpoint: str) -> Object | None:
+    """What a monitor step applies to this endpoint."""
+    found = (one.monitor for one in compiled.spec.steps if one.monitor is not None)
+    step = next((one for one in found if one.endpoint == endpoint), None)
+    return None if step is None else monitored("ml", endpoint, step.monitoring())
+
+
+def windows_of(name: str, version: str, digest: str, spec: Mapping[str, Any]) -> list[Object]:
+    """The Job of a window, and its third attempt, which got more memory."""
+    if "monitoring" not in spec:
+        return []
+    monitoring = Monitoring.model_validate(spec["monitoring"], by_alias=True, by_name=False)
+    memory = {1: "1Gi", 3: "1536Mi"}
+    return [
+        window_job(
+            WindowJob(
+                "ml",
+                name,
+                "me-uid",
+                names.window_job(name, "me-uid", NOW, number),
+                version,
+                digest,
+                NOW,
+                number,
+                size,
+            ),
+            monitoring,
+            SETTINGS.pods,
+        )
+        for number, size in memory.items()
+    ]
 
 
 def children_of(name: str, version: str, digest: str, spec: Mapping[str, Any]) -> list[Object]:
