@@ -2,7 +2,7 @@
 
 A change of unit is told only where it cannot well be anything else. All of these must hold:
 1. As they are, the values are far from those of training (D at least FAR, and significant).
-2. Converted back they agree with them (D at most NEAR, or what chance explains).
+2. Converted back they agree with them (D at most NEAR, or no more than chance explains).
 3. The conversion is a known one, or a factor of FREE or more (or its inverse) that the data themselves give.
 4. A factor or an offset that is a tenth off (the factor in its logarithm) would not agree: the values are
    narrow enough to tell. Where both must fit at once, as from Celsius to Fahrenheit, that is proof enough.
@@ -11,6 +11,7 @@ A change of unit is told only where it cannot well be anything else. All of thes
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,15 +21,16 @@ from penstock_steps.drift.observed import Numbers
 from penstock_steps.drift.reference import NumberReference
 from penstock_steps.profile import Floats
 
-FAR = 0.5
+FAR = 0.4  # of a column around zero no factor brings more than 0.5
 NEAR = 0.05
 FREE = 3.0
 FEWEST_DISTINCT = 5
 _OFF = 0.1
 _APART = 0.1
-# Agreement is refused only where chance would explain the distance less often than this.
-_CHANCE = 0.001
-_TOLERANCE = 0.1  # of ln(factor), between the data's own factor and a known one
+# Agreement is refused where chance would explain the distance less often than this: of a known conversion,
+# and of a factor that only the data give.
+_CHANCE, _CHANCE_FREE = 0.01, 0.2
+_TOLERANCE = 0.25  # of ln(factor), between the data's own factor and known ones to try
 _SHARES = np.arange(1, 20) / 20
 
 
@@ -39,14 +41,10 @@ def unit_change(reference: NumberReference, observed: Numbers, significance: flo
     ordered = observed.values[np.isfinite(observed.values)]
     # Zero is zero in every unit of a scale; a column that is mostly zero shows its unit in the rest.
     scaled, nonzero = without_zeros(reference), ordered[ordered != 0]
-    if _differs(scaled, nonzero, significance):
-        for conversion in _scales(scaled, nonzero):
-            if _explains(conversion, scaled, nonzero):
-                return conversion
+    if _differs(scaled, nonzero, significance) and (found := _scale(scaled, nonzero)):
+        return found
     if _differs(reference, ordered, significance):
-        for conversion in AFFINE:
-            if _explains(conversion, reference, ordered):
-                return conversion
+        return next((one for one in AFFINE if _explains(one, reference, ordered)), None)
     return None
 
 
@@ -93,9 +91,11 @@ def _differs(reference: NumberReference, ordered: Floats, significance: float) -
     return found >= FAR and p_value(found, reference.count, len(ordered)) < significance
 
 
-def _explains(conversion: Conversion, reference: NumberReference, ordered: Floats) -> bool:
+def _explains(
+    conversion: Conversion, reference: NumberReference, ordered: Floats, chance: float = _CHANCE
+) -> bool:
     found = _distance_after(conversion, reference, ordered)
-    agrees = found <= NEAR or p_value(found, reference.count, len(ordered)) > _CHANCE
+    agrees = found <= NEAR or p_value(found, reference.count, len(ordered)) > chance
     return agrees and all(
         _distance_after(off, reference, ordered) >= _APART for off in _slightly_off(conversion)
     )
@@ -114,15 +114,31 @@ def _distance_after(conversion: Conversion, reference: NumberReference, ordered:
     return tolerant_distance(reference, converted)
 
 
-def _scales(reference: NumberReference, ordered: Floats) -> Iterator[Conversion]:
-    """Known factors near the one that the quantiles give, the nearest first, then that one itself."""
+def _scale(reference: NumberReference, ordered: Floats) -> Conversion | None:
+    """The known factor that explains the values, else the one that they give themselves, else None.
+
+    Where the values cannot tell several known factors apart (1000 and 1024 of incomes), the first of the list
+    is taken, which are powers of ten and then what is mixed up most often, and the others are named.
+    """
     factor = _factor(reference, ordered)
     if factor is None:
-        return
-    off = {one: abs(math.log(factor / one.factor)) for one in SCALES}
-    yield from sorted((one for one in SCALES if off[one] <= _TOLERANCE), key=lambda one: off[one])
-    if max(factor, 1 / factor) >= FREE:
-        yield Conversion(float(f"{factor:.3g}"))
+        return None
+    near = [one for one in SCALES if abs(math.log(factor / one.factor)) <= _TOLERANCE]
+    known = [one for one in near if _explains(one, reference, ordered)]
+    if known:
+        return _likeliest(known, reference, ordered)
+    own = Conversion(float(f"{factor:.3g}"))
+    is_far = max(factor, 1 / factor) >= FREE
+    return own if is_far and _explains(own, reference, ordered, _CHANCE_FREE) else None
+
+
+def _likeliest(known: list[Conversion], reference: NumberReference, ordered: Floats) -> Conversion:
+    distances = [_distance_after(one, reference, ordered) for one in known]
+    chances = [p_value(one, reference.count, len(ordered)) for one in distances]
+    equal = [one for one, chance in zip(known, chances, strict=True) if chance > _CHANCE]
+    if not equal:  # with very many rows none is exact: the nearest
+        return known[int(np.argmin(distances))]
+    return replace(equal[0], words=", or ".join(one.words for one in equal if one.words))
 
 
 def _factor(reference: NumberReference, ordered: Floats) -> float | None:
