@@ -75,6 +75,15 @@ steps:
     argumentsFrom: {trees: {parameter: trees}}
     tables: Csv
     outputs: [{name: page}, {name: scores, type: Table}]
+- name: watch
+  monitor:
+    endpoint: tumour
+    every: 1h
+    predictionLog: {sampleRatio: 0.1, redact: [stage], retention: 30d}
+    drift: [{method: Psi, maximum: 0.25}, {method: KolmogorovSmirnov, maximum: 0.2}]
+    significance: 0.05
+    windows: {drifted: 3, of: 4}
+    dataQuality: {nulls: {maximumIncrease: 0.1}}
 """
 
 

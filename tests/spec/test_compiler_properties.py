@@ -150,6 +150,9 @@ def test_the_good_pipeline_says_what_each_step_needs_takes_and_gives():
     assert pipeline.graph.edges["gate", "serve"]["kinds"] == {"gate"}
     assert pipeline.graph.edges["gate", "report"]["kinds"] == {"input"}
     assert pipeline.graph.edges["serve", "report"]["kinds"] == {"dependsOn"}
+    assert pipeline.graph.edges["serve", "watch"]["kinds"] == {"endpoint"}
+    assert pipeline.needs("watch") == ("serve",)
+    assert pipeline.outputs("watch") == {}
     assert pipeline.inputs("gate") == {"model": ("fit", "model"), "test": ("split", "test")}
     assert pipeline.outputs("split") == {"train": "Table", "validation": "Table", "test": "Table"}
     assert pipeline.outputs("report") == {"page": "Files", "scores": "Table"}

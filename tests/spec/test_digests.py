@@ -55,7 +55,11 @@ def writable_defaults() -> list[tuple[tuple[Any, ...], str, Any]]:
         for field in shape.fields.values():
             if field.required or field.name in data or field.default is None:
                 continue
-            default = {} if isinstance(field.default, SpecModel) else json.loads(json.dumps(field.default))
+            default = (
+                {}
+                if isinstance(field.default, SpecModel)
+                else json.loads(json.dumps(field.default, default=SpecModel.as_set))
+            )
             found.append((path, field.name, default))
     return found
 
@@ -142,7 +146,7 @@ def leaves() -> list[tuple[Any, ...]]:
 
 
 WORDS = ["0", "x", "z.z", "f1", "Files", "Ignore", "Allow", "Boolean", "Integer", "Parquet", "Refuse", "us"]
-OTHER_VALUES = (41, 0.125, *WORDS)
+OTHER_VALUES = (41, 2, 0.125, "2d", "ChiSquared", *WORDS)
 
 
 @pytest.mark.parametrize("path", leaves(), ids=lambda path: ".".join(map(str, path)))
@@ -183,6 +187,9 @@ def test_every_change_of_what_a_user_set_changes_the_digest_of_the_run(path: tup
         ("report", ("steps.report.run.arguments.depth", 4)),
         ("report", ("steps.report.run.tables", "Parquet")),
         ("report", ("secrets.token.secret", "other-token")),
+        ("watch", ("steps.watch.monitor.every", "2h")),
+        ("watch", ("steps.watch.monitor.drift.0.maximum", 0.3)),
+        ("watch", ("steps.watch.monitor.predictionLog.redact", REMOVE)),
     ],
     ids=lambda one: one if isinstance(one, str) else one[0],
 )

@@ -28,7 +28,7 @@ def test_there_are_at_least_forty_rows_and_twenty_of_them_only_the_compiler_can_
 
 
 def test_the_spec_that_all_rows_spoil_is_correct():
-    assert compile_pipeline(good()).order == ("data", "split", "fit", "gate", "serve", "report")
+    assert compile_pipeline(good()).order == ("data", "split", "fit", "gate", "serve", "report", "watch")
 
 
 def test_a_spec_with_seven_faults_reports_seven():

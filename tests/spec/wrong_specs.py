@@ -49,8 +49,38 @@ def _schema(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, 
     return Wrong(name, edits, path, reason, hint, reaches=False)
 
 
+WATCH_AGAIN = {"name": "rewatch", "monitor": {"endpoint": "tumour", "every": "5m"}}
+
 WRONG = (
     # What only the compiler can see.
+    _row(
+        "two steps watch one endpoint",
+        "spec.steps[7].monitor.endpoint",
+        Reason.DUPLICATE,
+        "Put all into spec.steps[6].monitor, or name another endpoint.",
+        ("steps.+", WATCH_AGAIN),
+    ),
+    _row(
+        "a column that no served model takes is kept out of the log",
+        "spec.steps[6].monitor.predictionLog.redact[1]",
+        Reason.UNKNOWN_COLUMN,
+        'Did you mean "patient"?',
+        ("steps.watch.monitor.predictionLog.redact", ["stage", "pateint"]),
+    ),
+    _row(
+        "a column is kept out of the log twice",
+        "spec.steps[6].monitor.predictionLog.redact[1]",
+        Reason.DUPLICATE,
+        "Remove one of the two.",
+        ("steps.watch.monitor.predictionLog.redact", ["stage", "stage"]),
+    ),
+    _row(
+        "a limit of drift that the statistic never reaches",
+        "spec.steps[6].monitor.drift[1].maximum",
+        Reason.UNREACHABLE_THRESHOLD,
+        "Lower it.",
+        ("steps.watch.monitor.drift.1.maximum", 2),
+    ),
     _row(
         "an estimator's class is misspelt",
         "spec.steps[2].train.estimator.class",
@@ -150,14 +180,14 @@ WRONG = (
     ),
     _row(
         "two deploys to one endpoint have no order",
-        "spec.steps[6].deploy.endpoint",
+        "spec.steps[7].deploy.endpoint",
         Reason.UNORDERED_DEPLOYS,
         "Add dependsOn: [serve], or deploy to another endpoint.",
         ("steps.+", SECOND_SERVE),
     ),
     _row(
         "two steps register the same model",
-        "spec.steps[6].train.model",
+        "spec.steps[7].train.model",
         Reason.DUPLICATE,
         "Give each its own name.",
         ("steps.+", FIT_AGAIN),
@@ -352,14 +382,14 @@ WRONG = (
         "a step has two kinds",
         "spec.steps[4]",
         Reason.CONFLICTING_FIELDS,
-        "Set exactly one of ingest, split, train, validate, deploy, run.",
+        "Set exactly one of ingest, split, train, validate, deploy, monitor, run.",
         ("steps.serve.run", {"image": "a:1"}),
     ),
     _schema(
         "a step has no kind",
         "spec.steps[5]",
         Reason.MISSING_FIELD,
-        "Set exactly one of ingest, split, train, validate, deploy, run.",
+        "Set exactly one of ingest, split, train, validate, deploy, monitor, run.",
         ("steps.report.run", REMOVE),
     ),
     _schema(
@@ -419,6 +449,48 @@ WRONG = (
         Reason.CONFLICTING_FIELDS,
         "Value is set exactly when strategy is Constant.",
         ("steps.fit.train.preprocess.0.fillNulls.strategy", "Constant"),
+    ),
+    _schema(
+        "windows are too short",
+        "spec.steps[6].monitor.every",
+        Reason.OUT_OF_RANGE,
+        "Use 15s to 7d.",
+        ("steps.watch.monitor.every", "5s"),
+    ),
+    _schema(
+        "windows are longer than a week",
+        "spec.steps[6].monitor.every",
+        Reason.OUT_OF_RANGE,
+        "Use 15s to 7d.",
+        ("steps.watch.monitor.every", "10081m"),
+    ),
+    _schema(
+        "a duration without a unit",
+        "spec.steps[6].monitor.predictionLog.retention",
+        Reason.INVALID_VALUE,
+        "Write a number and a unit, s, m, h or d: 90s, 5m, 12h, 180d.",
+        ("steps.watch.monitor.predictionLog.retention", "180"),
+    ),
+    _schema(
+        "more than every request is logged",
+        "spec.steps[6].monitor.predictionLog.sampleRatio",
+        Reason.OUT_OF_RANGE,
+        "Use at most 1.",
+        ("steps.watch.monitor.predictionLog.sampleRatio", 1.5),
+    ),
+    _schema(
+        "a method of drift is named twice",
+        "spec.steps[6].monitor.drift[1].method",
+        Reason.DUPLICATE,
+        "Give each its own name.",
+        ("steps.watch.monitor.drift.1.method", "Psi"),
+    ),
+    _schema(
+        "more windows must drift than are looked at",
+        "spec.steps[6].monitor.windows.drifted",
+        Reason.CONFLICTING_FIELDS,
+        "Drifted may not exceed of.",
+        ("steps.watch.monitor.windows", {"drifted": 4}),
     ),
     _schema(
         "memory has the unit of cores",
