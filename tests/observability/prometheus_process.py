@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from tests.observability.discovery import discovery
 from tests.observability.page import configuration
 from tests.support import ROOT, Kubectl, wait_for
 
@@ -81,19 +82,21 @@ def kubectl_proxy(kubectl: Kubectl) -> Iterator[str]:
 @contextmanager
 def prometheus(kubectl: Kubectl, folder: Path) -> Iterator[Prometheus]:
     """Scrapes as docs/observability.md says, every two seconds, until the context ends."""
-    with kubectl_proxy(kubectl) as api:
+    with kubectl_proxy(kubectl) as api, discovery(api) as pods:
         file = folder / "prometheus.yml"
-        file.write_text(yaml.safe_dump(through(api, configuration()), sort_keys=False))
-        yield from _running(file, folder)
+        file.write_text(yaml.safe_dump(through(api, pods, configuration()), sort_keys=False))
+        yield from running(file, folder)
 
 
-def through(api: str, documented: Mapping[str, Any]) -> dict[str, Any]:
+def through(api: str, pods: str, documented: Mapping[str, Any]) -> dict[str, Any]:
     """The documented configuration for a Prometheus outside of the cluster, behind a proxy."""
     jobs = []
     for job in documented["scrape_configs"]:
-        discovery = [{**one, "api_server": f"http://{api}"} for one in job["kubernetes_sd_configs"]]
+        assert job["kubernetes_sd_configs"] == [{"role": "pod"}]
+        kept = {key: value for key, value in job.items() if key != "kubernetes_sd_configs"}
         relabeling = [*job["relabel_configs"], *_detour(api)]
-        jobs.append({**job, "kubernetes_sd_configs": discovery, "relabel_configs": relabeling})
+        found = [{"url": pods, "refresh_interval": EVERY}]
+        jobs.append({**kept, "http_sd_configs": found, "relabel_configs": relabeling})
     pace = {"scrape_interval": EVERY, "evaluation_interval": EVERY}
     return {"global": pace, "scrape_configs": jobs, "rule_files": [str(RULES)]}
 
@@ -112,7 +115,8 @@ def _detour(api: str) -> Sequence[Mapping[str, Any]]:
     )
 
 
-def _running(file: Path, folder: Path) -> Iterator[Prometheus]:
+def running(file: Path, folder: Path) -> Iterator[Prometheus]:
+    """A Prometheus with this configuration; its data and its log are in the folder."""
     program = os.environ.get("PENSTOCK_PROMETHEUS")
     assert program, "PENSTOCK_PROMETHEUS is not set: these tests are started by `make e2e`"
     log = folder / "prometheus.log"

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.observability.page import configuration
+from tests.observability.prometheus_process import through
 from tests.observability.rule_cases import CASES, Case
 from tests.support import ROOT
 
@@ -57,6 +59,15 @@ def unit_test(case: Case) -> dict[str, Any]:
 @pytest.mark.e2e
 def test_s4_promtool_finds_nothing_wrong_with_the_rules() -> None:
     assert "SUCCESS" in promtool("check", "rules", "--lint=all", "--lint-fatal", RULES)
+
+
+@pytest.mark.e2e
+def test_s4_the_configuration_in_the_documentation_is_one_for_prometheus(tmp_path) -> None:
+    file = tmp_path / "prometheus.yml"
+    file.write_text(yaml.safe_dump(through("127.0.0.1:1", "http://127.0.0.1:2", configuration())))
+    said = promtool("check", "config", file)
+    assert "is valid prometheus config file syntax" in said
+    assert re.search(r"SUCCESS: \d+ rules found", said)
 
 
 @pytest.mark.e2e
