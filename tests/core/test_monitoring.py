@@ -262,6 +262,8 @@ def test_after_three_attempts_the_window_is_unknown_with_class_and_message() -> 
         "verdict": "Unknown",
         "reason": "StoreUnavailable",
         "version": "m-1",
+        "rows": 0,
+        "lost": 0,
     }
     assert "the store does not answer" in world.condition()["message"]
     assert "after 3 attempts" in world.condition()["message"]
