@@ -1,6 +1,7 @@
 """The halves of the prediction log: what is noted comes out as it was, in whole batches, and is counted."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import subprocess
@@ -23,6 +24,7 @@ from penstock_server.prediction_log import counts
 from penstock_server.prediction_log.counters import Cell
 from penstock_server.prediction_log.settings import LogSettings
 from penstock_server.prediction_log.spool import used_bytes
+from penstock_server.prediction_log.writer import SpooledLog
 from penstock_server.settings import SettingsError
 from penstock_spec import contract
 from tests.server.server_process import environment
@@ -442,7 +444,7 @@ def test_whenever_ship_is_killed_no_row_is_missing_and_none_is_there_twice(
             noted.add(rows(size, sent), answer(size), f"request-{sent}", size)
             sent += size
             if data.draw(st.booleans(), "a kill while served"):
-                wait_for("the spool", lambda log=noted: log._queued == 0, every=0.001)
+                wait_for("the spool", functools.partial(_is_written, noted), every=0.001)
                 crashing_round(data, folder, shelf)
         noted.close()
         if data.draw(st.booleans(), "lost the last rows"):
@@ -458,6 +460,10 @@ def test_whenever_ship_is_killed_no_row_is_missing_and_none_is_there_twice(
     assert set(ages.values()) <= {1}
     assert len(ages) == sent - found.dropped == found.stored
     assert not segments_below(folder)
+
+
+def _is_written(noted: SpooledLog) -> bool:
+    return noted._queued == 0
 
 
 def crashing_round(data: st.DataObject, folder: Path, shelf: Shelf) -> None:

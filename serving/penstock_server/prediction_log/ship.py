@@ -34,6 +34,7 @@ def ship(environment: Mapping[str, str], folder: Path) -> int:
     loop = _Loop(settings, environment)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stopping.set())
+    logs.event("shipping", folder=str(folder), flushSeconds=settings.flush_seconds)
     # The store's client may hang for as long as it likes: the main thread stays free to hear signals.
     thread = threading.Thread(target=loop.run, name="ship", daemon=True)
     thread.start()
