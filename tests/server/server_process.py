@@ -147,6 +147,14 @@ class ServerProcess:
         return self._http.post(self.url + (path or f"{self.model_path}/infer"), content=content)
 
 
+def wait_for(holds: Callable[[], bool], what: str) -> None:
+    """Ask again and again until it holds."""
+    end = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < end, f"waited too long for {what}"
+        time.sleep(0.01)
+
+
 @contextmanager
 def running(model: StoredModel, arguments: Sequence[str] = (), **settings: str) -> Iterator[ServerProcess]:
     """A server that is ready. It is ended with the block."""

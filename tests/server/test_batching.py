@@ -76,7 +76,7 @@ def test_a_bad_request_is_refused_and_its_neighbours_answered(stored: Stored) ->
         answer = server.infer({"inputs": tensors(model, columns)})
         return answer.status_code, answer.json()
 
-    asked = [float(number) for number in range(10)] + [2e6, "text", 3e6]
+    asked: list[Any] = [float(number) for number in range(10)] + [2e6, "text", 3e6]
     with running(model, **TOGETHER) as server, ThreadPoolExecutor(len(asked)) as pool:
         answers = list(pool.map(lambda which: ask(server, which), asked))
     for which, (status, answer) in zip(asked, answers, strict=True):

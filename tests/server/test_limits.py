@@ -10,6 +10,7 @@ import grpc
 import httpx
 import pytest
 import tritonclient.grpc as triton_grpc
+from tritonclient.grpc import service_pb2
 
 from tests.server.hostile import good_message
 from tests.server.model_folders import StoredModel
@@ -110,7 +111,7 @@ def test_a_grpc_client_that_goes_away_is_counted_and_no_error_of_ours(stored: St
     with running(model, PENSTOCK_SERVE_REQUEST_SECONDS="5") as server:
         with grpc.insecure_channel(server.grpc_address) as channel:
             call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer").future(
-                _message(model), timeout=SECONDS
+                slow_message(model, ENDLESS), timeout=SECONDS
             )
             server.wait_until(lambda: server.figure("penstock_server_in_flight") == 1, "in flight")
             call.cancel()
@@ -123,11 +124,10 @@ def test_a_grpc_client_that_goes_away_is_counted_and_no_error_of_ours(stored: St
         assert "internal error" not in "".join(server.raw)
 
 
-def _message(model: StoredModel) -> bytes:
-    from tritonclient.grpc import service_pb2
-
+def slow_message(model: StoredModel, loops: float) -> bytes:
+    """A request to `slow` for that many rounds of work."""
     message = service_pb2.ModelInferRequest(model_name=model.name)
-    for name, value in (("which", 1.0), ("loops", ENDLESS)):
+    for name, value in (("which", 1.0), ("loops", loops)):
         message.inputs.add(name=name, datatype="FP64", shape=[1]).contents.fp64_contents.append(value)
     content: bytes = message.SerializeToString()
     return content
