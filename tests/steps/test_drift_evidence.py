@@ -51,7 +51,7 @@ def tumours() -> pl.DataFrame:
 
 def windows(rows: pl.DataFrame, generator: np.random.Generator, *shifted: str) -> pl.DataFrame:
     drawn = rows[generator.integers(0, rows.height, 500)]
-    return drawn.with_columns(pl.col(name) + 0.5 * rows[name].std() for name in shifted)
+    return drawn.with_columns(pl.col(name) + 0.5 * float(rows[name].to_numpy().std()) for name in shifted)
 
 
 def test_real_traffic_stays_calm_for_three_windows_and_then_names_exactly_the_shifted_columns(

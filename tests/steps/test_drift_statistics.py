@@ -1,6 +1,7 @@
 """Each statistic against scipy's, against arithmetic by hand, and against whatever a column may hold."""
 
 import math
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -159,7 +160,7 @@ TEXTS = st.one_of(st.none(), st.text(max_size=3), st.sampled_from(["a", "b"]))
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(NUMBERS, max_size=60), st.lists(WINDOW_NUMBERS, max_size=60), st.integers(1, 8))
-def test_numbers_of_any_kind_give_finite_statistics(before: list, after: list, times: int) -> None:
+def test_numbers_of_any_kind_give_finite_statistics(before: list[Any], after: list[Any], times: int) -> None:
     finding = compare(pl.Series(before * times, dtype=pl.Float64), pl.Series(after * times, dtype=pl.Float64))
     for test in finding.tests:
         assert math.isfinite(test.value)
@@ -169,7 +170,7 @@ def test_numbers_of_any_kind_give_finite_statistics(before: list, after: list, t
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(TEXTS, max_size=60), st.lists(TEXTS, max_size=60), st.integers(1, 8))
-def test_texts_of_any_kind_give_finite_statistics(before: list, after: list, times: int) -> None:
+def test_texts_of_any_kind_give_finite_statistics(before: list[Any], after: list[Any], times: int) -> None:
     finding = compare(pl.Series(before * times, dtype=pl.String), pl.Series(after * times, dtype=pl.String))
     for test in finding.tests:
         assert math.isfinite(test.value)
@@ -178,7 +179,7 @@ def test_texts_of_any_kind_give_finite_statistics(before: list, after: list, tim
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(NUMBERS), min_size=1, max_size=40), st.integers(1, 10))
-def test_the_very_rows_of_training_never_differ(values: list, times: int) -> None:
+def test_the_very_rows_of_training_never_differ(values: list[Any], times: int) -> None:
     series = pl.Series(values * times, dtype=pl.Float64)
     finding = compare(series, series)
     assert [test.value for test in finding.tests] == [0, 0]

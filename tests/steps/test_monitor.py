@@ -4,6 +4,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 
 from penstock_spec.contract import Failure
 from penstock_spec.names import FailureClass
+from penstock_steps.drift.observed import Numbers
 from penstock_steps.window import Window
 from penstock_steps.window_log import read_window
 from tests.steps.monitored import EVERY, START, VERSION, Monitored
@@ -182,7 +184,10 @@ def test_a_large_window_is_judged_by_a_uniform_sample_that_is_always_the_same(mo
     reading, observed = read_window(monitored.log, window, columns, most_rows=1000)
     assert (reading.rows, reading.judged) == (4000, 1000)
     again = read_window(monitored.log, window, columns, most_rows=1000)[1]
-    assert np.array_equal(observed["age"].values, again["age"].values)
+    first, second = observed["age"], again["age"]
+    assert isinstance(first, Numbers)
+    assert isinstance(second, Numbers)
+    assert np.array_equal(first.values, second.values)
 
 
 def test_the_same_window_always_gives_the_same_result_and_report(monitored: Monitored) -> None:
@@ -198,7 +203,7 @@ def test_columns_with_very_long_names_fit_into_the_termination_message(tmp_path:
     names = [f"{'ü' * 120}{place:02}" for place in range(40)]
     training = pl.DataFrame({name: generator.normal(5, 1, 300) for name in names})
     monitored = Monitored(tmp_path, training)
-    window = {name: generator.normal(7, 1, 300) for name in names[:20]}
+    window: dict[str, Any] = {name: generator.normal(7, 1, 300) for name in names[:20]}
     window |= {name: generator.normal(5000, 1000, 300) for name in names[20:30]}
     window |= {name: [None] * 200 + [5.0] * 100 for name in names[30:]}
     monitored.log_rows(pl.DataFrame(window))
@@ -209,7 +214,9 @@ def test_columns_with_very_long_names_fit_into_the_termination_message(tmp_path:
     assert result.message
 
 
-def test_no_value_of_any_row_leaves_the_report(monitored: Monitored, capfd) -> None:
+def test_no_value_of_any_row_leaves_the_report(
+    monitored: Monitored, capfd: pytest.CaptureFixture[str]
+) -> None:
     frame = rows(500, 1).with_columns(
         city=pl.Series(["CANARY"] * 50 + ["Zug"] * 447 + ["RARE1", "RARE2", "RARE3"])
     )
