@@ -20,7 +20,7 @@ def sending(
     rate: float,
     shift: Mapping[str, float] | None = None,
 ) -> Iterator[Counter[str]]:
-    """Requests per second at `rate` while the context lasts; the counts of answers by status fill up meanwhile.
+    """`rate` requests per second while the context lasts; counts of answers by status fill up meanwhile.
 
     The endpoint's model has the endpoint's name. A forwarded port leads to one pod and ends with it: the
     endpoint's pods must stay.

@@ -2,8 +2,8 @@
 
 One window's verdict may be chance; the promise is about episodes, and two of three windows agree by chance
 far less often than one is wrong. Once there is an episode, what drifted in the newest window is named with
-it: its verdicts hold together at the level of significance, and the columns of one cause seldom all reach k in
-the same window.
+it: its verdicts hold together at the level of significance, and the columns of one cause seldom all reach k
+in the same window.
 """
 
 from collections.abc import Mapping, Sequence
