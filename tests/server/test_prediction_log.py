@@ -416,15 +416,23 @@ def test_a_batch_that_cannot_be_made_is_passed_over_and_said_to_be_lost(
     assert balanced(tmp_path).lost == 4
 
 
-def test_a_clock_that_is_set_back_does_not_set_back_the_log(tmp_path: Path) -> None:
-    clock = Clock(START + HOUR + 5)
+def test_a_clock_that_is_set_back_begins_a_new_batch(tmp_path: Path) -> None:
+    clock, shelf = Clock(START + HOUR + 5000), Shelf()
     noted = log(tmp_path, clock=clock)
-    noted.add(rows(1), answer(1), "a", 1)
-    clock.now = START
-    noted.add(rows(1), answer(1), "b", 1)
+    for name, step in (("a", 0), ("b", 10), ("c", -4000), ("d", 10), ("e", -2 * HOUR)):
+        clock.now += step
+        noted.add(rows(1), answer(1), name, 1)
+    wait_for("the spool", lambda: written(tmp_path)[0] == 5)
+    shipper(tmp_path, shelf).round(clock.now)
+    assert [(batch.start - START, batch.end - START) for batch in shelf.batches] == [
+        (HOUR + 5000, HOUR + 5010),
+        (HOUR + 1010, HOUR + 1020),
+    ]
     noted.close()
-    (batch,) = shipped(tmp_path).batches
-    assert batch.start == batch.end == START + HOUR + 5
+    shipper(tmp_path, shelf).round(clock.now)
+    assert missing(shelf.batches) == 0
+    assert shelf.table()["request_id"].to_list() == ["a", "b", "c", "d", "e"]
+    assert all(batch.start <= batch.end for batch in shelf.batches)
 
 
 class Crash(BaseException):
