@@ -1,4 +1,4 @@
-"""`python -m penstock_server`: fetch lays a model out, serve answers with it, ship stores what it answered."""
+"""`python -m penstock_server`: fetch lays a model out, serve answers with it, ship stores the answers."""
 
 import argparse
 import os

@@ -1,9 +1,11 @@
 """Time and number of requests are limited, and the answer says so in words."""
 
+import re
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -104,6 +106,29 @@ def test_messages_that_together_take_too_much_memory_are_put_off(stored: Stored)
             assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             assert caught.value.details() == "too many large requests at once; try again"
             infer(good_message(raw=True).SerializeToString(), timeout=SECONDS)
+
+
+def test_any_number_of_the_largest_messages_fits_into_a_pod_of_the_default_size(stored: Stored) -> None:
+    message = service_pb2.ModelInferRequest(model_name="visitors")
+    tensor = message.inputs.add(name="city", datatype="BYTES", shape=[1])
+    tensor.contents.bytes_contents.extend([b"ab"] * 2_600_000)
+    content = message.SerializeToString()
+    assert 10_000_000 < len(content) < 10 * 1024 * 1024
+    with running(stored("visitors")) as server:
+
+        def ask(_: int) -> str:
+            with grpc.insecure_channel(server.grpc_address, [("grpc.use_local_subchannel_pool", 1)]) as one:
+                with pytest.raises(grpc.RpcError) as caught:
+                    one.unary_unary("/inference.GRPCInferenceService/ModelInfer")(content, timeout=SECONDS)
+                return str(caught.value.code().name)
+
+        with ThreadPoolExecutor(12) as pool:
+            codes = set(pool.map(ask, range(12)))
+        assert codes <= {"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"}
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
+        print(f"{codes}, at most {int(peak) / 1024:.0f} MiB")
+        assert int(peak) < 480 * 1024
 
 
 def test_a_grpc_client_that_goes_away_is_counted_and_no_error_of_ours(stored: Stored) -> None:
