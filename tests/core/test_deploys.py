@@ -32,6 +32,11 @@ FIELDS: dict[str, tuple[Deploy, EndpointView | None, dict[str, Any]]] = {
         {"scale": {"replicas": 3}, "rollout": {"deadline": "5m"}},
     ),
     "nothing said, nothing set": (step(), live(), {}),
+    "nothing said, and what an earlier run has set stays": (
+        step(),
+        live({"spec.scale.replicas": [STEP]}, scale={"replicas": 3}),
+        {"scale": {"replicas": 3}},
+    ),
     "its own fields are set again": (
         step(scale={"replicas": 3}),
         live({"spec.scale.replicas": [STEP]}, scale={"replicas": 2}),
@@ -41,6 +46,16 @@ FIELDS: dict[str, tuple[Deploy, EndpointView | None, dict[str, Any]]] = {
         step(scale={"replicas": 3}, rollout={"deadline": "5m"}),
         live({"spec.scale.replicas": [STEP, "kubectl"]}),
         {"rollout": {"deadline": "5m"}},
+    ),
+    "somebody scaled an endpoint whose number nobody had set": (
+        step(scale={"replicas": 3}),
+        live(scale={"replicas": 2}),
+        {},
+    ),
+    "a number that nobody has set": (
+        step(scale={"replicas": 3}),
+        live(scale={"replicas": 1}),
+        {"scale": {"replicas": 3}},
     ),
     "autoscaling, which writes the replicas": (
         step(scale={"minReplicas": 2, "maxReplicas": 6, "targetCPUUtilization": 70}),

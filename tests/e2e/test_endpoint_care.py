@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from penstock_operator.field_managers import managers_of
 from tests.e2e.endpoints import Served, Stage, history
 from tests.support import condition, wait_for
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("care")]
 
 
 def answer(endpoint: Served, *headers: str) -> tuple[int, dict[str, Any]]:
@@ -68,18 +69,18 @@ def test_a_roll_back_serves_within_30_seconds_though_its_record_is_gone_and_pins
 
 
 def test_kubectl_scale_and_the_autoscaler_write_the_same_field(stage: Stage) -> None:
-    endpoint = stage.endpoint("many")
+    endpoint = stage.endpoint("many", scale={"replicas": 1})
     stage.kubectl.run("scale", "me", "many", "-n", stage.namespace, "--replicas=2")
     found = endpoint.wait("two pods", lambda me: me["status"].get("replicas") == "2/2")
     assert found["status"]["pods"]["replicas"] == 2
+    assert scalers(endpoint)[-1].startswith("kubectl")
     endpoint.patch({"scale": {"minReplicas": 3, "maxReplicas": 4}})
 
     def raised(me: dict[str, Any]) -> bool:
         return bool(me["spec"]["scale"]["replicas"] == 3)
 
     found = endpoint.wait("the autoscaler to write its least number", raised, 120)
-    managers = {one["manager"]: one for one in found["metadata"]["managedFields"]}
-    print({name: one.get("subresource") for name, one in managers.items()})
+    assert scalers(endpoint)[-1] == "kube-controller-manager", "deploy steps leave the number to it"
     endpoint.wait("three pods", lambda me: me["status"].get("replicas") == "3/3")
     stage.kubectl.run("delete", "hpa", "many", "-n", stage.namespace)
     wait_for("the autoscaler to come back", lambda: hpa(stage, "many"), 30)
@@ -99,6 +100,22 @@ def test_kubectl_scale_and_the_autoscaler_write_the_same_field(stage: Stage) -> 
     endpoint.patch({"scale": {"minReplicas": None, "maxReplicas": None, "replicas": 1}})
     wait_for("the autoscaler to go", lambda: not hpa(stage, "many"), 30)
     endpoint.wait("one pod", lambda me: me["status"].get("replicas") == "1/1")
+
+
+def scalers(endpoint: Served) -> list[str]:
+    """Who wrote the number of pods, as the operator reads it; the last one last."""
+    words = (
+        "get",
+        "me",
+        endpoint.name,
+        "-n",
+        endpoint.stage.namespace,
+        "-o",
+        "json",
+        "--show-managed-fields",
+    )
+    found = json.loads(endpoint.stage.kubectl.run(*words).stdout)
+    return managers_of(found["metadata"]["managedFields"])["spec.scale.replicas"]
 
 
 def hpa(stage: Stage, name: str) -> dict[str, Any]:
@@ -155,7 +172,7 @@ def test_another_server_is_laid_the_model_out_and_asked_at_its_own_port(stage: S
     code, body = answer(endpoint)
     assert (code, body["model_version"]) == (200, "tumour-1")
     assert body["greeting"] == "$(HOME) costs $5"
-    assert body["files"] == ["model.onnx", "profile.json", "signature.json"]
+    assert body["files"] == ["model.onnx", "model.skops", "profile.json", "signature.json"]
 
 
 SERVER = """

@@ -10,7 +10,7 @@ from tests.e2e.endpoints import Served, Stage, history
 from tests.e2e.traffic_pod import Traffic, start_traffic
 from tests.support import SYSTEM_NAMESPACE, Kubectl, condition, wait_for
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("replacement")]
 
 REQUESTS = 1200  # 40 s at 30 per second
 DEADLINE = "15s"
