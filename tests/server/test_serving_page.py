@@ -86,7 +86,12 @@ def test_the_example_in_python_prints_what_rest_answers(
         "tritonclient.grpc", f"tritonclient.{transport}"
     )
     exec(compile(program, "docs/serving.md", "exec"), {})  # noqa: S102 - the page's own example
-    columns: dict[str, list[Any]] = {"age": [31.5, None], "visits": [3, 4], "member": [True, False], "city": ["Oslo", None]}
+    columns: dict[str, list[Any]] = {
+        "age": [31.5, None],
+        "visits": [3, 4],
+        "member": [True, False],
+        "city": ["Oslo", None],
+    }
     answer = server.infer({"inputs": tensors(server.model, columns)})
     assert answer.status_code == 200
     expected = np.array(answer.json()["outputs"][1]["data"]).reshape(2, 2)
