@@ -237,3 +237,18 @@ def test_both_the_p_and_the_limit_must_be_passed() -> None:
 def test_a_profile_that_cannot_be_compared_is_told(data: object, words: str) -> None:
     with pytest.raises(NoProfile, match=words):
         references(data, ["x"])
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=900), st.randoms())
+def test_the_steps_of_a_profile_count_exactly_span_five_rows_and_know_no_order(
+    values: list[float], chance: Any
+) -> None:
+    found = profile(pl.DataFrame({"x": values}))["columns"][0]
+    ordered = np.sort(rounded(np.array(values)))
+    steps = found["steps"]
+    assert steps["below"] == [int((ordered < one).sum()) for one in steps["values"]]
+    assert steps["through"] == [int((ordered <= one).sum()) for one in steps["values"]]
+    assert steps["through"][-1] == len(values)
+    assert len(steps["values"]) <= max(1, min(100, len(values) // 5))
+    chance.shuffle(values)
+    assert profile(pl.DataFrame({"x": values}))["columns"][0] == found
