@@ -111,7 +111,7 @@ class Predictor:
         return self.answer(self.feed(columns), rows)
 
     def answer(self, feed: Mapping[str, NDArray[Any]], rows: int, halt: "Halt | None" = None) -> Prediction:
-        """The answers for what `feed` made of that many rows. ModelError when the model fails or is halted."""
+        """The answers for what `feed` made of that many rows. ModelError when it fails or is halted."""
         return self._decode(self._run(feed, halt), rows)
 
     @property

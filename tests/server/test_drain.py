@@ -15,6 +15,8 @@ from tests.server.model_folders import StoredModel
 from tests.server.server_process import SECONDS, ServerProcess, running, wait_for
 from tests.server.test_limits import slow_message
 
+pytestmark = pytest.mark.slow
+
 Stored = Callable[[str], StoredModel]
 DRAIN = {"PENSTOCK_SERVE_DRAIN_SECONDS": "3"}
 CLIENTS = 4  # of each protocol

@@ -27,6 +27,8 @@ from tests.server.spools import START, answer, log
 from tests.server.spools import rows as made_rows
 from tests.support import wait_for
 
+pytestmark = pytest.mark.slow
+
 Stored = Callable[[str], StoredModel]
 
 

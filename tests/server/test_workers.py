@@ -14,6 +14,8 @@ from tests.server.hostile import good_json, good_message
 from tests.server.model_folders import StoredModel, store
 from tests.server.server_process import SECONDS, ServerProcess, running, wait_for
 
+pytestmark = pytest.mark.slow
+
 Stored = Callable[[str], StoredModel]
 TWO = {"PENSTOCK_SERVE_WORKERS": "2"}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from sklearn.datasets import load_breast_cancer
 
 from bench.drift_simulation import (
@@ -19,6 +20,9 @@ from bench.drift_simulation import (
 )
 from penstock_steps.drift.judge import drifted
 from tests.steps.monitored import EVERY, START, Monitored
+
+pytestmark = pytest.mark.slow
+
 
 # What docs/drift.md promises for 1,000 windows.
 FALSE_EPISODES = 1
