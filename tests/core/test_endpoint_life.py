@@ -160,7 +160,7 @@ def happen(life: EndpointLife, event: tuple[str, Any], number: int) -> None:
             life.edit(scale={"replicas": 1, "minReplicas": 2, "maxReplicas": most})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     script=SCRIPT,
     fates=st.fixed_dictionaries({"m-2": FATES, "m-3": FATES}),
