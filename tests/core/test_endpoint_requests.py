@@ -294,3 +294,27 @@ def test_a_switch_whose_pods_are_gone_before_it_was_written_is_taken_back() -> N
     planned = plan(world("m-2", [made("m-1"), made("m-2", 0)], facade("m-2"), "m-1", live=LIVE))
     assert applied(planned) == [("Service", "m-1")]
     assert not deleted(planned)
+
+
+def test_where_nothing_serves_another_request_has_its_own_time_though_the_pods_are_stuck_already() -> None:
+    stuck = made("m-1", 0, progress_failed="ReplicaSet has timed out progressing.")
+    waits = world("m-1", [stuck], facade("m-1"))
+    begun = status(plan(waits))
+    assert find(begun, "Stalled")["status"] == "False"  # type: ignore[index]  # it is there
+    late = plan(replace(waits, status=begun), ago(-600))
+    assert stalled(late)[0] == "DeadlineExceeded"
+    assert not deleted(late), "nothing else serves, so it goes on trying"
+    again = {"model": {"version": "m-1", "digest": digest("m-1"), "askedBy": "run m-g2, step serve, again"}}
+    asked = plan(replace(world("m-1", [stuck], facade("m-1"), spec=again), status=status(late)), ago(-700))
+    assert find(status(asked), "Stalled")["status"] == "False"  # type: ignore[index]  # it is there
+
+
+def test_settings_that_a_version_does_not_get_ready_with_are_named_while_its_old_pods_go_on() -> None:
+    pods = (pod(container("serve", waiting_reason="ImagePullBackOff", waiting_message="not found")),)
+    rolling = made("m-1", 1, existing=2, progress_failed="timed out progressing", pods=pods)
+    planned = plan(world("m-1", [rolling], facade("m-1"), stable="m-1"))
+    reason, message = stalled(planned)
+    assert reason == "DeadlineExceeded"
+    assert "m-1 did not get ready in time: serve: ImagePullBackOff not found" in message
+    assert "m-1 goes on serving" in message
+    assert not deleted(planned)

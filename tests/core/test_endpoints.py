@@ -26,7 +26,7 @@ from tests.core.endpoint_worlds import (
     version,
     world,
 )
-from tests.core.pods import ago, container, pod
+from tests.core.pods import ago
 
 
 def test_the_first_version_gets_a_deployment_and_the_service() -> None:
@@ -184,24 +184,6 @@ PROBLEMS: dict[str, tuple[ObservedEndpoint, str, str]] = {
         ),
         "ModelNotApproved",
         "rejected by its gate",
-    ),
-    "a version that does not get ready": (
-        world(
-            "m-2",
-            [
-                made("m-1"),
-                made(
-                    "m-2",
-                    0,
-                    progress_failed="ReplicaSet has timed out progressing.",
-                    pods=(pod(container("fetch", init=True, waiting_reason="CrashLoopBackOff")),),
-                ),
-            ],
-            facade("m-1"),
-            stable="m-1",
-        ),
-        "DeadlineExceeded",
-        "fetch: CrashLoopBackOff",
     ),
     "a Service of somebody else": (
         world("m-1", [made("m-1")], facade("m-1", owner="x")),

@@ -52,7 +52,8 @@ def _late(scene: Scene, rollout: Rollout | None, now: datetime) -> Problem | Non
     deployment, server = scene.deployment(scene.wanted), scene.server
     if server is None or scene.wanted_ready:
         return None
-    failed = deployment.progress_failed if deployment is not None else ""
+    # The controller's own deadline knows nothing of requests: it counts only where there is no roll-out.
+    failed = deployment.progress_failed if deployment is not None and rollout is None else ""
     if not failed and (rollout is None or now < rollout.due):
         return None
     words = why_not_ready(deployment, scene.observed.troubles) if deployment is not None else ""
