@@ -8,15 +8,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
 import yaml
+from tritonclient import grpc as triton
 
 from examples import traffic
 from hack.cluster.cluster import load
 from hack.dashboard.content import DASHBOARD
-from hack.demo.watch import sending
+from hack.load import sending
 from hack.project import forwarded, image_values
 from tests.chart.rendering import render
 from tests.observability.prometheus_process import RULES, Prometheus, prometheus
@@ -28,9 +30,9 @@ pytestmark = pytest.mark.e2e
 
 ENDPOINT = "tumour"
 EVERY = "15s"
+RATE = 40.0  # requests per second: enough rows for a verdict in each window
 SHIFT = {"mean_texture": 1.5, "worst_symmetry": 1.5}
-# Streams are opened again every four minutes; whatever else a panel shows is there much sooner.
-LONGEST = 300.0
+LONGEST = 180.0  # two windows have their verdict long before
 # What Grafana puts in at the top of the page and for the scrape interval.
 CHOICE = {"$__rate_interval": "30s", "$endpoint": ENDPOINT}
 
@@ -82,11 +84,17 @@ def served(runs, kubectl: Kubectl, namespace: str, lake, data_folder) -> Iterato
 
 
 def send_nonsense(namespace: str) -> None:
-    """A request that is refused: a code beside 200."""
-    with forwarded(load(os.environ["PENSTOCK_CLUSTER"]), namespace, f"svc/{ENDPOINT}", 80) as port:
+    """Requests that are refused, over both protocols: codes beside 200."""
+    cluster = load(os.environ["PENSTOCK_CLUSTER"])
+    with forwarded(cluster, namespace, f"svc/{ENDPOINT}", 80) as port:
         url = f"http://127.0.0.1:{port}/v2/models/{ENDPOINT}/infer"
         with pytest.raises(urllib.error.HTTPError, match="400"):
             urllib.request.urlopen(urllib.request.Request(url, data=b"{}"), timeout=10)
+    with forwarded(cluster, namespace, f"svc/{ENDPOINT}", 8081) as port:
+        client = triton.InferenceServerClient(f"127.0.0.1:{port}")
+        with pytest.raises(triton.InferenceServerException, match="INVALID_ARGUMENT"):
+            client.infer(ENDPOINT, [], client_timeout=10)
+        client.close()
 
 
 def test_s4_every_panel_and_every_rule_has_data_in_a_real_prometheus(
@@ -100,13 +108,14 @@ def test_s4_every_panel_and_every_rule_has_data_in_a_real_prometheus(
         failed = runs.execute(failing_pipeline(namespace))
         assert failed["status"]["status"] == "Failed"
         send_nonsense(namespace)
-        with sending(cluster, namespace, rows, {}):
+        with sending(cluster, namespace, ENDPOINT, rows, rate=RATE):
             targets_are_the_pods_that_the_monitors_select(there, kubectl, namespace)
             every_panel_has_data(there, namespace)
+            figures_are_those_of_the_endpoint(there, kubectl, namespace)
             variables_offer_the_endpoint(there, namespace)
             every_rule_is_evaluated(there)
             the_check_of_helm_asks_the_endpoint(kubectl, namespace, images)
-        with sending(cluster, namespace, rows, SHIFT):
+        with sending(cluster, namespace, ENDPOINT, rows, rate=RATE, shift=SHIFT):
             alerts_tell_of_the_drift_and_the_failed_run(there, namespace)
         endpoint = kubectl.get("modelendpoint", ENDPOINT, namespace)
         assert condition(endpoint, "Drifted")["status"] == "True"
@@ -160,6 +169,28 @@ def every_panel_has_data(there: Prometheus, namespace: str) -> None:
     count = sum(len(panel.queries) for row in DASHBOARD.rows for panel in row.panels)
     print(f"{count - len(left)} of {count} queries have data after {time.monotonic() - began:.0f} s")
     assert left == {}
+
+
+def figures_are_those_of_the_endpoint(there: Prometheus, kubectl: Kubectl, namespace: str) -> None:
+    """What Prometheus has of limits and windows is what spec and status say; both protocols count."""
+    only = f'{{namespace="{namespace}", endpoint="{ENDPOINT}"}}'
+    limits = {"Psi": 0.2, "KolmogorovSmirnov": 0.15, "ChiSquared": 0.2}
+    for method, limit in limits.items():
+        inner = only.replace("}", f', method="{method}"}}')
+        assert there.values(f"penstock_endpoint_drift_limit{inner}") == [limit]
+    assert there.values(f"penstock_endpoint_window_every_seconds{only}") == [15.0]
+
+    def ends() -> set[float]:
+        status = kubectl.get("modelendpoint", ENDPOINT, namespace)["status"]
+        told = datetime.fromisoformat(status["monitoring"]["lastWindow"]).timestamp()
+        return {told} & set(there.values(f"penstock_endpoint_window_end_seconds{only}"))
+
+    wait_for("the newest window to be told", ends, 30)
+    by_code = "sum by (protocol, code) (penstock_server_requests_total{})"
+    found = there.ask("query", query=by_code.replace("{}", only))["result"]
+    codes = {(one["metric"]["protocol"], one["metric"]["code"]) for one in found}
+    assert {("rest", "200"), ("rest", "400"), ("grpc", "INVALID_ARGUMENT")} <= codes
+    assert there.values(f"endpoint:penstock_server_errors:ratio_rate5m{only}") == [0.0]
 
 
 def variables_offer_the_endpoint(there: Prometheus, namespace: str) -> None:
