@@ -130,6 +130,17 @@ ENDPOINTS = Row(
             unit="reqps",
         ),
         Panel(
+            "Requests by client",
+            "By the name of the client's token, where spec.authentication is set.",
+            [
+                Query(
+                    rate("penstock_server_client_requests_total", f"{BY_ENDPOINT}, client"),
+                    f"{NAME} {{{{client}}}}",
+                )
+            ],
+            unit="reqps",
+        ),
+        Panel(
             "Rows of a call",
             "Rows that one call of ONNX Runtime predicts: more than a request brings where requests are "
             "batched.",

@@ -21,6 +21,7 @@ from hack.dashboard.content import DASHBOARD
 from hack.load import sending
 from hack.project import forwarded, image_values
 from tests.chart.rendering import render
+from tests.e2e.endpoints import Stage
 from tests.observability.prometheus_process import RULES, Prometheus, prometheus
 from tests.observability.promql import asked
 from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, condition, pipeline, wait_for
@@ -29,12 +30,14 @@ from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, condition, pipeline, 
 pytestmark = pytest.mark.e2e
 
 ENDPOINT = "tumour"
+CLOSED = "closed"  # the same model behind tokens
 EVERY = "15s"
+TOKEN = "open-sesame-0123456789"
 RATE = 40.0  # requests per second: enough rows for a verdict in each window
 SHIFT = {"mean_texture": 1.5, "worst_symmetry": 1.5}
 LONGEST = 180.0  # two windows have their verdict long before
 # What Grafana puts in at the top of the page and for the scrape interval.
-CHOICE = {"$__rate_interval": "30s", "$endpoint": ENDPOINT}
+CHOICE = {"$__rate_interval": "30s", "$endpoint": f"{ENDPOINT}|{CLOSED}"}
 
 
 def watched_pipeline(namespace: str) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def failing_pipeline(namespace: str) -> dict[str, Any]:
 
 
 def expression_for(expression: str, namespace: str) -> str:
-    """The expression as Grafana sends it, with one namespace and one endpoint chosen."""
+    """The expression as Grafana sends it, with one namespace and two endpoints chosen."""
     for name, value in {**CHOICE, "$namespace": namespace}.items():
         expression = expression.replace(name, value)
     assert "$" not in expression, expression
@@ -97,6 +100,29 @@ def send_nonsense(namespace: str) -> None:
         client.close()
 
 
+def ask_with_a_token(kubectl: Kubectl, namespace: str, image: str) -> None:
+    """One request that is known and one that is not, to an endpoint of their own."""
+    (version,) = kubectl.list("modelversions", namespace)
+    name, body = version["metadata"]["name"], (ROOT / "examples/tumour/request.json").read_bytes()
+    kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "callers", "namespace": namespace},
+            "stringData": {"shop": TOKEN},
+        }
+    )
+    stage = Stage(kubectl, namespace, image, body.decode(), {name: version["spec"]["digest"]})
+    stage.endpoint(CLOSED, name, authentication={"secret": "callers"})
+    with forwarded(load(os.environ["PENSTOCK_CLUSTER"]), namespace, f"svc/{CLOSED}", 80) as port:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v2/models/{ENDPOINT}/infer", data=body)
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(request, timeout=10)
+        request.add_header("Authorization", f"Bearer {TOKEN}")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
+
+
 def test_s4_every_panel_and_every_rule_has_data_in_a_real_prometheus(
     runs, kubectl, namespace, lake, data_folder, tmp_path, images
 ) -> None:
@@ -108,6 +134,7 @@ def test_s4_every_panel_and_every_rule_has_data_in_a_real_prometheus(
         failed = runs.execute(failing_pipeline(namespace))
         assert failed["status"]["status"] == "Failed"
         send_nonsense(namespace)
+        ask_with_a_token(kubectl, namespace, images["server"])
         with sending(cluster, namespace, ENDPOINT, rows, rate=RATE):
             targets_are_the_pods_that_the_monitors_select(there, kubectl, namespace)
             every_panel_has_data(there, namespace)
@@ -153,7 +180,7 @@ def targets_are_the_pods_that_the_monitors_select(
     wanted = {
         "operator": selected("ServiceMonitor", SYSTEM_NAMESPACE),
         "servers": selected("PodMonitor", namespace),
-        "endpoints": {ENDPOINT},
+        "endpoints": {ENDPOINT, CLOSED},
     }
     assert all(wanted.values())
     wait_for("the operator and the servers to be scraped", lambda: scraped() == wanted, 60)
@@ -191,13 +218,17 @@ def figures_are_those_of_the_endpoint(there: Prometheus, kubectl: Kubectl, names
     codes = {(one["metric"]["protocol"], one["metric"]["code"]) for one in found}
     assert {("rest", "200"), ("rest", "400"), ("grpc", "INVALID_ARGUMENT")} <= codes
     assert there.values(f"endpoint:penstock_server_errors:ratio_rate5m{only}") == [0.0]
+    closed = only.replace(ENDPOINT, CLOSED)
+    assert sum(there.values(f"penstock_server_unauthorized_total{closed}")) == 1.0
+    by_client = closed.replace("}", ', client="shop"}')
+    assert there.values(f"penstock_server_client_requests_total{by_client}") == [1.0]
 
 
 def variables_offer_the_endpoint(there: Prometheus, namespace: str) -> None:
     """The choices at the top of the page hold what there is to choose."""
     for one in DASHBOARD.variables:
         offered = there.labels(expression_for(one.series, namespace), one.label)
-        assert {"namespace": namespace, "endpoint": ENDPOINT}[one.name] in offered
+        assert {"namespace": {namespace}, "endpoint": {ENDPOINT, CLOSED}}[one.name] <= offered
 
 
 def every_rule_is_evaluated(there: Prometheus) -> None:
@@ -255,5 +286,5 @@ def the_check_of_helm_asks_the_endpoint(kubectl: Kubectl, namespace: str, images
 
     wait_for("the check to end", ended, 120, every=1)
     said = kubectl.run("logs", name, "-n", namespace).stdout
-    assert f"ok: 1 of 1 endpoints in {namespace} answer\n" in said
+    assert f"ok: 2 of 2 endpoints in {namespace} answer\n" in said
     assert "FAILED" not in said
