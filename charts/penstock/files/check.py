@@ -46,6 +46,8 @@ def endpoints() -> str:
         for labels, value in series("penstock_endpoint_ready")
         if labels["namespace"] == NAMESPACE
     }
+    if not found:
+        return f"no endpoint in {NAMESPACE} to ask"
     ready = sorted(name for name, serves in found.items() if serves)[:MOST_ENDPOINTS]
     for name in ready:
         answer(
