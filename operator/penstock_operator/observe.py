@@ -126,7 +126,7 @@ class Observer:
         if newest is None or revision is None or revision.pipeline is None:
             return None
         steps = newest.status.get("steps") or ()
-        return Previous(newest.meta.name, revision.pipeline, newest.parameters, steps)
+        return Previous(newest.meta.name, revision.pipeline, newest.parameters, newest.logical_time, steps)
 
     async def _revision_of(self, run: RunObject) -> Revision | None:
         snapshot: Mapping[str, Any] = run.status.get("snapshot") or {}

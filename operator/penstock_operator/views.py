@@ -134,6 +134,8 @@ def run(item: Object) -> RunObject:
         revision=spec.get("revision", ""),
         generation=spec.get("generation", 0),
         status=item.get("status") or {},
+        trigger=spec.get("trigger") or {},
+        scheduled_time=spec.get("scheduledTime", ""),
     )
 
 

@@ -101,6 +101,7 @@ PIPELINE = ApiKind(
         Column("Reason", ".status.reason", "One word for why."),
         _AGE,
         Column("Run", ".status.lastRun", "The run that the other columns speak of.", wide=True),
+        Column("Next", ".status.next", "When a trigger starts the next run.", wide=True),
         _MESSAGE,
     ),
 )

@@ -42,6 +42,7 @@ class SpecReason(StrEnum):
     UNKNOWN_SECRET = "UnknownSecret"  # noqa: S105 - a reason
     UNKNOWN_COLUMN = "UnknownColumn"
     UNKNOWN_ESTIMATOR = "UnknownEstimator"
+    UNKNOWN_ZONE = "UnknownZone"
     TYPE_MISMATCH = "TypeMismatch"
     SELF_REFERENCE = "SelfReference"
     CYCLE = "Cycle"

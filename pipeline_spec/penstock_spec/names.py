@@ -4,7 +4,7 @@ A reason is a PascalCase word that stands in a condition, an Event, a metric lab
 """
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 GROUP = "penstock.dev"
@@ -105,6 +105,7 @@ class Reason(StrEnum):
     REVISION_NOT_FOUND = "RevisionNotFound"
     REVISION_CORRUPT = "RevisionCorrupt"
     INVALID_PARAMETERS = "InvalidParameters"
+    RUN_SKIPPED = "RunSkipped"  # an Event: a trigger's time came and nothing was started
     SUCCEEDED = "Succeeded"
     STEPS_WAITING = "StepsWaiting"
     # step, while it lives
@@ -204,6 +205,12 @@ def run_name(pipeline: str, generation: int, uid: str | None = None) -> str:
     `uid` (of the Pipeline) is given when another Pipeline's run already holds the plain name.
     """
     plain = f"{pipeline}-g{generation}"
+    return plain if uid is None else f"{plain}-{short_hash(uid, length=4)}"
+
+
+def tick_name(pipeline: str, moment: datetime, uid: str | None = None) -> str:
+    """The name of the run that a schedule starts for this minute; the lock, as in `run_name`."""
+    plain = f"{pipeline}-{moment.astimezone(UTC):%Y%m%d%H%M}"
     return plain if uid is None else f"{plain}-{short_hash(uid, length=4)}"
 
 

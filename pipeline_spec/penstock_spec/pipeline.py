@@ -23,6 +23,7 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
+from penstock_spec.triggers import MAX_TRIGGERS, Trigger
 
 STEP_KINDS = ("ingest", "split", "train", "validate", "deploy", "monitor", "run")
 Body = Ingest | Split | Train | Validate | Deploy | Monitor | Run
@@ -141,6 +142,16 @@ class PipelineSpec(SpecModel):
     )
     secrets: Annotated[Sequence[DeclaredSecret], ListMap()] = Field(
         default=(), max_length=16, description="Secrets that steps may read, each under an alias."
+    )
+    triggers: Annotated[Sequence[Trigger], ListMap()] = Field(
+        default=(),
+        max_length=MAX_TRIGGERS,
+        description="What starts runs, beside a change and a person. Changing them starts no run.",
+    )
+    suspend: bool = Field(
+        default=False,
+        description="While true nothing is started: triggers rest and a change waits. Runs go on, also those "
+        "that people create. What triggers would have started meanwhile is not made up for.",
     )
     policy: Policy = Field(
         default_factory=Policy, description="How runs are kept. Changing it starts no run."

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from penstock_spec.base import JsonMap, Name40, Rule, SpecModel
+from penstock_spec.triggers import ScheduledTime, StartedBy
 
 IMMUTABLE = Rule("self == oldSelf", "the spec of a run cannot change; create another run")
 
@@ -28,4 +29,12 @@ class PipelineRunSpec(SpecModel):
         default=0,
         ge=0,
         description="Generation of the Pipeline whose change started this run; 0 when a person started it.",
+    )
+    trigger: StartedBy | None = Field(
+        default=None, description="The trigger that started this run; absent where a change or a person did."
+    )
+    scheduled_time: ScheduledTime | None = Field(
+        default=None,
+        description="The time that this run is for, as in 2026-11-22T01:00:00Z; steps take it as "
+        "{parameter: scheduledTime}. Default: when the run was created.",
     )

@@ -10,6 +10,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from penstock_spec.base import Digest, Identifier, ListMap, MapLimits, Name40, Rule, SpecModel
+from penstock_spec.trigger_status import TriggerStatus
+from penstock_spec.triggers import MAX_TRIGGERS
 
 Word = Annotated[str, StringConstraints(max_length=64)]
 Sentence = Annotated[str, StringConstraints(max_length=1024)]
@@ -253,4 +255,8 @@ class PipelineStatus(SpecModel):
         default="",
         description="The run that the other fields speak of, whoever started it: the one under way, else the "
         "newest.",
+    )
+    next: Time = Field(default="", description="When the next of the triggers starts a run, RFC 3339 in UTC.")
+    triggers: Annotated[Sequence[TriggerStatus], ListMap()] = Field(
+        default=(), max_length=MAX_TRIGGERS, description="What each trigger will do next, and has done."
     )

@@ -235,7 +235,9 @@ class FakeShell:
         revision = self._revision(run)
         if revision is None or revision.pipeline is None:
             return None
-        return Previous(run.meta.name, revision.pipeline, run.parameters, run.status["steps"])
+        return Previous(
+            run.meta.name, revision.pipeline, run.parameters, run.logical_time, run.status["steps"]
+        )
 
 
 def meta_of(item: Object) -> Meta:
@@ -273,6 +275,8 @@ def run_of(item: Object) -> RunObject:
         spec.get("revision", ""),
         spec.get("generation", 0),
         item.get("status", {}),
+        spec.get("trigger", {}),
+        spec.get("scheduledTime", ""),
     )
 
 

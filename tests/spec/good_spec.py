@@ -16,6 +16,8 @@ parameters:
 - {name: seed, type: Integer, default: 7}
 secrets:
 - {name: token, secret: report-token}
+triggers:
+- {name: nightly, schedule: {cron: "0 2 * * *", timeZone: Europe/Paris, missed: RunAll, maxMissed: 3}}
 policy: {keepRuns: 20}
 steps:
 - name: data

@@ -9,7 +9,8 @@ from typing import Any
 from penstock_operator.core.actions import Action, Create
 from penstock_operator.core.ahead import pipeline_uid
 from penstock_operator.core.frozen import Definition
-from penstock_operator.core.observed import ObservedPipeline, Ref, Refusal, RunObject
+from penstock_operator.core.observed import Meta, ObservedPipeline, Ref, Refusal, RunObject
+from penstock_operator.core.times import read
 from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
 from penstock_spec import names
@@ -27,6 +28,7 @@ class Change:
     last_started: Mapping[str, Any] | None = None  # to be recorded
     waits_for: str = ""  # the unfinished run that a change waits for
     refusal: Refusal | None = None  # of the run that should have started
+    held: str = ""  # why a change starts nothing, in words
 
 
 def own_runs(observed: ObservedPipeline) -> list[RunObject]:
@@ -45,6 +47,8 @@ def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
         return Change(last_started=recorded)  # the spec in hand is older than what has been started
     if _started(observed, digest, recorded, newest):
         return Change(last_started=_record(digest, recorded, newest))
+    if definition.pipeline.spec.suspend:
+        return Change(last_started=recorded, held="the Pipeline is suspended: the change waits")
     unfinished = [one for one in own_runs(observed) if not one.finished and not one.meta.deleting]
     if unfinished:
         return Change(last_started=recorded, waits_for=unfinished[0].meta.name)
@@ -55,16 +59,23 @@ def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
 
 
 def _newest_by_change(observed: ObservedPipeline) -> RunObject | None:
-    """The run that the latest change started, as far as it still exists."""
+    """The run that the operator started for the latest generation, as far as it still exists."""
     meta = observed.pipeline.meta
-    mine = [
-        one
-        for one in observed.runs
-        if one.meta.owner_uid == meta.uid
-        and one.meta.name
-        in (names.run_name(meta.name, one.generation), names.run_name(meta.name, one.generation, meta.uid))
-    ]
+    mine = [one for one in observed.runs if one.meta.owner_uid == meta.uid and _by_operator(one, meta)]
     return max(mine, key=lambda one: one.generation, default=None)
+
+
+def _by_operator(run: RunObject, pipeline: Meta) -> bool:
+    """Whether the operator made this run of the Pipeline, by the name that it has.
+
+    Those that triggers start count: they execute the newest spec too.
+    """
+    base, uid = pipeline.name, pipeline.uid
+    possible = {names.run_name(base, run.generation), names.run_name(base, run.generation, uid)}
+    moment = read(run.scheduled_time)
+    if run.trigger and moment is not None:
+        possible |= {names.tick_name(base, moment), names.tick_name(base, moment, uid)}
+    return run.meta.name in possible
 
 
 def _started(

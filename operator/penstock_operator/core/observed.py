@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from penstock_operator.core.times import stamp
 from penstock_spec.graph import CompiledPipeline
 
 
@@ -168,6 +169,7 @@ class Previous:
     run: str
     pipeline: CompiledPipeline  # of its frozen revision
     parameters: Mapping[str, Any]  # as given; defaults come from the pipeline
+    scheduled_time: str  # RunObject.logical_time
     steps: Sequence[Mapping[str, Any]]  # its status.steps
 
 
@@ -206,6 +208,13 @@ class RunObject:
     revision: str = ""
     generation: int = 0
     status: Mapping[str, Any] = field(default_factory=dict)
+    trigger: Mapping[str, Any] = field(default_factory=dict)  # that started it; empty where none did
+    scheduled_time: str = ""  # as given
+
+    @property
+    def logical_time(self) -> str:
+        """The time that the run is for: as given, else when it was created."""
+        return self.scheduled_time or stamp(self.meta.created)
 
     @property
     def finished(self) -> bool:

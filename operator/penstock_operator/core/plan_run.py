@@ -25,7 +25,7 @@ from penstock_operator.core.start import (
     wait_for_turn,
 )
 from penstock_operator.core.times import after, earliest
-from penstock_spec.resolve import resolve_parameters
+from penstock_spec.resolve import run_values
 
 RunRule = Callable[[ObservedRun, datetime, Settings], Plan | None]
 
@@ -73,7 +73,8 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
         return end_before_steps(observed, frozen, now)
     before = {entry["name"]: StepRecord.from_status(entry) for entry in observed.run.status.get("steps", ())}
     records = {one.name: before.get(one.name, one) for one in fresh_records(frozen.pipeline)}
-    values = resolve_parameters(frozen.pipeline.spec, observed.run.parameters)
+    run = observed.run
+    values = run_values(frozen.pipeline.spec, run.parameters, run.logical_time)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, recorded=records)
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:

@@ -13,7 +13,7 @@ from penstock_spec.contract import Known
 from penstock_spec.digest import Components, difference, reusable_image, step_components
 from penstock_spec.errors import SpecError
 from penstock_spec.names import Reason
-from penstock_spec.resolve import resolve_parameters, resolve_step
+from penstock_spec.resolve import resolve_step, run_values
 from penstock_spec.status import StepState
 
 
@@ -102,7 +102,7 @@ def _components_before(context: RunContext, step: str) -> Components | None:
         return None
     pipeline = previous.pipeline
     try:
-        values = resolve_parameters(pipeline.spec, previous.parameters)
+        values = run_values(pipeline.spec, previous.parameters, previous.scheduled_time)
         resolved = resolve_step(pipeline.spec, pipeline.spec.step(step), values)
     except (KeyError, SpecError):
         return None

@@ -1,13 +1,11 @@
 """The start of a run: what it executes is frozen before anything is executed, and it waits for its turn."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from penstock_operator.core.actions import Action, Create, Plan, SetOwner
 from penstock_operator.core.frozen import define
-from penstock_operator.core.observed import ObservedRun, PipelineObject, Ref
+from penstock_operator.core.observed import ObservedRun, PipelineObject, Ref, RunObject
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import Summary, build, failed_before_steps, waiting
 from penstock_operator.core.settings import Settings
@@ -19,7 +17,7 @@ from penstock_spec import names
 from penstock_spec.errors import SpecError
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Reason
-from penstock_spec.resolve import resolve_parameters, resolve_step
+from penstock_spec.resolve import resolve_step, run_values
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     found = _frozen(observed, now, settings)
     if isinstance(found, CannotStart):
         return _not_started(observed, found, now, settings)
-    problem = _parameter_problem(found.pipeline, run.parameters)
+    problem = _parameter_problem(found.pipeline, run)
     if problem is not None:
         return _not_started(observed, problem, now, settings)
     uid = run.meta.owner_uid or (observed.pipeline.meta.uid if observed.pipeline else "")
@@ -112,10 +110,10 @@ def thawed(observed: ObservedRun, name: str, digest: str = "") -> Frozen | Canno
     return Frozen(name, held.digest, held.pipeline)
 
 
-def _parameter_problem(pipeline: CompiledPipeline, given: Mapping[str, Any]) -> CannotStart | None:
+def _parameter_problem(pipeline: CompiledPipeline, run: RunObject) -> CannotStart | None:
     """What is wrong with the run's parameters, by themselves or in any field that takes one."""
     try:
-        values = resolve_parameters(pipeline.spec, given)
+        values = run_values(pipeline.spec, run.parameters, run.logical_time)
         for step in pipeline.spec.steps:
             resolve_step(pipeline.spec, step, values)
     except SpecError as error:

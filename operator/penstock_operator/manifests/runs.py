@@ -1,6 +1,7 @@
-"""The PipelineRun that a changed spec starts."""
+"""The PipelineRuns that a changed spec and triggers start."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_operator.manifests import pods
@@ -18,6 +19,8 @@ class Start:
     pipeline_uid: str
     revision: str
     generation: int
+    trigger: Mapping[str, str] = field(default_factory=dict)  # spec.trigger; empty for a change
+    scheduled_time: str = ""  # empty where it is for no certain time
 
 
 def run(start: Start) -> dict[str, Any]:
@@ -34,10 +37,17 @@ def run(start: Start) -> dict[str, Any]:
                     owner(names.PIPELINE, names.API_VERSION, start.pipeline, start.pipeline_uid),
                 ],
             },
-            "spec": {
-                "pipeline": start.pipeline,
-                "revision": start.revision,
-                "generation": start.generation,
-            },
+            "spec": _spec(start),
         }
     )
+
+
+def _spec(start: Start) -> dict[str, Any]:
+    spec = {
+        "pipeline": start.pipeline,
+        "revision": start.revision,
+        "generation": start.generation,
+        "trigger": dict(start.trigger),
+        "scheduledTime": start.scheduled_time,
+    }
+    return {name: value for name, value in spec.items() if value not in ("", {})}

@@ -15,6 +15,7 @@ from penstock_spec.checks import (
     references,
     sizes,
     tables,
+    triggers,
 )
 from penstock_spec.checks.document import Document, read_document
 from penstock_spec.errors import Problem
@@ -45,6 +46,7 @@ CHECKS: tuple[Check, ...] = (
     monitors.endpoints,
     monitors.limits,
     monitors.redacted,
+    triggers.schedules,
     sizes.totals,
 )
 

@@ -1,0 +1,58 @@
+"""Schedules on the real cluster: a minute starts one run, also when the operator is killed at it."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.support import pipeline, wait_for
+
+pytestmark = pytest.mark.e2e
+
+COPY = "import shutil; shutil.copy('/penstock/arguments.json', '/penstock/out/said/arguments.json')"
+
+
+def every_minute(namespace: str, image: str, **fields: Any) -> dict[str, Any]:
+    """A pipeline whose one step keeps the time that its run is for."""
+    step = {
+        "name": "say",
+        "run": {
+            "image": image,
+            "command": ["python3", "-c", COPY],
+            "argumentsFrom": {"time": {"parameter": "scheduledTime"}},
+            "outputs": [{"name": "said"}],
+        },
+    }
+    triggers = [{"name": "minute", "schedule": {"cron": "* * * * *", "timeZone": "Europe/Paris"}}]
+    return pipeline("beat", namespace, {"triggers": triggers, "steps": [step], **fields})
+
+
+def test_each_minute_starts_one_run_for_its_time(runs, kubectl, namespace, images) -> None:
+    kubectl.apply(every_minute(namespace, images["server"]))
+    wait_for("the trigger to be armed", lambda: _status(kubectl, namespace).get("next"), 30)
+    kubectl.run("delete", "pods", "-n", "penstock-system", "-l", "app.kubernetes.io/component=operator")
+    ticks = wait_for("two ticks", lambda: _ticks(runs) if len(_ticks(runs)) >= 2 else None, 180)
+    for name in ticks[:2]:
+        run = runs.finished(name)
+        assert run["status"]["status"] == "Succeeded", run["status"]
+        moment = datetime.strptime(name.removeprefix("beat-"), "%Y%m%d%H%M").replace(tzinfo=UTC)
+        assert run["spec"]["scheduledTime"] == f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+        assert run["spec"]["trigger"] == {"name": "minute", "kind": "Schedule"}
+    assert len(set(ticks)) == len(ticks)
+
+
+def test_a_suspended_pipeline_starts_nothing(runs, kubectl, namespace, images) -> None:
+    kubectl.apply(every_minute(namespace, images["server"], suspend=True))
+    wait_for("its status", lambda: _status(kubectl, namespace).get("triggers"), 30)
+    time.sleep(70)
+    assert runs.names() == []
+    assert "suspended" in _status(kubectl, namespace)["triggers"][0]["message"]
+
+
+def _ticks(runs: Any) -> list[str]:
+    return [one for one in runs.names("beat") if "-g" not in one]
+
+
+def _status(kubectl: Any, namespace: str) -> Any:
+    return kubectl.get("pipeline", "beat", namespace).get("status", {})
