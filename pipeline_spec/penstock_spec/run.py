@@ -36,5 +36,5 @@ class PipelineRunSpec(SpecModel):
     scheduled_time: ScheduledTime | None = Field(
         default=None,
         description="The time that this run is for, as in 2026-11-22T01:00:00Z; steps take it as "
-        "{parameter: scheduledTime}. Default: when the run was created.",
+        "{parameter: scheduledTime}. Without it: when the run was created.",
     )
