@@ -133,6 +133,7 @@ def run(item: Object) -> RunObject:
         parameters=spec.get("parameters") or {},
         revision=spec.get("revision", ""),
         generation=spec.get("generation", 0),
+        trigger=spec.get("trigger", ""),
         status=item.get("status") or {},
     )
 

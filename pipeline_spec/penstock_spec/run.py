@@ -29,3 +29,8 @@ class PipelineRunSpec(SpecModel):
         ge=0,
         description="Generation of the Pipeline whose change started this run; 0 when a person started it.",
     )
+    trigger: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=40)] = Field(
+        default="",
+        description="Name of the trigger that started this run, for the conditions of steps. Empty: a change "
+        "of the Pipeline where generation is set, else a person.",
+    )

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from penstock_spec.graph import CompiledPipeline
+from penstock_spec.when import BY_CHANGE, BY_HAND
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ class Earlier:
     digest: str
     outputs: Mapping[str, str]
     source_revision: str = ""
+    results: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     verdict: str = ""
     model_version: str = ""
@@ -205,7 +207,13 @@ class RunObject:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     revision: str = ""
     generation: int = 0
+    trigger: str = ""
     status: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def started_by(self) -> str:
+        """The trigger's name as conditions know it: also `change` and `manual`."""
+        return self.trigger or (BY_CHANGE if self.generation else BY_HAND)
 
     @property
     def finished(self) -> bool:

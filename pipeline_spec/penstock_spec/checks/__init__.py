@@ -15,6 +15,7 @@ from penstock_spec.checks import (
     references,
     sizes,
     tables,
+    whens,
 )
 from penstock_spec.checks.document import Document, read_document
 from penstock_spec.errors import Problem
@@ -28,6 +29,8 @@ CHECKS: tuple[Check, ...] = (
     parameters.uses,
     references.inputs,
     references.waits,
+    whens.references,
+    whens.types,
     order.cycles,
     order.deploys,
     containers.environment,

@@ -8,10 +8,11 @@ from penstock_spec.checks.document import Document, dicts, problem
 from penstock_spec.errors import Problem, SpecReason, did_you_mean
 from penstock_spec.parameters import value_problem
 from penstock_spec.paths import Path, show
-from penstock_spec.pipeline import Parameter, ParameterType
+from penstock_spec.pipeline import Parameter
 from penstock_spec.plain import canonical
 from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape
 from penstock_spec.structure import structure_problems
+from penstock_spec.values import ParameterType
 
 _NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
 # Which parameters can have values for a field of this type; texts take every value, written as JSON.
