@@ -133,8 +133,8 @@ def run(item: Object) -> RunObject:
         parameters=spec.get("parameters") or {},
         revision=spec.get("revision", ""),
         generation=spec.get("generation", 0),
+        trigger=spec.get("trigger", ""),
         status=item.get("status") or {},
-        trigger=spec.get("trigger") or {},
         scheduled_time=spec.get("scheduledTime", ""),
     )
 

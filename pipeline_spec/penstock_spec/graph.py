@@ -47,6 +47,15 @@ class CompiledPipeline:
         """What the step gives: output name -> Table, Model, Report or Files."""
         return dict(self._facts[step].outputs or {})
 
+    def results(self, step: str) -> Mapping[str, str]:
+        """The small values that the step gives: name -> String, Integer, Number or Boolean."""
+        return dict(self._facts[step].results or {})
+
+    def kinds(self, before: str, after: str) -> frozenset[str]:
+        """Why `after` waits for `before`: the names in edges.py."""
+        found: frozenset[str] = self.graph.edges[before, after]["kinds"]
+        return found
+
     def type_of(self, source: Source) -> str:
         """The type of an output: Table, Model, Report or Files."""
         return self.outputs(source[0])[source[1]]

@@ -101,6 +101,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     # run
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
+    RUN_FORBIDDEN = "RunForbidden"  # another one is unfinished, and policy.concurrency forbids two
     PIPELINE_NOT_FOUND = "PipelineNotFound"
     REVISION_NOT_FOUND = "RevisionNotFound"
     REVISION_CORRUPT = "RevisionCorrupt"
@@ -128,6 +129,8 @@ class Reason(StrEnum):
     # step, at its end
     COMPLETED = "Completed"
     UNCHANGED = "Unchanged"  # reused: the digest of what determines the result is known
+    WHEN_NOT_MET = "WhenNotMet"  # skipped by its own `when`
+    INPUT_SKIPPED = "InputSkipped"  # skipped, for a step whose output it takes was
     STEP_FAILED = "StepFailed"  # blocked: a step it needs failed or is blocked
     THRESHOLD_NOT_MET = "ThresholdNotMet"
     INCONCLUSIVE = "Inconclusive"
@@ -175,6 +178,7 @@ class Reason(StrEnum):
     RUN_FAILED = "RunFailed"
     STEP_SUCCEEDED = "StepSucceeded"
     STEP_REUSED = "StepReused"
+    STEP_SKIPPED = "StepSkipped"
     STEP_RETRYING = "StepRetrying"
     DRIFTED = "Drifted"
     DRIFT_ENDED = "DriftEnded"

@@ -24,18 +24,11 @@ from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
 from penstock_spec.triggers import MAX_TRIGGERS, Trigger
+from penstock_spec.values import ParameterType
+from penstock_spec.when import When
 
 STEP_KINDS = ("ingest", "split", "train", "validate", "deploy", "monitor", "run")
 Body = Ingest | Split | Train | Validate | Deploy | Monitor | Run
-
-
-class ParameterType(StrEnum):
-    """What a parameter's value is."""
-
-    STRING = "String"
-    INTEGER = "Integer"
-    NUMBER = "Number"
-    BOOLEAN = "Boolean"
 
 
 class Parameter(SpecModel):
@@ -67,9 +60,22 @@ class DeclaredSecret(SpecModel):
     )
 
 
+class Concurrency(StrEnum):
+    """What becomes of a run that comes while another one of the pipeline is unfinished."""
+
+    ALLOW = "Allow"
+    QUEUE = "Queue"
+    FORBID = "Forbid"
+
+
 class Policy(SpecModel):
     """How runs are kept. Changing it starts no run."""
 
+    concurrency: Concurrency = Field(
+        default=Concurrency.QUEUE,
+        description="What becomes of a run that comes while another is unfinished. Allow: both run. Queue: "
+        "it waits for its turn. Forbid: it does not run; a change still waits and is not lost.",
+    )
     keep_runs: int = Field(
         default=10,
         ge=1,
@@ -86,7 +92,13 @@ class Step(SpecModel):
     name: Name40 = Field(description="Name of the step; others refer to its outputs as <name>.<output>.")
     depends_on: Annotated[tuple[Name40, ...], Field(max_length=64)] = Field(
         default=(),
-        description="Steps that must have succeeded first, beside those whose outputs are inputs here.",
+        description="Steps that must have ended well first, or been skipped by their own when, beside those "
+        "whose outputs are inputs here.",
+    )
+    when: When | None = Field(
+        default=None,
+        description="When this step runs; else it is skipped, and with it what takes its outputs. Left out, "
+        "always.",
     )
     resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
     ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")

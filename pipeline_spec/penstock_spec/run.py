@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from penstock_spec.base import JsonMap, Name40, Rule, SpecModel
-from penstock_spec.triggers import ScheduledTime, StartedBy
+from penstock_spec.triggers import ScheduledTime
 
 IMMUTABLE = Rule("self == oldSelf", "the spec of a run cannot change; create another run")
 
@@ -30,8 +30,10 @@ class PipelineRunSpec(SpecModel):
         ge=0,
         description="Generation of the Pipeline whose change started this run; 0 when a person started it.",
     )
-    trigger: StartedBy | None = Field(
-        default=None, description="The trigger that started this run; absent where a change or a person did."
+    trigger: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=40)] = Field(
+        default="",
+        description="Name of the trigger that started this run, for the conditions of steps. Empty: a change "
+        "of the Pipeline where generation is set, else a person.",
     )
     scheduled_time: ScheduledTime | None = Field(
         default=None,

@@ -16,6 +16,8 @@ from penstock_spec.triggers import MAX_TRIGGERS
 Word = Annotated[str, StringConstraints(max_length=64)]
 Sentence = Annotated[str, StringConstraints(max_length=1024)]
 Time = Annotated[str, StringConstraints(max_length=32)]
+RESULT_LENGTH = 256
+ResultText = Annotated[str, StringConstraints(max_length=RESULT_LENGTH)]
 Name63 = Annotated[str, StringConstraints(max_length=63)]
 
 
@@ -151,6 +153,9 @@ class StepStatus(SpecModel):
     )
     outputs: Annotated[Mapping[Identifier, Digest], MapLimits(properties=32, key_length=40)] = Field(
         default_factory=dict, description="Digest of each output by name."
+    )
+    results: Annotated[Mapping[Identifier, ResultText], MapLimits(properties=16, key_length=40)] = Field(
+        default_factory=dict, description="Small values that the step gave, as JSON writes them."
     )
     metrics: Annotated[Mapping[str, float], MapLimits(properties=32)] = Field(
         default_factory=dict, description="Figures that the step measured."

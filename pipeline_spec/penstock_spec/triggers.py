@@ -55,16 +55,3 @@ class Trigger(SpecModel):
 
     name: Name40 = Field(description="Name of the trigger, for status, messages and the runs it starts.")
     schedule: Schedule | None = Field(default=None, description="Start at certain local times.")
-
-
-class TriggerKind(StrEnum):
-    """What kind of trigger started a run."""
-
-    SCHEDULE = "Schedule"
-
-
-class StartedBy(SpecModel):
-    """The trigger that started a run."""
-
-    name: Name40 = Field(description="Name of the trigger in the Pipeline's spec.triggers.")
-    kind: TriggerKind = Field(description="What kind of trigger it is.")

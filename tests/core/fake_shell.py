@@ -274,8 +274,8 @@ def run_of(item: Object) -> RunObject:
         spec.get("parameters", {}),
         spec.get("revision", ""),
         spec.get("generation", 0),
+        spec.get("trigger", ""),
         item.get("status", {}),
-        spec.get("trigger", {}),
         spec.get("scheduledTime", ""),
     )
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -36,6 +37,9 @@ class World:
     """A graph, how each attempt goes, and the faults around it."""
 
     needs: Mapping[str, Sequence[str]]
+    after: Mapping[str, Sequence[str]] = field(default_factory=dict)  # dependsOn
+    flags: Mapping[str, bool] = field(default_factory=dict)  # a `when` on a parameter, and whether it holds
+    asks: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a `when` on the end of another step
     fates: Mapping[str, list[str]] = field(default_factory=dict)
     kills: float = 0.0  # share of writes at which the operator dies
     lags: float = 0.0  # share of passes that see an old state
@@ -52,9 +56,25 @@ def worlds(draw: st.DrawFn) -> World:
         for index, name in enumerate(names)
     }
     kinds = st.sampled_from([*BUDGETS, "oom", "oom", "oom", "store", "evicted", "job_deleted"])
+    after = {
+        name: sorted(draw(st.sets(st.sampled_from(names[:index]), max_size=2)) - set(needs[name]))
+        for index, name in enumerate(names)
+        if index and draw(st.booleans())
+    }
+    asking = [one for one in names[1:] if draw(st.integers(0, 4)) == 0]
+    asks = {
+        name: (
+            draw(st.sampled_from(names[: names.index(name)])),
+            draw(st.sampled_from(["Succeeded", "Failed", "Skipped"])),
+        )
+        for name in asking
+    }
     some = st.dictionaries(st.sampled_from(names), st.lists(kinds, min_size=1, max_size=4), max_size=5)
     return World(
         needs=needs,
+        after=after,
+        flags=draw(st.dictionaries(st.sampled_from(names), st.booleans(), max_size=3)),
+        asks=asks,
         fates=draw(some),
         kills=draw(st.sampled_from([0.0, 0.05, 0.2])),
         lags=draw(st.sampled_from([0.0, 0.3])),
@@ -66,9 +86,20 @@ def worlds(draw: st.DrawFn) -> World:
 def expected(world: World) -> dict[str, tuple[str, int]]:
     """The end of every step: its state, and the number of its attempts."""
     ends: dict[str, tuple[str, int]] = {}
+    left_out: set[str] = set()  # by their own `when`
     for name, before in world.needs.items():
-        if any(ends[one][0] != "Succeeded" for one in before):
+        also = world.after.get(name, ())
+        if any(ends[one][0] in ("Failed", "Blocked") for one in (*before, *also)):
             ends[name] = ("Blocked", 0)
+            continue
+        missed = [one for one in also if ends[one][0] == "Skipped" and one not in left_out]
+        if missed or any(ends[one][0] == "Skipped" for one in before):
+            ends[name] = ("Skipped", 0)
+            continue
+        asked, state = world.asks.get(name, ("", ""))
+        if not world.flags.get(name, True) or (asked and ends[asked][0] != state):
+            left_out.add(name)
+            ends[name] = ("Skipped", 0)
             continue
         used: dict[str, int] = {}
         fates = [*world.fates.get(name, []), "success"]
@@ -85,6 +116,21 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
     return ends
 
 
+def spec_of(world: World) -> Any:
+    """The pipeline of the world."""
+    more: dict[str, Any] = {}
+    for name in world.needs:
+        tests: list[Any] = []
+        if name in world.flags:
+            tests.append({"parameter": "mode", "equals": "full" if world.flags[name] else "quick"})
+        if name in world.asks:
+            step, state = world.asks[name]
+            tests.append({"step": step, "states": [state]})
+        if tests:
+            more[name] = {"when": {"all": tests}}
+    return programs(world.needs, world.after, more, parameters=[{"name": "mode", "default": "full"}])
+
+
 def simulate(world: World) -> Simulation:
     """The world's life, to rest. Raises BrokenPromise where a promise does not hold."""
     chance = random.Random(world.seed)  # noqa: S311 - faults, not secrets
@@ -92,11 +138,15 @@ def simulate(world: World) -> Simulation:
     simulation = Simulation(
         cluster,
         world.needs,
+        ends={
+            name: [*world.after.get(name, ()), *([world.asks[name][0]] if name in world.asks else [])]
+            for name in world.needs
+        },
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
     )
-    cluster.create(pipeline("p", programs(world.needs)))
+    cluster.create(pipeline("p", spec_of(world)))
     simulation.wake()
     simulation.run_to_rest()
     return simulation

@@ -18,6 +18,7 @@ STATUSES: Mapping[str, type[SpecModel]] = {
     "PipelineRun": PipelineRunStatus,
     "ModelVersion": ModelVersionStatus,
 }
+ENDED = {"Succeeded", "Reused", "Skipped", "Failed", "Blocked", "Cancelled"}
 LIMIT = timedelta(hours=6)  # of simulated time: whatever has not ended then never will
 
 
@@ -31,6 +32,7 @@ class Simulation:
 
     cluster: FakeCluster
     needs: Mapping[str, Iterable[str]] = field(default_factory=dict)  # of steps, as the test knows them
+    ends: Mapping[str, Iterable[str]] = field(default_factory=dict)  # steps that must have ended, in any way
     settings: Settings = field(default_factory=Settings)
     lag: Callable[[], int] = lambda: 0
     fate_of_write: Callable[[], str] = lambda: ""
@@ -73,6 +75,7 @@ class Simulation:
         early = [
             one for one in self.needs.get(task["step"], ()) if states.get(one) not in ("Succeeded", "Reused")
         ]
+        early += [one for one in self.ends.get(task["step"], ()) if states.get(one) not in ENDED]
         if early:
             raise BrokenPromise(f"{task['step']} started before {early}")
         for other in self.cluster.find("Job"):

@@ -23,7 +23,7 @@ def test_a_tick_starts_a_run_that_is_named_by_its_minute_and_knows_its_time() ->
     assert life.entry("tick")["message"] == "starts a run next at 2026-11-21 11:00 in Etc/UTC"
     life.at("2026-11-21T11:00:00+00:00")
     run = life.run("p-202611211100")
-    assert run["spec"]["trigger"] == {"name": "tick", "kind": "Schedule"}
+    assert run["spec"]["trigger"] == "tick"
     assert run["spec"]["scheduledTime"] == "2026-11-21T11:00:00Z"
     assert run["metadata"]["ownerReferences"][0]["kind"] == "Pipeline"
     assert life.status["lastRun"] == "p-202611211100"
@@ -198,6 +198,19 @@ def test_what_a_step_takes_from_the_time_of_the_run_is_part_of_its_digest() -> N
         "Succeeded",
         'changed: steps.a.run.arguments.day "2026-11-21T10:00:00Z" -> "2026-11-21T10:10:00Z"',
     )
+
+
+def test_a_condition_that_names_a_trigger_is_frozen_with_it() -> None:
+    spec = scheduled("*/10 * * * *")
+    spec["steps"][0]["when"] = {"all": [{"trigger": {"in": ["tick"]}}]}
+    simulation = Simulation(FakeCluster())
+    simulation.cluster.create(pipeline("p", spec))
+    simulation.wake()
+    while len(list(simulation.cluster.find("PipelineRun"))) < 3:
+        simulation._work()
+        simulation.cluster.advance(1)
+    assert simulation.steps("p-g1")["a"]["state"] == "Skipped"
+    assert simulation.steps("p-202611211010")["a"]["state"] == "Succeeded"
 
 
 def thousand(seed: int, missed: str, back: bool) -> tuple[TriggerLife, datetime]:

@@ -64,6 +64,10 @@ steps:
   deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
 - name: report
   dependsOn: [serve]
+  when:
+    all: [{parameter: trees, atMost: 2000}, {parameter: seed, notEquals: "3"}]
+    any: [{parameter: region, in: [eu, us]}, {step: fit, states: [Succeeded]}]
+    none: [{trigger: {in: [manual]}}]
   run:
     imageFrom: {parameter: image}
     command: [/bin/report]
@@ -77,6 +81,7 @@ steps:
     argumentsFrom: {trees: {parameter: trees}}
     tables: Csv
     outputs: [{name: page}, {name: scores, type: Table}]
+    results: [{name: pages, type: Integer}, {name: verdict}]
 - name: watch
   monitor:
     endpoint: tumour

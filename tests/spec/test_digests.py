@@ -125,6 +125,7 @@ def test_the_order_of_the_steps_changes_no_digest():
         ("description", "Another sentence."),
         ("owner", "somebody-else"),
         ("policy.keepRuns", 3),
+        ("policy.concurrency", "Allow"),
         ("policy", REMOVE),
         ("triggers.nightly.schedule.cron", "0 3 * * *"),
         ("triggers", REMOVE),
@@ -149,7 +150,7 @@ def leaves() -> list[tuple[Any, ...]]:
 
 
 WORDS = ["0", "x", "z.z", "f1", "Files", "Ignore", "Allow", "Boolean", "Integer", "Parquet", "Refuse", "us"]
-OTHER_VALUES = (41, 2, 0.125, "2d", "ChiSquared", *WORDS)
+OTHER_VALUES = (41, 2, 0.125, "2d", "ChiSquared", "Failed", *WORDS)
 
 
 @pytest.mark.parametrize("path", leaves(), ids=lambda path: ".".join(map(str, path)))

@@ -14,6 +14,7 @@ BREAK_THE_CIRCLE = (
     "deploy to its endpoint)."
 )
 SECOND_SERVE = {"name": "again", "deploy": {"model": "fit.model", "endpoint": "tumour"}}
+TAIL = {"name": "tail", "run": {"image": "a:1"}}
 FIT_AGAIN = {
     "name": "refit",
     "train": {
@@ -419,6 +420,13 @@ WRONG = (
         ("triggers.nightly.schedule.missed", "RunLatest"),
     ),
     _row(
+        "a trigger has the name of a start by hand",
+        "spec.triggers[0].name",
+        Reason.RESERVED_NAME,
+        "Choose another name.",
+        ("triggers.nightly.name", "manual"),
+    ),
+    _row(
         "a whole number is taken from the time of the run",
         "spec.steps[2].train.seedFrom.parameter",
         Reason.TYPE_MISMATCH,
@@ -432,7 +440,99 @@ WRONG = (
         'Did you mean "scheduledTime"?',
         ("steps.split.split.saltFrom.parameter", "scheduled_time"),
     ),
+    _row(
+        "a condition asks about a step that does not exist",
+        "spec.steps[5].when.any[1].step",
+        Reason.UNKNOWN_STEP,
+        'Did you mean "fit"?',
+        ("steps.report.when.any.1.step", "fitt"),
+    ),
+    _row(
+        "a condition asks about its own step",
+        "spec.steps[5].when.any[1].step",
+        Reason.SELF_REFERENCE,
+        "Name another step.",
+        ("steps.report.when.any.1.step", "report"),
+    ),
+    _row(
+        "a condition asks a built-in step for a result",
+        "spec.steps[2].when.all[0].result",
+        Reason.UNKNOWN_RESULT,
+        "Only run steps give results.",
+        ("steps.fit.when", {"all": [{"result": "split.rows", "greaterThan": 0}]}),
+    ),
+    _row(
+        "a condition misspells a result",
+        "spec.steps[7].when.all[0].result",
+        Reason.UNKNOWN_RESULT,
+        'Did you mean "pages"?',
+        ("steps.+", {**TAIL, "when": {"all": [{"result": "report.page", "greaterThan": 0}]}}),
+    ),
+    _row(
+        "a condition asks whether a text is greater",
+        "spec.steps[7].when.none[0].lessThan",
+        Reason.TYPE_MISMATCH,
+        "Use equals, notEquals, in or notIn.",
+        ("steps.+", {**TAIL, "when": {"none": [{"result": "report.verdict", "lessThan": 0}]}}),
+    ),
+    _row(
+        "a condition compares a whole number with a word",
+        "spec.steps[5].when.all[1].notEquals",
+        Reason.TYPE_MISMATCH,
+        'Write a whole number in quotes, "3", or use atLeast, atMost.',
+        ("steps.report.when.all.1.notEquals", "three"),
+    ),
+    _row(
+        "a condition waits for a text that its parameter never is",
+        "spec.steps[5].when.any[0].in[1]",
+        Reason.INVALID_VALUE,
+        "Use one of eu, us.",
+        ("steps.report.when.any.0.in", ["eu", "asia"]),
+    ),
+    _row(
+        "a condition asks for a parameter that is not declared",
+        "spec.steps[5].when.all[0].parameter",
+        Reason.UNKNOWN_PARAMETER,
+        'Did you mean "trees"?',
+        ("steps.report.when.all.0.parameter", "treees"),
+    ),
+    _row(
+        "a condition asks for a trigger that is not declared",
+        "spec.steps[5].when.none[0].trigger.in[0]",
+        Reason.UNKNOWN_TRIGGER,
+        'Did you mean "manual"?',
+        ("steps.report.when.none.0.trigger.in", ["manuel"]),
+    ),
+    _row(
+        "a condition closes a circle",
+        "spec.steps[2].when.all[0].step",
+        Reason.CYCLE,
+        BREAK_THE_CIRCLE,
+        ("steps.fit.when", {"all": [{"step": "gate", "states": ["Failed"]}]}),
+    ),
     # What the API server sees as well; the compiler says it in words for whoever runs without one.
+    _schema(
+        "a condition compares in two ways at once",
+        "spec.steps[5].when.all[0]",
+        Reason.CONFLICTING_FIELDS,
+        "A result or parameter is compared by exactly one of equals, notEquals, in, notIn, greaterThan, "
+        "lessThan, atLeast, atMost.",
+        ("steps.report.when.all.0.in", ["3"]),
+    ),
+    _schema(
+        "a condition names a step without a state",
+        "spec.steps[5].when.any[1]",
+        Reason.CONFLICTING_FIELDS,
+        "Step and states belong together: {step: gate, states: [Failed]}.",
+        ("steps.report.when.any.1.states", REMOVE),
+    ),
+    _schema(
+        "a when says nothing",
+        "spec.steps[5].when",
+        Reason.CONFLICTING_FIELDS,
+        "Set at least one of all, any, none.",
+        ("steps.report.when", {}),
+    ),
     _schema(
         "a field is misspelt",
         "spec.steps[2].train.trian",
@@ -571,10 +671,9 @@ WRONG = (
     ),
     _schema(
         "a pipeline declares the built-in parameter",
-        "spec.parameters[4].name",
+        "spec.parameters[5].name",
         Reason.INVALID_VALUE,
         "Use lower-case letters, digits and underscores, a letter first: my_name.",
-        ("parameters.seed.name", "scheduledTime"),
-        ("steps.fit.train.seedFrom.parameter", "trees"),
+        ("parameters.+", {"name": "scheduledTime", "default": "x"}),
     ),
 )

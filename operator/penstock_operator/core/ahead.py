@@ -2,10 +2,11 @@
 `ObservedRun.ahead` by it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from penstock_operator.core.observed import RunObject
+from penstock_operator.core.observed import PipelineObject, RunObject
+from penstock_spec.pipeline import Concurrency
 
 
 def runs_ahead(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
@@ -29,6 +30,13 @@ def runs_ahead(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
             and _rank(other) < _rank(run)
         )
     )
+
+
+def concurrency_of(pipeline: PipelineObject | None) -> Concurrency:
+    """The policy as it is now, also of a spec that is refused for another reason; else Queue."""
+    policy = pipeline.spec.get("policy") if pipeline is not None else None
+    said = policy.get("concurrency") if isinstance(policy, Mapping) else None
+    return Concurrency(said) if said in set(Concurrency) else Concurrency.QUEUE
 
 
 def pipeline_uid(run: RunObject) -> str:

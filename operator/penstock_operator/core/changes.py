@@ -15,6 +15,7 @@ from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
 from penstock_spec import names
 from penstock_spec.names import Reason
+from penstock_spec.pipeline import Concurrency
 
 RUNS = Ref(names.PIPELINE_RUN)
 
@@ -39,7 +40,7 @@ def own_runs(observed: ObservedPipeline) -> list[RunObject]:
 
 
 def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
-    """Whether a run must start now for the spec as it is. At most one at a time; the newest spec wins."""
+    """Whether a run must start now for the spec as it is. The newest spec wins."""
     digest = definition.digest
     recorded = observed.pipeline.status.get("lastStarted")
     newest = _newest_by_change(observed)
@@ -50,7 +51,8 @@ def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
     if definition.pipeline.spec.suspend:
         return Change(last_started=recorded, held="the Pipeline is suspended: the change waits")
     unfinished = [one for one in own_runs(observed) if not one.finished and not one.meta.deleting]
-    if unfinished:
+    allowed = definition.pipeline.spec.policy.concurrency is Concurrency.ALLOW
+    if unfinished and not allowed:
         return Change(last_started=recorded, waits_for=unfinished[0].meta.name)
     if RUNS not in observed.live:
         # A start is decided on a live list only: a run that a cache does not show yet must not be doubled.

@@ -43,6 +43,7 @@ def _earlier(run: RunObject, entry: Mapping[str, Any]) -> Earlier:
         digest=entry["digest"],
         outputs=entry.get("outputs", {}),
         source_revision=entry.get("sourceRevision", ""),
+        results=entry.get("results", {}),
         metrics=entry.get("metrics", {}),
         verdict=entry.get("verdict", ""),
         model_version=entry.get("modelVersion", ""),

@@ -11,6 +11,7 @@ from typing import Any
 
 from penstock_operator.core.times import stamp
 from penstock_spec.graph import CompiledPipeline
+from penstock_spec.when import BY_CHANGE, BY_HAND
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ class Earlier:
     digest: str
     outputs: Mapping[str, str]
     source_revision: str = ""
+    results: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     verdict: str = ""
     model_version: str = ""
@@ -207,14 +209,19 @@ class RunObject:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     revision: str = ""
     generation: int = 0
+    trigger: str = ""
     status: Mapping[str, Any] = field(default_factory=dict)
-    trigger: Mapping[str, Any] = field(default_factory=dict)  # that started it; empty where none did
     scheduled_time: str = ""  # as given
 
     @property
     def logical_time(self) -> str:
         """The time that the run is for: as given, else when it was created."""
         return self.scheduled_time or stamp(self.meta.created)
+
+    @property
+    def started_by(self) -> str:
+        """The trigger's name as conditions know it: also `change` and `manual`."""
+        return self.trigger or (BY_CHANGE if self.generation else BY_HAND)
 
     @property
     def finished(self) -> bool:

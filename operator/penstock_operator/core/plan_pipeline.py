@@ -45,7 +45,7 @@ def _refuse(observed: ObservedPipeline, error: SpecError, now: datetime) -> Plan
 
 def _accept(observed: ObservedPipeline, definition: Definition, now: datetime, settings: Settings) -> Plan:
     change = wanted_change(observed, definition)
-    starting = triggered(observed, definition, now, settings)
+    starting = triggered(observed, definition, change, now, settings)
     tidying = tidy(observed, definition, now, settings)
     confirm = dict.fromkeys((*change.confirm, *starting.confirm, *tidying.confirm))
     if confirm:

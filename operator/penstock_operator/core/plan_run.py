@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from penstock_operator.core import attempts, needs
+from penstock_operator.core import attempts, needs, whens
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
@@ -33,6 +33,8 @@ RunRule = Callable[[ObservedRun, datetime, Settings], Plan | None]
 STEP_RULES: Sequence[Rule] = (
     attempts.ended,  # nothing changes any more
     needs.blocked,  # a step it needs has failed
+    needs.skipped,  # a step whose output it takes was skipped
+    whens.left_out,  # its own `when` does not hold
     needs.waits,  # a step it needs has not ended
     deploys,  # no Job: compares with what is live
     monitors,  # the same

@@ -40,6 +40,7 @@ def reused(context: RunContext, record: StepRecord, found: Earlier, because: str
         message="",
         why=f"output reused from run {found.run}{because}",
         outputs=dict(found.outputs),
+        results=dict(found.results),
         metrics=dict(found.metrics),
         verdict=found.verdict,
         model_version=found.model_version,
@@ -59,6 +60,8 @@ def find_earlier(context: RunContext, record: StepRecord, work: Work) -> Earlier
 
 def _fits(context: RunContext, record: StepRecord, work: Work, one: Earlier) -> bool:
     if one.digest != work.digest or set(one.outputs) != set(work.outputs):
+        return False
+    if set(one.results) != set(context.pipeline.results(record.name)):
         return False
     if record.kind == "train":
         version = context.version(one.model_version)

@@ -96,7 +96,7 @@ def build(
 
 
 def _progress(records: Sequence[StepRecord]) -> str:
-    done = sum(1 for one in records if one.state in SATISFYING)
+    done = sum(1 for one in records if one.state in SATISFYING or one.state is StepState.SKIPPED)
     return f"{done}/{len(records)}" if records else ""
 
 

@@ -13,8 +13,9 @@ from penstock_operator.core.times import after, read, stamp
 from penstock_operator.core.trigger_world import Outcome, TriggerWorld
 from penstock_spec import names
 from penstock_spec.names import Reason
+from penstock_spec.pipeline import Concurrency
 from penstock_spec.ticks import in_words, next_tick
-from penstock_spec.triggers import Schedule, TriggerKind
+from penstock_spec.triggers import Schedule
 
 _AHEAD = 3600.0  # a clock that was further ahead than this is spoken of
 
@@ -45,7 +46,11 @@ def scheduled(world: TriggerWorld, schedule: Schedule) -> Outcome:
     if wanted is None:
         return _outcome(world, schedule, memory)
     waiting = next((one for one in world.mine if _waits(one)), None)
-    if waiting is not None:
+    concurrency = world.definition.pipeline.spec.policy.concurrency
+    known = _made(world, wanted.newest)  # by a plan that was cut short
+    if concurrency is Concurrency.FORBID and world.unfinished and not known:
+        return _outcome(world, schedule, _forbidden(world, memory, wanted, world.unfinished))
+    if waiting is not None and concurrency is Concurrency.QUEUE:
         held = f"the start of {stamp(wanted.newest)} waits: run {waiting.meta.name} has not begun"
         return _outcome(world, schedule, replace(memory, held=held))
     if wanted.run and world.unseen:
@@ -67,6 +72,14 @@ def _decided(world: TriggerWorld, schedule: Schedule, memory: _Memory, wanted: D
     return _started(world, memory, wanted.run[0])
 
 
+def _forbidden(world: TriggerWorld, memory: _Memory, wanted: Due, run: str) -> _Memory:
+    """What comes while a run is unfinished starts nothing, and is not made up for."""
+    moment = stamp(wanted.newest)
+    held = f"nothing was started for {moment}: run {run} was unfinished, and policy.concurrency is Forbid"
+    note = EventNote(Reason.RUN_SKIPPED, f"trigger {world.trigger.name}: {held}")
+    return replace(memory, decided=wanted.newest, skipped=moment, notes=(note,))
+
+
 def _skipped(world: TriggerWorld, schedule: Schedule, memory: _Memory, tick: datetime) -> _Memory:
     words = (
         f"trigger {world.trigger.name}: what should have started up to {in_words(tick, schedule.time_zone)} "
@@ -77,15 +90,13 @@ def _skipped(world: TriggerWorld, schedule: Schedule, memory: _Memory, tick: dat
 
 
 def _started(world: TriggerWorld, memory: _Memory, tick: datetime) -> _Memory:
-    meta = world.observed.pipeline.meta
-    plain, distinct = names.tick_name(meta.name, tick), names.tick_name(meta.name, tick, meta.uid)
-    made = _made(world, stamp(tick), {plain, distinct})
+    made = _made(world, tick)
     if made:
         return replace(memory, decided=tick, last_run=made)
-    name = world.free_name(plain, distinct)
+    name = world.free_name(*_names(world, tick))
     refusal = world.refusal(name)
     if refusal is None:
-        run = world.manifest(name, TriggerKind.SCHEDULE, tick)
+        run = world.manifest(name, tick)
         note = EventNote(Reason.RUN_STARTED, f"trigger {world.trigger.name}: run {name} starts")
         return replace(memory, decided=tick, last_run=name, runs=(run,), notes=(*memory.notes, note))
     held = f"no run could be started for {stamp(tick)}: {refusal.message}"
@@ -95,11 +106,17 @@ def _started(world: TriggerWorld, memory: _Memory, tick: datetime) -> _Memory:
     return replace(memory, decided=tick, skipped=stamp(tick), held=held, notes=(*memory.notes, note))
 
 
-def _made(world: TriggerWorld, moment: str, possible: set[str]) -> str:
+def _names(world: TriggerWorld, tick: datetime) -> tuple[str, str]:
+    """The names that the run of this time may have."""
+    meta = world.observed.pipeline.meta
+    return names.tick_name(meta.name, tick), names.tick_name(meta.name, tick, meta.uid)
+
+
+def _made(world: TriggerWorld, tick: datetime) -> str:
     """The run that exists for this time, or that a trigger before this one is about to make; else empty."""
-    uid = world.observed.pipeline.meta.uid
+    uid, possible = world.observed.pipeline.meta.uid, set(_names(world, tick))
     for one in world.observed.runs:
-        if one.meta.owner_uid == uid and one.scheduled_time == moment and one.meta.name in possible:
+        if one.meta.owner_uid == uid and one.scheduled_time == stamp(tick) and one.meta.name in possible:
             return one.meta.name
     return next(iter(sorted(possible & world.taken)), "")
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from penstock_operator.core.actions import Action, Create, Plan, SetOwner
+from penstock_operator.core.ahead import concurrency_of
 from penstock_operator.core.frozen import define
 from penstock_operator.core.observed import ObservedRun, PipelineObject, Ref, RunObject
 from penstock_operator.core.record import StepRecord
@@ -17,6 +18,7 @@ from penstock_spec import names
 from penstock_spec.errors import SpecError
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Reason
+from penstock_spec.pipeline import Concurrency
 from penstock_spec.resolve import resolve_step, run_values
 
 
@@ -153,8 +155,14 @@ def _written(observed: ObservedRun, summary: Summary, now: datetime, look_again:
 
 
 def wait_for_turn(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
-    """Rule: one run at a time per Pipeline. A run that has started goes on."""
-    if not observed.ahead or observed.run.status.get("startedAt"):
+    """Rule: one run at a time, unless the Pipeline's policy allows more. One that has started goes on."""
+    concurrency = concurrency_of(observed.pipeline)
+    begun = observed.run.status.get("startedAt")
+    if not observed.ahead or begun or concurrency is Concurrency.ALLOW:
         return None
+    if concurrency is Concurrency.FORBID:
+        what = f"run {observed.ahead[0]} is unfinished, and policy.concurrency is Forbid"
+        hint = "start another when it has ended"
+        return end_before_steps(observed, CannotStart(Reason.RUN_FORBIDDEN, f"{what}; {hint}"), now)
     message = clip(f"waits for run {', '.join(observed.ahead)}", 1024)
     return _written(observed, waiting(Reason.WAITING_FOR_RUN, message), now, after(now, settings.resync))

@@ -15,7 +15,7 @@ from penstock_operator.core.times import stamp
 from penstock_operator.manifests.runs import Start, run
 from penstock_spec import names
 from penstock_spec.names import Reason
-from penstock_spec.triggers import Trigger, TriggerKind
+from penstock_spec.triggers import Trigger
 
 Entry = Mapping[str, Any]
 
@@ -53,7 +53,13 @@ class TriggerWorld:
     @property
     def mine(self) -> Sequence[RunObject]:
         """Those that this trigger started."""
-        return [one for one in self.runs if one.trigger.get("name") == self.trigger.name]
+        return [one for one in self.runs if one.trigger == self.trigger.name]
+
+    @property
+    def unfinished(self) -> str:
+        """The oldest of the Pipeline's runs that has not ended, or the one that is about to be made."""
+        going = (one.meta.name for one in self.runs if not one.finished and not one.meta.deleting)
+        return next(going, next(iter(sorted(self.taken)), ""))
 
     @property
     def unseen(self) -> tuple[Ref, ...]:
@@ -81,7 +87,7 @@ class TriggerWorld:
         frozen = names.revision_name(meta.name, meta.uid, self.definition.digest)
         return self.observed.refusals.get(name) or self.observed.refusals.get(frozen)
 
-    def manifest(self, name: str, kind: TriggerKind, moment: datetime) -> Mapping[str, Any]:
+    def manifest(self, name: str, moment: datetime) -> Mapping[str, Any]:
         """The run to be made, for this logical time."""
         meta = self.observed.pipeline.meta
         start = Start(
@@ -91,7 +97,7 @@ class TriggerWorld:
             pipeline_uid=meta.uid,
             revision=names.revision_name(meta.name, meta.uid, self.definition.digest),
             generation=meta.generation,
-            trigger={"name": self.trigger.name, "kind": str(kind)},
+            trigger=self.trigger.name,
             scheduled_time=stamp(moment),
         )
         return run(start)

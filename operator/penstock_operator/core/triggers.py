@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from penstock_operator.core.actions import Action, Create, EventNote
+from penstock_operator.core.changes import Change
 from penstock_operator.core.frozen import Definition
 from penstock_operator.core.observed import ObservedPipeline, Ref
 from penstock_operator.core.schedules import scheduled
@@ -37,7 +38,7 @@ class Triggering:
 
 
 def triggered(
-    observed: ObservedPipeline, definition: Definition, now: datetime, settings: Settings
+    observed: ObservedPipeline, definition: Definition, change: Change, now: datetime, settings: Settings
 ) -> Triggering:
     """The triggers' answer. A suspended Pipeline's start nothing."""
     spec = definition.pipeline.spec
@@ -47,7 +48,8 @@ def triggered(
             entries=[_resting(one.name, memory.get(one.name), SUSPENDED) for one in spec.triggers]
         )
     outcomes: list[Outcome] = []
-    taken: frozenset[str] = frozenset()  # names that earlier triggers of this very plan start
+    # Names of runs that this very plan makes before a trigger is asked.
+    taken = frozenset({str(change.last_started["run"])} if change.actions and change.last_started else ())
     for trigger in spec.triggers:
         world = TriggerWorld(observed, definition, now, settings, trigger, memory.get(trigger.name), taken)
         outcomes.append(_answer(world, trigger))

@@ -142,6 +142,7 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         namespace=context.namespace,
         users_program=isinstance(body, Run) or getattr(body, "container", None) is not None,
         outputs=context.pipeline.outputs(record.name),
+        results=context.pipeline.results(record.name),
         connection=source.connection if source is not None else "",
         store_secret=context.settings.pods.store_secret,
         cpu=cpu_of(context, record),

@@ -1,7 +1,6 @@
 """The PipelineRuns that a changed spec and triggers start."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from penstock_operator.manifests import pods
@@ -19,7 +18,7 @@ class Start:
     pipeline_uid: str
     revision: str
     generation: int
-    trigger: Mapping[str, str] = field(default_factory=dict)  # spec.trigger; empty for a change
+    trigger: str = ""  # empty for a change
     scheduled_time: str = ""  # empty where it is for no certain time
 
 
@@ -47,7 +46,7 @@ def _spec(start: Start) -> dict[str, Any]:
         "pipeline": start.pipeline,
         "revision": start.revision,
         "generation": start.generation,
-        "trigger": dict(start.trigger),
+        "trigger": start.trigger,
         "scheduledTime": start.scheduled_time,
     }
-    return {name: value for name, value in spec.items() if value not in ("", {})}
+    return {name: value for name, value in spec.items() if value != ""}

@@ -16,6 +16,7 @@ from penstock_spec.checks import (
     sizes,
     tables,
     triggers,
+    whens,
 )
 from penstock_spec.checks.document import Document, read_document
 from penstock_spec.errors import Problem
@@ -29,6 +30,8 @@ CHECKS: tuple[Check, ...] = (
     parameters.uses,
     references.inputs,
     references.waits,
+    whens.references,
+    whens.types,
     order.cycles,
     order.deploys,
     containers.environment,
@@ -46,6 +49,7 @@ CHECKS: tuple[Check, ...] = (
     monitors.endpoints,
     monitors.limits,
     monitors.redacted,
+    triggers.names,
     triggers.schedules,
     sizes.totals,
 )

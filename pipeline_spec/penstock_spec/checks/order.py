@@ -36,7 +36,8 @@ def _edge(step: StepFacts, other: str) -> Path:
     for reference in step.inputs.values():
         if reference.step == other:
             return reference.path
-    return next((path for path, name in step.depends_on if name == other), step.path)
+    places = [*step.depends_on, *((one.place, one.step) for one in step.tests)]
+    return next((path for path, name in places if name == other), step.path)
 
 
 def deploys(document: Document) -> Iterator[Problem]:

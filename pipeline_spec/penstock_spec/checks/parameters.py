@@ -8,11 +8,12 @@ from penstock_spec.checks.document import Document, dicts, problem
 from penstock_spec.errors import Problem, SpecReason, did_you_mean
 from penstock_spec.parameters import value_problem
 from penstock_spec.paths import Path, show
-from penstock_spec.pipeline import Parameter, ParameterType
+from penstock_spec.pipeline import Parameter
 from penstock_spec.plain import canonical
 from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape
 from penstock_spec.structure import structure_problems
 from penstock_spec.triggers import SCHEDULED_TIME
+from penstock_spec.values import ParameterType
 
 _NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
 _SOME_TIME = "2026-11-22T01:00:00Z"
