@@ -129,6 +129,7 @@ class Reason(StrEnum):
     UNCHANGED = "Unchanged"  # reused: the digest of what determines the result is known
     WHEN_NOT_MET = "WhenNotMet"  # skipped by its own `when`
     INPUT_SKIPPED = "InputSkipped"  # skipped, for a step whose output it takes was
+    FAILURE_STOPPED_RUN = "FailureStoppedRun"  # another step failed, and policy.onFailure is Stop
     STEP_FAILED = "StepFailed"  # blocked: a step it needs failed or is blocked
     THRESHOLD_NOT_MET = "ThresholdNotMet"
     INCONCLUSIVE = "Inconclusive"

@@ -22,6 +22,7 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
+from penstock_spec.policy import Policy
 from penstock_spec.values import ParameterType
 from penstock_spec.when import When
 
@@ -58,17 +59,6 @@ class DeclaredSecret(SpecModel):
     )
 
 
-class Policy(SpecModel):
-    """How runs are kept. Changing it starts no run."""
-
-    keep_runs: int = Field(
-        default=10,
-        ge=1,
-        le=1000,
-        description="Finished runs to keep; older ones are deleted with their Jobs and pods.",
-    )
-
-
 class Step(SpecModel):
     """One node of the graph: a name and exactly one kind."""
 
@@ -84,6 +74,11 @@ class Step(SpecModel):
         default=None,
         description="When this step runs; else it is skipped, and with it what takes its outputs. Left out, "
         "always.",
+    )
+    always: bool = Field(
+        default=False,
+        description="Run after all other steps have ended, however they ended; the program finds the outcome "
+        "in /penstock/run.json. It is never reused, and only steps with always may refer to it.",
     )
     resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
     ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")
@@ -141,7 +136,7 @@ class PipelineSpec(SpecModel):
         default=(), max_length=16, description="Secrets that steps may read, each under an alias."
     )
     policy: Policy = Field(
-        default_factory=Policy, description="How runs are kept. Changing it starts no run."
+        default_factory=Policy, description="How runs are executed and kept. Changing it starts no run."
     )
     steps: Annotated[Sequence[Step], ListMap()] = Field(
         min_length=1,

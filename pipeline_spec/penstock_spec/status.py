@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from penstock_spec.base import Digest, Identifier, ListMap, MapLimits, Name40, Rule, SpecModel
+from penstock_spec.policy import Policy
 
 Word = Annotated[str, StringConstraints(max_length=64)]
 Sentence = Annotated[str, StringConstraints(max_length=1024)]
@@ -178,6 +179,9 @@ class Snapshot(SpecModel):
     revision: Name63 = Field(description="ControllerRevision that holds the steps.")
     digest: Digest = Field(description="Digest of the frozen steps, checked whenever they are read.")
     pipeline_uid: Word = Field(description="Uid of the Pipeline object at the start.")
+    policy: Policy | None = Field(
+        default=None, description="What the pipeline's policy said at the start; left out, all as by default."
+    )
 
 
 class PipelineRunStatus(SpecModel):

@@ -16,7 +16,7 @@ parameters:
 - {name: seed, type: Integer, default: 7}
 secrets:
 - {name: token, secret: report-token}
-policy: {keepRuns: 20}
+policy: {keepRuns: 20, onFailure: Stop}
 steps:
 - name: data
   ingest:

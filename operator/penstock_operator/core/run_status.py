@@ -40,7 +40,9 @@ def summary_of(records: Sequence[StepRecord], namespace: str) -> Summary:
         message = sentence(f"step {first.name}: {first.message}")
         return Summary(StatusWord.FAILED, first.reason, message, first.name, finished=True, succeeded=False)
     if first is not None:
-        message = sentence(f"step {first.name}: {first.message}", "independent steps go on")
+        stopped = any(one.state is StepState.CANCELLED for one in records)
+        going_on = "" if stopped else "independent steps go on"
+        message = sentence(f"step {first.name}: {first.message}", going_on)
         return Summary(StatusWord.RUNNING, first.reason, message, first.name)
     for state in _LIVELY:
         found = next((one for one in records if one.state is state), None)

@@ -19,7 +19,10 @@ from penstock_spec import names
 from penstock_spec.errors import SpecError
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Reason
+from penstock_spec.policy import Policy
 from penstock_spec.resolve import resolve_parameters, resolve_step
+from penstock_spec.shapes import object_shape
+from penstock_spec.structure import structure_problems
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,36 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     if problem is not None:
         return _not_started(observed, problem, now, settings)
     uid = run.meta.owner_uid or (observed.pipeline.meta.uid if observed.pipeline else "")
-    snapshot = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
+    snapshot: dict[str, Any] = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
+    policy = _policy(observed, found.pipeline).as_set()
+    if policy:
+        snapshot["policy"] = policy
     summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
     status = build(run, summary, fresh_records(found.pipeline), now, snapshot, started=False)
     return Plan(actions=(*_adoption(observed), *found.actions), status=status, look_again=now)
+
+
+def _policy(observed: ObservedRun, frozen: CompiledPipeline) -> Policy:
+    """The policy that the run keeps. A revision may have been frozen under an older one: it is no part of the
+    digest.
+    """
+    pipeline = observed.pipeline
+    if pipeline is None or observed.run.meta.owner_uid not in ("", pipeline.meta.uid):
+        return frozen.spec.policy
+    try:
+        return define(pipeline.spec, pipeline.applied).pipeline.spec.policy
+    except SpecError:
+        return frozen.spec.policy
+
+
+def policy_of(snapshot: Mapping[str, Any]) -> Policy:
+    """The policy in a run's snapshot. What only a newer release knows counts for nothing."""
+    found: dict[str, Any] = {}
+    for name, value in (snapshot.get("policy") or {}).items():
+        field = object_shape(Policy).fields.get(name)
+        if field is not None and not structure_problems(field.shape, value, (name,)):
+            found[name] = value
+    return Policy.model_validate(found, by_alias=True)
 
 
 def fresh_records(pipeline: CompiledPipeline) -> list[StepRecord]:
