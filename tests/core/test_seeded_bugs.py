@@ -121,7 +121,6 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "",
             CONDITIONS,
             id="who asks for failures is blocked",
-,
         ),
         pytest.param(
             needs._missing_input,
