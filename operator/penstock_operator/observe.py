@@ -7,7 +7,7 @@ from typing import Any
 from penstock_operator import field_managers, views, views_endpoint
 from penstock_operator.caches import Caches
 from penstock_operator.core import history
-from penstock_operator.core.ahead import runs_ahead
+from penstock_operator.core.ahead import runs_ahead, runs_behind
 from penstock_operator.core.observed import (
     JobView,
     ObservedPipeline,
@@ -69,6 +69,7 @@ class Observer:
             earlier=() if run.finished else history.earlier_steps(run, runs),
             previous=None if run.finished else await self._previous(run, runs),
             ahead=runs_ahead(run, runs),
+            behind=runs_behind(run, runs),
         )
 
     def endpoint(self, item: Object, findings: Findings) -> ObservedEndpoint:

@@ -102,6 +102,7 @@ class Reason(StrEnum):
     # run
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
     RUN_FORBIDDEN = "RunForbidden"  # another one is unfinished, and policy.concurrency forbids two
+    RUN_REPLACED = "RunReplaced"  # a newer one came, and policy.concurrency is Replace
     PIPELINE_NOT_FOUND = "PipelineNotFound"
     REVISION_NOT_FOUND = "RevisionNotFound"
     REVISION_CORRUPT = "RevisionCorrupt"
@@ -131,6 +132,7 @@ class Reason(StrEnum):
     UNCHANGED = "Unchanged"  # reused: the digest of what determines the result is known
     WHEN_NOT_MET = "WhenNotMet"  # skipped by its own `when`
     INPUT_SKIPPED = "InputSkipped"  # skipped, for a step whose output it takes was
+    FAILURE_STOPPED_RUN = "FailureStoppedRun"  # another step failed, and policy.onFailure is Stop
     STEP_FAILED = "StepFailed"  # blocked: a step it needs failed or is blocked
     THRESHOLD_NOT_MET = "ThresholdNotMet"
     INCONCLUSIVE = "Inconclusive"
@@ -194,6 +196,7 @@ class StatusWord(StrEnum):
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    CANCELLED = "Cancelled"
     REFUSED = "Refused"
 
 

@@ -1,7 +1,6 @@
 """Pipeline: what users write. A list of named steps, each exactly one kind, and what surrounds them."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints
@@ -23,6 +22,7 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
+from penstock_spec.policy import Policy
 from penstock_spec.triggers import MAX_TRIGGERS, Trigger
 from penstock_spec.values import ParameterType
 from penstock_spec.when import When
@@ -60,30 +60,6 @@ class DeclaredSecret(SpecModel):
     )
 
 
-class Concurrency(StrEnum):
-    """What becomes of a run that comes while another one of the pipeline is unfinished."""
-
-    ALLOW = "Allow"
-    QUEUE = "Queue"
-    FORBID = "Forbid"
-
-
-class Policy(SpecModel):
-    """How runs are kept. Changing it starts no run."""
-
-    concurrency: Concurrency = Field(
-        default=Concurrency.QUEUE,
-        description="What becomes of a run that comes while another is unfinished. Allow: both run. Queue: "
-        "it waits for its turn. Forbid: it does not run; a change still waits and is not lost.",
-    )
-    keep_runs: int = Field(
-        default=10,
-        ge=1,
-        le=1000,
-        description="Finished runs to keep; older ones are deleted with their Jobs and pods.",
-    )
-
-
 class Step(SpecModel):
     """One node of the graph: a name and exactly one kind."""
 
@@ -99,6 +75,11 @@ class Step(SpecModel):
         default=None,
         description="When this step runs; else it is skipped, and with it what takes its outputs. Left out, "
         "always.",
+    )
+    always: bool = Field(
+        default=False,
+        description="Run after all other steps have ended, however they ended; the program finds the outcome "
+        "in /penstock/run.json. It is never reused, and only steps with always may refer to it.",
     )
     resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
     ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")
@@ -166,7 +147,7 @@ class PipelineSpec(SpecModel):
         "that people create. What triggers would have started meanwhile is not made up for.",
     )
     policy: Policy = Field(
-        default_factory=Policy, description="How runs are kept. Changing it starts no run."
+        default_factory=Policy, description="How runs are executed and kept. Changing it starts no run."
     )
     steps: Annotated[Sequence[Step], ListMap()] = Field(
         min_length=1,

@@ -94,6 +94,7 @@ class StepFacts:
     depends_on: Sequence[tuple[Path, str]]
     results: Mapping[str, str] | None = None  # name -> type, as far as known
     tests: Sequence["TestFacts"] = ()  # of `when`, in all groups
+    always: bool = False
 
     @property
     def path(self) -> Path:
@@ -145,6 +146,7 @@ def _facts(position: int, name: str, step: Mapping[str, Any]) -> StepFacts:
             if isinstance(one, str)
         ],
         results=results_of(kind, body),
+        always=step.get("always") is True,
         tests=list(_tests(step.get("when"), (*path, "when"))),
     )
 

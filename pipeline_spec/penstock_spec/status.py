@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from penstock_spec.base import Digest, Identifier, ListMap, MapLimits, Name40, Rule, SpecModel
+from penstock_spec.policy import Policy
 from penstock_spec.trigger_status import TriggerStatus
 from penstock_spec.triggers import MAX_TRIGGERS
 
@@ -180,6 +181,9 @@ class Snapshot(SpecModel):
     revision: Name63 = Field(description="ControllerRevision that holds the steps.")
     digest: Digest = Field(description="Digest of the frozen steps, checked whenever they are read.")
     pipeline_uid: Word = Field(description="Uid of the Pipeline object at the start.")
+    policy: Policy | None = Field(
+        default=None, description="What the pipeline's policy said at the start; left out, all as by default."
+    )
 
 
 class PipelineRunStatus(SpecModel):
@@ -198,7 +202,9 @@ class PipelineRunStatus(SpecModel):
     conditions: Conditions = Field(
         default=(), max_length=16, description="Ready, Reconciling, Stalled, Finished, Succeeded."
     )
-    status: Word = Field(default="", description="Waiting, Running, Succeeded or Failed: the STATUS column.")
+    status: Word = Field(
+        default="", description="Waiting, Running, Succeeded, Failed or Cancelled: the STATUS column."
+    )
     reason: Word = Field(
         default="", description="One word for why; of a failed run, the first failed step's reason."
     )

@@ -239,6 +239,8 @@ class FakeCluster:
             return {"phase": "Pending", "main": "running"}
         if fate in ("pod_deleted", "job_deleted"):
             return None
+        if fate == "hangs":
+            return {"phase": "Pending", "main": "running"}
         status = self._end(job, fate)
         return {**status, "ended": written(self.now)}
 

@@ -183,6 +183,11 @@ class FakeShell:
             view.update({key: one for key, one in self.cluster.objects.items() if key[0] == "Pod"})
         if ref.kind != "Job":
             return
+        if not ref.name:
+            for key in [one for one in view if one[0] == "Job"]:
+                del view[key]
+            view.update({key: one for key, one in self.cluster.objects.items() if key[0] == "Job"})
+            return
         view.pop(("Job", ref.name), None)
         found = self.cluster.get("Job", ref.name)
         if found is not None:
@@ -209,6 +214,7 @@ class FakeShell:
             earlier=history.earlier_steps(run, runs),
             previous=None if previous is None else self._previous(previous),
             ahead=ahead.runs_ahead(run, runs),
+            behind=ahead.runs_behind(run, runs),
         )
 
     def _observe_pipeline(

@@ -40,6 +40,8 @@ class World:
     after: Mapping[str, Sequence[str]] = field(default_factory=dict)  # dependsOn
     flags: Mapping[str, bool] = field(default_factory=dict)  # a `when` on a parameter, and whether it holds
     asks: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a `when` on the end of another step
+    always: Sequence[str] = ()  # steps beside the graph that run after it
+    stops: bool = False  # policy.onFailure: Stop
     fates: Mapping[str, list[str]] = field(default_factory=dict)
     kills: float = 0.0  # share of writes at which the operator dies
     lags: float = 0.0  # share of passes that see an old state
@@ -69,12 +71,17 @@ def worlds(draw: st.DrawFn) -> World:
         )
         for name in asking
     }
-    some = st.dictionaries(st.sampled_from(names), st.lists(kinds, min_size=1, max_size=4), max_size=5)
+    always = ["z0", "z1"][: draw(st.integers(0, 2))]
+    some = st.dictionaries(
+        st.sampled_from([*names, *always]), st.lists(kinds, min_size=1, max_size=4), max_size=5
+    )
     return World(
         needs=needs,
         after=after,
         flags=draw(st.dictionaries(st.sampled_from(names), st.booleans(), max_size=3)),
         asks=asks,
+        always=always,
+        stops=draw(st.integers(0, 3)) == 0,
         fates=draw(some),
         kills=draw(st.sampled_from([0.0, 0.05, 0.2])),
         lags=draw(st.sampled_from([0.0, 0.3])),
@@ -87,7 +94,7 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
     """The end of every step: its state, and the number of its attempts."""
     ends: dict[str, tuple[str, int]] = {}
     left_out: set[str] = set()  # by their own `when`
-    for name, before in world.needs.items():
+    for name, before in {**world.needs, **dict.fromkeys(world.always, ())}.items():
         also = world.after.get(name, ())
         if any(ends[one][0] in ("Failed", "Blocked") for one in (*before, *also)):
             ends[name] = ("Blocked", 0)
@@ -116,6 +123,21 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
     return ends
 
 
+def stopped(
+    world: World, wanted: Mapping[str, tuple[str, int]], found: Mapping[str, tuple[str, int]]
+) -> dict[str, tuple[str, int]]:
+    """What may have come of a world that stops at a failure: chance says how far each step had come."""
+    if not any(wanted[name][0] == "Failed" for name in world.needs):
+        return dict(wanted)
+    if not any(found[name][0] == "Failed" for name in world.needs):
+        raise BrokenPromise("stopped without a failure")
+    cut = {name: one for name, one in found.items() if name in world.needs and one[0] == "Cancelled"}
+    late = {name: one for name, one in cut.items() if one[1] > wanted[name][1]}
+    if late:
+        raise BrokenPromise(f"more attempts than there are: {late}")
+    return {**wanted, **cut}
+
+
 def spec_of(world: World) -> Any:
     """The pipeline of the world."""
     more: dict[str, Any] = {}
@@ -128,7 +150,14 @@ def spec_of(world: World) -> Any:
             tests.append({"step": step, "states": [state]})
         if tests:
             more[name] = {"when": {"all": tests}}
-    return programs(world.needs, world.after, more, parameters=[{"name": "mode", "default": "full"}])
+    more |= {name: {"always": True} for name in world.always}
+    return programs(
+        {**world.needs, **dict.fromkeys(world.always, ())},
+        world.after,
+        more,
+        parameters=[{"name": "mode", "default": "full"}],
+        **({"policy": {"onFailure": "Stop"}} if world.stops else {}),
+    )
 
 
 def simulate(world: World) -> Simulation:
@@ -141,7 +170,9 @@ def simulate(world: World) -> Simulation:
         ends={
             name: [*world.after.get(name, ()), *([world.asks[name][0]] if name in world.asks else [])]
             for name in world.needs
-        },
+        }
+        | {name: list(world.needs) for name in world.always},
+        always=frozenset(world.always),
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
@@ -162,6 +193,8 @@ def check(world: World) -> None:
         name: (entry["state"], entry.get("attempt", 0)) for name, entry in simulation.steps("p-g1").items()
     }
     wanted = expected(world)
+    if world.stops:
+        wanted = stopped(world, wanted, found)
     if found != wanted:
         odd = {name: (wanted[name], found[name]) for name in wanted if wanted[name] != found[name]}
         raise BrokenPromise(f"(wanted, found): {odd}")

@@ -116,7 +116,11 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             id="absence of pods taken from a cache",
         ),
         pytest.param(
-            needs.blocked, "if kinds != {STATE}", "", CONDITIONS, id="who asks for failures is blocked"
+            needs.blocked,
+            "if not kinds <= _any_end(context, record)",
+            "",
+            CONDITIONS,
+            id="who asks for failures is blocked",
         ),
         pytest.param(
             needs._missing_input,

@@ -18,7 +18,7 @@ secrets:
 - {name: token, secret: report-token}
 triggers:
 - {name: nightly, schedule: {cron: "0 2 * * *", timeZone: Europe/Paris, missed: RunAll, maxMissed: 3}}
-policy: {keepRuns: 20}
+policy: {keepRuns: 20, onFailure: Stop}
 steps:
 - name: data
   ingest:

@@ -14,6 +14,7 @@ BREAK_THE_CIRCLE = (
     "deploy to its endpoint)."
 )
 SECOND_SERVE = {"name": "again", "deploy": {"model": "fit.model", "endpoint": "tumour"}}
+TELL = {"name": "tell", "always": True, "run": {"image": "a:1"}}
 TAIL = {"name": "tail", "run": {"image": "a:1"}}
 FIT_AGAIN = {
     "name": "refit",
@@ -509,6 +510,22 @@ WRONG = (
         Reason.CYCLE,
         BREAK_THE_CIRCLE,
         ("steps.fit.when", {"all": [{"step": "gate", "states": ["Failed"]}]}),
+    ),
+    _row(
+        "a step waits for one that runs after all others",
+        "spec.steps[5].dependsOn[0]",
+        Reason.CONFLICTING_FIELDS,
+        "Set always: true here as well, or remove it there.",
+        ("steps.report.dependsOn", ["tell"]),
+        ("steps.+", TELL),
+    ),
+    _row(
+        "a condition asks about a step that runs after all others",
+        "spec.steps[5].when.any[1].step",
+        Reason.CONFLICTING_FIELDS,
+        "Set always: true here as well, or remove it there.",
+        ("steps.report.when.any.1.step", "tell"),
+        ("steps.+", TELL),
     ),
     # What the API server sees as well; the compiler says it in words for whoever runs without one.
     _schema(

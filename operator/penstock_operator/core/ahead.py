@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from penstock_operator.core.observed import PipelineObject, RunObject
-from penstock_spec.pipeline import Concurrency
+from penstock_spec.policy import Concurrency
 
 
 def runs_ahead(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
@@ -30,6 +30,21 @@ def runs_ahead(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
             and _rank(other) < _rank(run)
         )
     )
+
+
+def runs_behind(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
+    """Names of the unfinished runs of the same Pipeline that come after `run`, the newest last."""
+    found = [
+        other
+        for other in runs
+        if other.meta.uid != run.meta.uid
+        and other.pipeline == run.pipeline
+        and not other.finished
+        and not other.meta.deleting
+        and _may_share(run, other)
+        and _rank(other) > _rank(run)
+    ]
+    return tuple(one.meta.name for one in sorted(found, key=_rank))
 
 
 def concurrency_of(pipeline: PipelineObject | None) -> Concurrency:

@@ -15,7 +15,7 @@ from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
 from penstock_spec import names
 from penstock_spec.names import Reason
-from penstock_spec.pipeline import Concurrency
+from penstock_spec.policy import Concurrency
 
 RUNS = Ref(names.PIPELINE_RUN)
 
@@ -51,8 +51,8 @@ def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
     if definition.pipeline.spec.suspend:
         return Change(last_started=recorded, held="the Pipeline is suspended: the change waits")
     unfinished = [one for one in own_runs(observed) if not one.finished and not one.meta.deleting]
-    allowed = definition.pipeline.spec.policy.concurrency is Concurrency.ALLOW
-    if unfinished and not allowed:
+    at_once = definition.pipeline.spec.policy.concurrency in (Concurrency.ALLOW, Concurrency.REPLACE)
+    if unfinished and not at_once:
         return Change(last_started=recorded, waits_for=unfinished[0].meta.name)
     if RUNS not in observed.live:
         # A start is decided on a live list only: a run that a cache does not show yet must not be doubled.

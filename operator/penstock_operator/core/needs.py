@@ -2,13 +2,13 @@
 it takes was skipped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.text import clip
-from penstock_spec.edges import DEPENDS_ON, ENDPOINT, GATE, INPUT, STATE
+from penstock_spec.edges import DEPENDS_ON, ENDPOINT, GATE, INPUT, RESULT, STATE
 from penstock_spec.names import Reason
 from penstock_spec.status import SATISFYING, StepState
 
@@ -20,11 +20,11 @@ _TOGETHER = {GATE: "nobody judged its model", ENDPOINT: "nothing was deployed"}
 def blocked(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: a step that needs a failed one can never run. Its message names the step that failed.
 
-    A step that is only asked how it ended may end in any way.
+    A step that is only asked how it ended may end in any way, and all may before one that always runs.
     """
     if record.state is not StepState.WAITING:
         return None
-    needs = [need for need, kinds in _needs(context, record) if kinds != {STATE}]
+    needs = [need for need, kinds in _needs(context, record) if not kinds <= _any_end(context, record)]
     met = (*SATISFYING, StepState.SKIPPED)
     broken = next((need for need in needs if need.ended and need.state not in met), None)
     if broken is None:
@@ -44,6 +44,11 @@ def blocked(context: RunContext, record: StepRecord) -> Decision | None:
     )
 
 
+def _any_end(context: RunContext, record: StepRecord) -> frozenset[str]:
+    """The kinds of needs that any end of the other step satisfies."""
+    return frozenset({STATE, RESULT, DEPENDS_ON} if context.pipeline.always(record.name) else {STATE})
+
+
 def skipped(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: a step that takes something from a skipped one is skipped as well.
 
@@ -54,7 +59,8 @@ def skipped(context: RunContext, record: StepRecord) -> Decision | None:
     needs = list(_needs(context, record))
     if not all(need.ended for need, _ in needs):
         return None
-    words = _missing_input(needs) or _missing_together(needs)
+    wanted = [(need, kinds) for need, kinds in needs if not kinds <= _any_end(context, record)]
+    words = _missing_input(wanted) or _missing_together(wanted)
     return Decision(as_skipped(context, record, Reason.INPUT_SKIPPED, words)) if words else None
 
 
@@ -96,12 +102,22 @@ def waits(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: a step whose needs have not all ended waits, and says for which."""
     if record.state is not StepState.WAITING:
         return None
-    needs = context.pipeline.needs(record.name)
+    needs = before(context, record)
     missing = [name for name in needs if not context.recorded[name].ended]
     if not missing:
         return None
     message = clip(f"waits for {', '.join(missing)}", _MESSAGE)
     return Decision(replace(record, reason=Reason.WAITING_FOR_STEPS, message=message))
+
+
+def before(context: RunContext, record: StepRecord) -> Sequence[str]:
+    """The steps that must have ended before this one begins."""
+    pipeline = context.pipeline
+    needs = pipeline.needs(record.name)
+    if not pipeline.always(record.name):
+        return needs
+    others = [one for one in pipeline.order if not pipeline.always(one)]
+    return (*others, *(one for one in needs if pipeline.always(one)))
 
 
 def _needs(context: RunContext, record: StepRecord) -> Iterator[tuple[StepRecord, frozenset[str]]]:

@@ -266,3 +266,4 @@ class ObservedRun:
     earlier: Sequence[Earlier] = ()  # newest first
     previous: Previous | None = None
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
+    behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind

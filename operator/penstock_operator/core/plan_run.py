@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from penstock_operator.core import attempts, needs, whens
+from penstock_operator.core import attempts, halts, needs, whens
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
@@ -20,6 +20,7 @@ from penstock_operator.core.start import (
     CannotStart,
     end_before_steps,
     fresh_records,
+    policy_of,
     take_snapshot,
     thawed,
     wait_for_turn,
@@ -32,6 +33,7 @@ RunRule = Callable[[ObservedRun, datetime, Settings], Plan | None]
 # What becomes of one step; the first rule that answers decides.
 STEP_RULES: Sequence[Rule] = (
     attempts.ended,  # nothing changes any more
+    halts.halted,  # the run goes no further
     needs.blocked,  # a step it needs has failed
     needs.skipped,  # a step whose output it takes was skipped
     whens.left_out,  # its own `when` does not hold
@@ -77,7 +79,9 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     records = {one.name: before.get(one.name, one) for one in fresh_records(frozen.pipeline)}
     run = observed.run
     values = run_values(frozen.pipeline.spec, run.parameters, run.logical_time)
-    context = RunContext(observed, now, settings, frozen.pipeline, values, records, recorded=records)
+    policy = policy_of(snapshot)
+    context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
+    context = replace(context, halt=halts.halt_of(context))
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:
         decision = _decide(context, context.records[name])

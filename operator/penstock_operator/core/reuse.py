@@ -23,6 +23,8 @@ def reuses(context: RunContext, record: StepRecord) -> Decision | None:
     """
     if record.state is not StepState.WAITING or record.kind == "ingest":
         return None
+    if context.pipeline.always(record.name):
+        return None  # it is about this run
     work = work_of(context, record)
     found = find_earlier(context, record, work)
     if found is None:
@@ -53,7 +55,7 @@ def reused(context: RunContext, record: StepRecord, found: Earlier, because: str
 
 def find_earlier(context: RunContext, record: StepRecord, work: Work) -> Earlier | None:
     """The newest earlier step that did exactly this and whose result is whole; None where it must run."""
-    if not reusable_image(work.resolved.image):
+    if not reusable_image(work.resolved.image) or context.pipeline.always(record.name):
         return None
     return next((one for one in context.observed.earlier if _fits(context, record, work, one)), None)
 
@@ -76,6 +78,8 @@ def known(found: Earlier | None) -> Known | None:
 
 def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | None) -> str:
     """Why the step runs, compared with the newest finished run before."""
+    if context.pipeline.always(record.name):
+        return "it runs after all others, whatever the outcome"
     if found is not None:
         return f"checks whether its source has changed since run {found.run}"
     previous = context.observed.previous

@@ -13,7 +13,7 @@ from penstock_operator.core.times import after, read, stamp
 from penstock_operator.core.trigger_world import Outcome, TriggerWorld
 from penstock_spec import names
 from penstock_spec.names import Reason
-from penstock_spec.pipeline import Concurrency
+from penstock_spec.policy import Concurrency
 from penstock_spec.ticks import in_words, next_tick
 from penstock_spec.triggers import Schedule
 

@@ -1,14 +1,22 @@
 """The start of a run: what it executes is frozen before anything is executed, and it waits for its turn."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from penstock_operator.core.actions import Action, Create, Plan, SetOwner
 from penstock_operator.core.ahead import concurrency_of
 from penstock_operator.core.frozen import define
 from penstock_operator.core.observed import ObservedRun, PipelineObject, Ref, RunObject
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.run_status import Summary, build, failed_before_steps, waiting
+from penstock_operator.core.run_status import (
+    Summary,
+    build,
+    failed_before_steps,
+    replaced_before_steps,
+    waiting,
+)
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.text import clip
 from penstock_operator.core.times import after
@@ -18,8 +26,10 @@ from penstock_spec import names
 from penstock_spec.errors import SpecError
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Reason
-from penstock_spec.pipeline import Concurrency
+from penstock_spec.policy import Concurrency, Policy
 from penstock_spec.resolve import resolve_step, run_values
+from penstock_spec.shapes import object_shape
+from penstock_spec.structure import structure_problems
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,36 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     if problem is not None:
         return _not_started(observed, problem, now, settings)
     uid = run.meta.owner_uid or (observed.pipeline.meta.uid if observed.pipeline else "")
-    snapshot = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
+    snapshot: dict[str, Any] = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
+    policy = _policy(observed, found.pipeline).as_set()
+    if policy:
+        snapshot["policy"] = policy
     summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
     status = build(run, summary, fresh_records(found.pipeline), now, snapshot, started=False)
     return Plan(actions=(*_adoption(observed), *found.actions), status=status, look_again=now)
+
+
+def _policy(observed: ObservedRun, frozen: CompiledPipeline) -> Policy:
+    """The policy that the run keeps. A revision may have been frozen under an older one: it is no part of the
+    digest.
+    """
+    pipeline = observed.pipeline
+    if pipeline is None or observed.run.meta.owner_uid not in ("", pipeline.meta.uid):
+        return frozen.spec.policy
+    try:
+        return define(pipeline.spec, pipeline.applied).pipeline.spec.policy
+    except SpecError:
+        return frozen.spec.policy
+
+
+def policy_of(snapshot: Mapping[str, Any]) -> Policy:
+    """The policy in a run's snapshot. What only a newer release knows counts for nothing."""
+    found: dict[str, Any] = {}
+    for name, value in (snapshot.get("policy") or {}).items():
+        field = object_shape(Policy).fields.get(name)
+        if field is not None and not structure_problems(field.shape, value, (name,)):
+            found[name] = value
+    return Policy.model_validate(found, by_alias=True)
 
 
 def fresh_records(pipeline: CompiledPipeline) -> list[StepRecord]:
@@ -158,6 +194,8 @@ def wait_for_turn(observed: ObservedRun, now: datetime, settings: Settings) -> P
     """Rule: one run at a time, unless the Pipeline's policy allows more. One that has started goes on."""
     concurrency = concurrency_of(observed.pipeline)
     begun = observed.run.status.get("startedAt")
+    if observed.behind and not begun and concurrency is Concurrency.REPLACE:
+        return _written(observed, replaced_before_steps(observed.behind[-1]), now, look_again=None)
     if not observed.ahead or begun or concurrency is Concurrency.ALLOW:
         return None
     if concurrency is Concurrency.FORBID:

@@ -33,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     whens.references,
     whens.types,
     order.cycles,
+    order.last,
     order.deploys,
     containers.environment,
     containers.names,
