@@ -9,6 +9,7 @@ from penstock_operator.caches import Caches
 from penstock_operator.core import history
 from penstock_operator.core.ahead import runs_ahead, runs_behind
 from penstock_operator.core.observed import (
+    EndpointView,
     JobView,
     ObservedPipeline,
     ObservedRun,
@@ -42,6 +43,7 @@ class Observer:
             runs=self._runs_of(namespace, about.meta.name),
             revisions=tuple(findings.revisions),
             versions=self.versions(namespace),
+            endpoints=self._endpoints(namespace),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
         )
@@ -62,10 +64,7 @@ class Observer:
             troubles=dict(findings.troubles),
             refusals=dict(findings.refusals),
             versions=versions,
-            endpoints={
-                one["metadata"]["name"]: views_endpoint.endpoint(one)
-                for one in self._caches[names.MODEL_ENDPOINT].find("namespace", namespace)
-            },
+            endpoints=self._endpoints(namespace),
             earlier=() if run.finished else history.earlier_steps(run, runs),
             previous=None if run.finished else await self._previous(run, runs),
             ahead=runs_ahead(run, runs),
@@ -102,6 +101,12 @@ class Observer:
     def _runs_of(self, namespace: str, pipeline: str) -> tuple[RunObject, ...]:
         found = self._caches[names.PIPELINE_RUN].find("pipeline", f"{namespace}/{pipeline}")
         return tuple(views.run(one) for one in found)
+
+    def _endpoints(self, namespace: str) -> Mapping[str, EndpointView]:
+        return {
+            one["metadata"]["name"]: views_endpoint.endpoint(one)
+            for one in self._caches[names.MODEL_ENDPOINT].find("namespace", namespace)
+        }
 
     def versions(self, namespace: str) -> tuple[VersionView, ...]:
         """The namespace's registry of models."""

@@ -136,6 +136,7 @@ def run(item: Object) -> RunObject:
         trigger=spec.get("trigger", ""),
         status=item.get("status") or {},
         scheduled_time=spec.get("scheduledTime", ""),
+        episode=spec.get("episode") or {},
     )
 
 

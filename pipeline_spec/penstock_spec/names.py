@@ -107,6 +107,8 @@ class Reason(StrEnum):
     REVISION_NOT_FOUND = "RevisionNotFound"
     REVISION_CORRUPT = "RevisionCorrupt"
     INVALID_PARAMETERS = "InvalidParameters"
+    NO_NEW_DATA = "NoNewData"  # a trigger's run found everything as it was
+    TRIGGER_GAVE_UP = "TriggerGaveUp"  # an Event: model after model did not pass
     RUN_SKIPPED = "RunSkipped"  # an Event: a trigger's time came and nothing was started
     SUCCEEDED = "Succeeded"
     STEPS_WAITING = "StepsWaiting"
@@ -219,6 +221,15 @@ def tick_name(pipeline: str, moment: datetime, uid: str | None = None) -> str:
     """The name of the run that a schedule starts for this minute; the lock, as in `run_name`."""
     plain = f"{pipeline}-{moment.astimezone(UTC):%Y%m%d%H%M}"
     return plain if uid is None else f"{plain}-{short_hash(uid, length=4)}"
+
+
+def episode_name(pipeline: str, condition: str, number: int, uid: str | None = None) -> str:
+    """The name of the run that an episode of an endpoint's condition starts; the lock, as in `run_name`.
+
+    `uid` (of the endpoint) is given when another episode's run already holds the plain name.
+    """
+    plain = f"{pipeline}-{condition.lower()}-{number}"
+    return plain if uid is None else f"{plain}-{short_hash(pipeline, uid, length=4)}"
 
 
 def revision_name(pipeline: str, pipeline_uid: str, spec_digest: str) -> str:

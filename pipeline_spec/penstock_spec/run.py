@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from penstock_spec.base import JsonMap, Name40, Rule, SpecModel
-from penstock_spec.triggers import ScheduledTime
+from penstock_spec.triggers import Episode, ScheduledTime
 
 IMMUTABLE = Rule("self == oldSelf", "the spec of a run cannot change; create another run")
 
@@ -39,4 +39,7 @@ class PipelineRunSpec(SpecModel):
         default=None,
         description="The time that this run is for, as in 2026-11-22T01:00:00Z; steps take it as "
         "{parameter: scheduledTime}. Without it: when the run was created.",
+    )
+    episode: Episode | None = Field(
+        default=None, description="What of an endpoint this run was started for, where a trigger saw it."
     )

@@ -1,5 +1,6 @@
 """What a Pipeline remembers and says of its triggers."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -30,3 +31,15 @@ class TriggerStatus(SpecModel):
     message: Annotated[str, StringConstraints(max_length=1024)] = Field(
         default="", description="What it waits for, in words."
     )
+    endpoint_uid: Annotated[str, StringConstraints(max_length=64)] = Field(
+        default="", description="Uid of the endpoint whose episodes are counted."
+    )
+    episode: int = Field(default=0, description="Newest episode of the endpoint that has been decided.")
+    starts: Annotated[Sequence[_Time], Field(max_length=64)] = Field(
+        default=(), description="When it started runs in the last seven days."
+    )
+    counted_run: Annotated[str, StringConstraints(max_length=63)] = Field(
+        default="", description="PipelineRun whose end has been counted."
+    )
+    lost: int = Field(default=0, description="Models in a row that did not pass their gate.")
+    lost_at: _Time = Field(default="", description="When the newest of these was judged.")

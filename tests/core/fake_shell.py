@@ -228,6 +228,9 @@ class FakeShell:
             runs=[one for one in runs if one.pipeline == name],
             revisions=[one for one in revisions if one.meta.owner_uid == uid],
             versions=[version_of(one) for one in self.cluster.find("ModelVersion")],
+            endpoints={
+                one["metadata"]["name"]: endpoint_of(one) for one in self.cluster.find("ModelEndpoint")
+            },
             refusals=dict(refusals),
             live=frozenset(live),
         )
@@ -283,6 +286,7 @@ def run_of(item: Object) -> RunObject:
         spec.get("trigger", ""),
         item.get("status", {}),
         spec.get("scheduledTime", ""),
+        spec.get("episode", {}),
     )
 
 
@@ -318,6 +322,8 @@ def endpoint_of(item: Object) -> EndpointView:
         watched_since="2026-11-21T10:00:00Z" if status.get("ready") and "monitoring" in item["spec"] else "",
         drifted_reason=status.get("drifted", ""),
         drifted_message="another server" if status.get("drifted") else "",
+        episodes=status.get("episodes", 0),
+        drifting=status.get("drifting", False),
     )
 
 

@@ -67,11 +67,8 @@ class TriggerLife:
 
     def runs(self) -> list[str]:
         """Those that exist, the oldest first."""
-        found = list(self.cluster.find("PipelineRun"))
-        return [
-            one["metadata"]["name"]
-            for one in sorted(found, key=lambda one: one["metadata"]["creationTimestamp"])
-        ]
+        found = sorted(self.cluster.find("PipelineRun"), key=lambda one: int(one["metadata"]["uid"][4:]))
+        return [one["metadata"]["name"] for one in found]
 
     def unfinished(self) -> list[str]:
         return [one for one in self.runs() if not self.run(one).get("status", {}).get("finishedAt")]

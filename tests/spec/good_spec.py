@@ -18,6 +18,11 @@ secrets:
 - {name: token, secret: report-token}
 triggers:
 - {name: nightly, schedule: {cron: "0 2 * * *", timeZone: Europe/Paris, missed: RunAll, maxMissed: 3}}
+- name: drift
+  endpointCondition: {endpoint: tumour, type: Drifted}
+  cooldown: 12h
+  maxPerWeek: 2
+  giveUpAfter: 4
 policy: {keepRuns: 20, onFailure: Stop}
 steps:
 - name: data

@@ -683,7 +683,7 @@ WRONG = (
         "a trigger has no kind",
         "spec.triggers[0]",
         Reason.MISSING_FIELD,
-        "Set exactly one of schedule.",
+        "Set exactly one of schedule, endpointCondition.",
         ("triggers.nightly.schedule", REMOVE),
     ),
     _schema(
@@ -692,5 +692,26 @@ WRONG = (
         Reason.INVALID_VALUE,
         "Use lower-case letters, digits and underscores, a letter first: my_name.",
         ("parameters.+", {"name": "scheduledTime", "default": "x"}),
+    ),
+    _schema(
+        "a schedule cools down",
+        "spec.triggers[0]",
+        Reason.CONFLICTING_FIELDS,
+        "Cooldown, maxPerWeek and giveUpAfter belong to endpointCondition; a schedule has its times.",
+        ("triggers.nightly.cooldown", "1h"),
+    ),
+    _schema(
+        "a trigger asks for a condition that no endpoint has",
+        "spec.triggers[1].endpointCondition.type",
+        Reason.INVALID_VALUE,
+        "Use one of Drifted.",
+        ("triggers.drift.endpointCondition.type", "Late"),
+    ),
+    _schema(
+        "a trigger cools down for a moment only",
+        "spec.triggers[1].cooldown",
+        Reason.OUT_OF_RANGE,
+        "Use 1m to 90d.",
+        ("triggers.drift.cooldown", "5s"),
     ),
 )

@@ -77,6 +77,10 @@ def _by_operator(run: RunObject, pipeline: Meta) -> bool:
     moment = read(run.scheduled_time)
     if run.trigger and moment is not None:
         possible |= {names.tick_name(base, moment), names.tick_name(base, moment, uid)}
+    if run.episode:
+        condition, number = str(run.episode["condition"]), int(run.episode["number"])
+        possible |= {names.episode_name(base, condition, number)}
+        possible |= {names.episode_name(base, condition, number, str(run.episode["uid"]))}
     return run.meta.name in possible
 
 

@@ -144,6 +144,8 @@ class EndpointView:
     watched_since: str = ""  # status.monitoring.since: from then on its pods log
     drifted_reason: str = ""  # of the condition Drifted, whatever its status
     drifted_message: str = ""
+    episodes: int = 0  # how often it has begun to drift
+    drifting: bool = False  # the last definite answer
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,7 @@ class RunObject:
     trigger: str = ""
     status: Mapping[str, Any] = field(default_factory=dict)
     scheduled_time: str = ""  # as given
+    episode: Mapping[str, Any] = field(default_factory=dict)  # that started it; empty where none did
 
     @property
     def logical_time(self) -> str:
@@ -240,6 +243,7 @@ class ObservedPipeline:
     runs: Sequence[RunObject] = ()  # of this name, whoever owns them
     revisions: Sequence[Revision] = ()  # owned by this Pipeline; filled when the plan asked to confirm them
     versions: Sequence[VersionView] = ()
+    endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
     refusals: Mapping[str, Refusal] = field(
         default_factory=dict
     )  # by the name of the object we tried to create

@@ -14,7 +14,7 @@ from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.reuse import reuses
-from penstock_operator.core.run_status import build, summary_of
+from penstock_operator.core.run_status import build, summary_of, without_news
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
     CannotStart,
@@ -107,7 +107,7 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         return Plan(confirm=confirm)
     run, now = context.observed.run, context.now
     records = [context.records[step.name] for step in context.pipeline.spec.steps]
-    summary = summary_of(records, context.namespace)
+    summary = without_news(run, summary_of(records, context.namespace), records)
     status = build(run, summary, records, now, run.status["snapshot"], started=True)
     # What waited for a step that ended only now has its turn at once, when that end has been written.
     again = now if _moved(before, records) and not summary.finished else None

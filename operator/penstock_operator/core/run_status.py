@@ -64,6 +64,16 @@ def _well_or_cancelled(records: Sequence[StepRecord]) -> Summary:
     )
 
 
+def without_news(run: RunObject, summary: Summary, records: Sequence[StepRecord]) -> Summary:
+    """A run that a trigger started and in which everything was reused: no source had anything new."""
+    made = [one for one in records if one.kind not in ("deploy", "monitor")]
+    old = all(one.state in (StepState.REUSED, StepState.SKIPPED) for one in made)
+    looked = any(one.kind == "ingest" and one.state is StepState.REUSED for one in made)
+    if not (run.trigger and summary.succeeded and old and looked):
+        return summary
+    return replace(summary, reason=Reason.NO_NEW_DATA, message="no source has changed: everything was reused")
+
+
 def replaced_before_steps(by: str) -> Summary:
     """The end of a run that a newer one replaces before it has begun."""
     message = f"run {by} came, and policy.concurrency is Replace"

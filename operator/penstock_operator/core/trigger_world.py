@@ -87,8 +87,10 @@ class TriggerWorld:
         frozen = names.revision_name(meta.name, meta.uid, self.definition.digest)
         return self.observed.refusals.get(name) or self.observed.refusals.get(frozen)
 
-    def manifest(self, name: str, moment: datetime) -> Mapping[str, Any]:
-        """The run to be made, for this logical time."""
+    def manifest(
+        self, name: str, moment: datetime | None = None, episode: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
+        """The run to be made, for a logical time or an episode."""
         meta = self.observed.pipeline.meta
         start = Start(
             namespace=meta.namespace,
@@ -98,6 +100,7 @@ class TriggerWorld:
             revision=names.revision_name(meta.name, meta.uid, self.definition.digest),
             generation=meta.generation,
             trigger=self.trigger.name,
-            scheduled_time=stamp(moment),
+            scheduled_time=stamp(moment) if moment is not None else "",
+            episode=episode or {},
         )
         return run(start)

@@ -11,6 +11,7 @@ from typing import Any
 
 from penstock_operator.core.actions import Action, Create, EventNote
 from penstock_operator.core.changes import Change
+from penstock_operator.core.conditioned import conditioned
 from penstock_operator.core.frozen import Definition
 from penstock_operator.core.observed import ObservedPipeline, Ref
 from penstock_operator.core.schedules import scheduled
@@ -60,6 +61,8 @@ def triggered(
 def _answer(world: TriggerWorld, trigger: Trigger) -> Outcome:
     if trigger.schedule is not None:
         return scheduled(world, trigger.schedule)
+    if trigger.endpoint_condition is not None:
+        return conditioned(world, trigger.endpoint_condition)
     raise AssertionError(f"trigger {trigger.name} has no kind")
 
 

@@ -1,6 +1,7 @@
 """The PipelineRuns that a changed spec and triggers start."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_operator.manifests import pods
@@ -19,6 +20,7 @@ class Start:
     revision: str
     generation: int
     trigger: str = ""  # empty for a change
+    episode: Mapping[str, Any] = field(default_factory=dict)
     scheduled_time: str = ""  # empty where it is for no certain time
 
 
@@ -48,5 +50,6 @@ def _spec(start: Start) -> dict[str, Any]:
         "generation": start.generation,
         "trigger": start.trigger,
         "scheduledTime": start.scheduled_time,
+        "episode": dict(start.episode),
     }
-    return {name: value for name, value in spec.items() if value != ""}
+    return {name: value for name, value in spec.items() if value not in ("", {})}
