@@ -112,6 +112,12 @@ class Reason(StrEnum):
     RUN_SKIPPED = "RunSkipped"  # an Event: a trigger's time came and nothing was started
     SUCCEEDED = "Succeeded"
     STEPS_WAITING = "StepsWaiting"
+    # run of mode Plan, and its steps
+    PLANNED = "Planned"
+    WOULD_RUN = "WouldRun"
+    WOULD_REUSE = "WouldReuse"
+    WOULD_SKIP = "WouldSkip"
+    UNKNOWN_YET = "UnknownYet"
     # step, while it lives
     WAITING_FOR_STEPS = "WaitingForSteps"
     CREATED = "Created"  # the Job exists, no pod yet
@@ -199,6 +205,7 @@ class StatusWord(StrEnum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     CANCELLED = "Cancelled"
+    PLANNED = "Planned"
     REFUSED = "Refused"
 
 

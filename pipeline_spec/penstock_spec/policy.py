@@ -14,6 +14,14 @@ class OnFailure(StrEnum):
     STOP = "Stop"
 
 
+class OnChange(StrEnum):
+    """What a change of the pipeline does."""
+
+    RUN = "Run"
+    PLAN = "Plan"
+    WAIT = "Wait"
+
+
 class Concurrency(StrEnum):
     """What becomes of a run that comes while another one of the pipeline is unfinished."""
 
@@ -31,6 +39,11 @@ class Policy(SpecModel):
         description="What becomes of a run that comes while another is unfinished. Allow: both run. Queue: "
         "it waits for its turn. Replace: the older one is cancelled, unless it is rolling a model out. "
         "Forbid: it does not run; a change still waits and is not lost.",
+    )
+    on_change: OnChange = Field(
+        default=OnChange.RUN,
+        description="What a change of the pipeline does. Run: it starts a run. Plan: it starts a run of mode "
+        "Plan, which says what would happen. Wait: nothing, until a trigger or a person starts a run.",
     )
     keep_runs: int = Field(
         default=10,

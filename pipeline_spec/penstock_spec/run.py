@@ -1,5 +1,6 @@
 """PipelineRun: one execution of a Pipeline. It refers to steps and never contains any."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
@@ -8,6 +9,13 @@ from penstock_spec.base import JsonMap, Name40, Rule, SpecModel
 from penstock_spec.triggers import Episode, ScheduledTime
 
 IMMUTABLE = Rule("self == oldSelf", "the spec of a run cannot change; create another run")
+
+
+class RunMode(StrEnum):
+    """Whether a run executes anything."""
+
+    RUN = "Run"
+    PLAN = "Plan"
 
 
 class PipelineRunSpec(SpecModel):
@@ -42,4 +50,9 @@ class PipelineRunSpec(SpecModel):
     )
     episode: Episode | None = Field(
         default=None, description="What of an endpoint this run was started for, where a trigger saw it."
+    )
+    mode: RunMode = Field(
+        default=RunMode.RUN,
+        description="Plan: the run says for each step whether it would run, be reused or be skipped, and "
+        "why; it executes and creates nothing, and ends Planned.",
     )

@@ -36,6 +36,7 @@ class StepState(StrEnum):
     BLOCKED = "Blocked"
     FAILED = "Failed"
     CANCELLED = "Cancelled"
+    PLANNED = "Planned"  # of a run that only plans: what would become of it is in reason and why
 
 
 TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
@@ -49,6 +50,7 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
             StepState.BLOCKED,
             StepState.FAILED,
             StepState.CANCELLED,
+            StepState.PLANNED,
         }
     ),
     # An observation may come late: what was queued may be seen again when it has ended already.
@@ -86,6 +88,7 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
     StepState.BLOCKED: frozenset(),
     StepState.FAILED: frozenset(),
     StepState.CANCELLED: frozenset(),
+    StepState.PLANNED: frozenset(),
 }
 TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
 # What a step that needs another one is satisfied by.
@@ -203,7 +206,8 @@ class PipelineRunStatus(SpecModel):
         default=(), max_length=16, description="Ready, Reconciling, Stalled, Finished, Succeeded."
     )
     status: Word = Field(
-        default="", description="Waiting, Running, Succeeded, Failed or Cancelled: the STATUS column."
+        default="",
+        description="Waiting, Running, Succeeded, Failed, Cancelled or Planned: the STATUS column.",
     )
     reason: Word = Field(
         default="", description="One word for why; of a failed run, the first failed step's reason."
@@ -236,7 +240,10 @@ class LastStarted(SpecModel):
 
     digest: Digest = Field(description="Digest of the steps and parameters that were started.")
     generation: int = Field(description="Generation of the Pipeline at that time.")
-    run: Name63 = Field(description="PipelineRun that was created for that digest.")
+    run: Name63 = Field(
+        default="",
+        description="PipelineRun that was created for that digest; absent where policy.onChange is Wait.",
+    )
 
 
 class PipelineStatus(SpecModel):

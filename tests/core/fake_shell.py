@@ -287,6 +287,7 @@ def run_of(item: Object) -> RunObject:
         item.get("status", {}),
         spec.get("scheduledTime", ""),
         spec.get("episode", {}),
+        spec.get("mode", "Run"),
     )
 
 

@@ -50,6 +50,21 @@ def test_a_suspended_pipeline_starts_nothing(runs, kubectl, namespace, images) -
     assert "suspended" in _status(kubectl, namespace)["triggers"][0]["message"]
 
 
+def test_a_plan_says_what_would_run_and_creates_nothing(runs, kubectl, namespace, images) -> None:
+    obj = every_minute(namespace, images["server"])
+    del obj["spec"]["triggers"]
+    runs.execute(obj)
+    before = len(kubectl.list("jobs", namespace))
+    look = {**obj, "kind": "PipelineRun", "metadata": {"name": "look", "namespace": namespace}}
+    kubectl.apply({**look, "spec": {"pipeline": "beat", "mode": "Plan"}})
+    found = runs.finished("look", 30)
+    assert found["status"]["status"] == "Planned"
+    (step,) = found["status"]["steps"]
+    assert (step["state"], step["reason"]) == ("Planned", "WouldRun")
+    assert "steps.say.run.arguments.time" in step["why"], "the time of the run is another one"
+    assert len(kubectl.list("jobs", namespace)) == before
+
+
 def _ticks(runs: Any) -> list[str]:
     return [one for one in runs.names("beat") if "-g" not in one]
 

@@ -126,6 +126,7 @@ def test_the_order_of_the_steps_changes_no_digest():
         ("owner", "somebody-else"),
         ("policy.keepRuns", 3),
         ("policy.concurrency", "Allow"),
+        ("policy.onChange", "Wait"),
         ("policy", REMOVE),
         ("triggers.nightly.schedule.cron", "0 3 * * *"),
         ("triggers", REMOVE),

@@ -15,7 +15,8 @@ from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
 from penstock_spec import names
 from penstock_spec.names import Reason
-from penstock_spec.policy import Concurrency
+from penstock_spec.policy import Concurrency, OnChange
+from penstock_spec.run import RunMode
 
 RUNS = Ref(names.PIPELINE_RUN)
 
@@ -29,13 +30,17 @@ class Change:
     last_started: Mapping[str, Any] | None = None  # to be recorded
     waits_for: str = ""  # the unfinished run that a change waits for
     refusal: Refusal | None = None  # of the run that should have started
+    plans: bool = False  # whether the run to be made only plans
     held: str = ""  # why a change starts nothing, in words
 
 
-def own_runs(observed: ObservedPipeline) -> list[RunObject]:
-    """The runs of this very Pipeline object, oldest first; runs of a predecessor of the same name are not."""
+def own_runs(observed: ObservedPipeline, mode: RunMode = RunMode.RUN) -> list[RunObject]:
+    """The runs of this very Pipeline object, oldest first; runs of a predecessor of the same name are not.
+
+    Those that only plan are another sort: nothing waits for them, and they tell of no outcome.
+    """
     uid = observed.pipeline.meta.uid
-    mine = [one for one in observed.runs if pipeline_uid(one) in (uid, "")]
+    mine = [one for one in observed.runs if pipeline_uid(one) in (uid, "") and one.mode == mode]
     return sorted(mine, key=lambda one: (one.meta.created, one.meta.name))
 
 
@@ -47,17 +52,38 @@ def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
     if newest is not None and newest.generation > observed.pipeline.meta.generation:
         return Change(last_started=recorded)  # the spec in hand is older than what has been started
     if _started(observed, digest, recorded, newest):
-        return Change(last_started=_record(digest, recorded, newest))
+        known = _record(digest, recorded, newest)
+        return Change(last_started=known, held=_unexecuted(observed, known))
     if definition.pipeline.spec.suspend:
         return Change(last_started=recorded, held="the Pipeline is suspended: the change waits")
+    on_change = definition.pipeline.spec.policy.on_change
+    if on_change is OnChange.WAIT:
+        # Taken note of, so that changing the policy later starts nothing.
+        known = {"digest": digest, "generation": observed.pipeline.meta.generation}
+        return Change(last_started=known, held=_unexecuted(observed, known))
     unfinished = [one for one in own_runs(observed) if not one.finished and not one.meta.deleting]
     at_once = definition.pipeline.spec.policy.concurrency in (Concurrency.ALLOW, Concurrency.REPLACE)
-    if unfinished and not at_once:
+    if unfinished and not at_once and on_change is not OnChange.PLAN:
         return Change(last_started=recorded, waits_for=unfinished[0].meta.name)
     if RUNS not in observed.live:
         # A start is decided on a live list only: a run that a cache does not show yet must not be doubled.
         return Change(confirm=(RUNS,), last_started=recorded)
     return _start(observed, definition, recorded)
+
+
+def _unexecuted(observed: ObservedPipeline, recorded: Mapping[str, Any] | None) -> str:
+    """What to say while no run has executed the change that was taken note of last; else empty."""
+    if recorded is None:
+        return ""
+    planned = next((one for one in observed.runs if one.meta.name == recorded.get("run", "")), None)
+    if recorded.get("run") and (planned is None or planned.mode != RunMode.PLAN):
+        return ""
+    meta = observed.pipeline.meta
+    frozen = names.revision_name(meta.name, meta.uid, str(recorded["digest"]))
+    if any((one.status.get("snapshot") or {}).get("revision") == frozen for one in own_runs(observed)):
+        return ""
+    how = f"is planned in run {planned.meta.name}" if planned is not None else "waits (policy.onChange)"
+    return f"the change of generation {recorded['generation']} {how}: create a run to execute it"
 
 
 def _newest_by_change(observed: ObservedPipeline) -> RunObject | None:
@@ -112,10 +138,13 @@ def _start(observed: ObservedPipeline, definition: Definition, recorded: Mapping
     refusal = observed.refusals.get(name) or observed.refusals.get(frozen_name)
     if refusal is not None:
         return Change(last_started=recorded, refusal=refusal)
-    start = Start(meta.namespace, name, meta.name, meta.uid, frozen_name, meta.generation)
+    plans = definition.pipeline.spec.policy.on_change is OnChange.PLAN
+    mode = str(RunMode.PLAN) if plans else ""
+    start = Start(meta.namespace, name, meta.name, meta.uid, frozen_name, meta.generation, mode=mode)
     return Change(
         actions=(Create(frozen), Create(run(start))),
         last_started={"digest": digest, "generation": meta.generation, "run": name},
+        plans=plans,
     )
 
 

@@ -56,12 +56,17 @@ def skipped(context: RunContext, record: StepRecord) -> Decision | None:
     """
     if record.state is not StepState.WAITING:
         return None
-    needs = list(_needs(context, record))
-    if not all(need.ended for need, _ in needs):
+    if not all(need.ended for need, _ in _needs(context, record)):
         return None
-    wanted = [(need, kinds) for need, kinds in needs if not kinds <= _any_end(context, record)]
-    words = _missing_input(wanted) or _missing_together(wanted)
+    words = missing(context, record)
     return Decision(as_skipped(context, record, Reason.INPUT_SKIPPED, words)) if words else None
+
+
+def missing(context: RunContext, record: StepRecord) -> str:
+    """Why a step that takes something from skipped ones cannot run, by those that are known; else empty."""
+    needs = _needs(context, record)
+    wanted = [(need, kinds) for need, kinds in needs if not kinds <= _any_end(context, record)]
+    return _missing_input(wanted) or _missing_together(wanted)
 
 
 def as_skipped(context: RunContext, record: StepRecord, reason: str, words: str) -> StepRecord:

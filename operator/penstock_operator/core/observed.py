@@ -11,6 +11,7 @@ from typing import Any
 
 from penstock_operator.core.times import stamp
 from penstock_spec.graph import CompiledPipeline
+from penstock_spec.run import RunMode
 from penstock_spec.when import BY_CHANGE, BY_HAND
 
 
@@ -215,6 +216,7 @@ class RunObject:
     status: Mapping[str, Any] = field(default_factory=dict)
     scheduled_time: str = ""  # as given
     episode: Mapping[str, Any] = field(default_factory=dict)  # that started it; empty where none did
+    mode: str = RunMode.RUN
 
     @property
     def logical_time(self) -> str:

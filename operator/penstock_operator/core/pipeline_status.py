@@ -29,7 +29,11 @@ def accepted_status(
     current = _current(runs)
     columns = _columns(observed, current, runs)
     columns["endpoint"] = _endpoint(compiled)
-    begun = [str((change.last_started or {}).get("run", ""))] if change.actions else starting.started
+    begun = (
+        [str((change.last_started or {}).get("run", ""))]
+        if change.actions and not change.plans
+        else starting.started
+    )
     if begun:
         started = begun[0]
         columns |= {"status": StatusWord.WAITING, "reason": Reason.STEPS_WAITING, "lastRun": started}

@@ -79,4 +79,7 @@ def _overtaken(
 def _notes(change: Change) -> tuple[EventNote, ...]:
     if not change.actions or change.last_started is None:
         return ()
+    if change.plans:
+        words = f"the spec has changed: run {change.last_started['run']} plans"
+        return (EventNote(Reason.RUN_STARTED, words),)
     return (EventNote(Reason.RUN_STARTED, f"the spec has changed: run {change.last_started['run']} starts"),)

@@ -9,6 +9,7 @@ from penstock_operator.core.actions import Plan
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.deploy import deploys
+from penstock_operator.core.foresight import foresees
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
@@ -137,6 +138,7 @@ def _moved(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> b
 RUN_RULES: Sequence[RunRule] = (
     leave_deleted,
     rest_when_finished,
+    foresees,  # one that only plans says what it would do
     take_snapshot,  # what it executes is frozen first
     wait_for_turn,  # one run at a time per Pipeline
     take_steps,

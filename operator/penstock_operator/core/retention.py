@@ -13,6 +13,7 @@ from penstock_operator.core.observed import ObservedPipeline, Ref, RunObject
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import after
 from penstock_spec import names
+from penstock_spec.run import RunMode
 
 REVISION = "ControllerRevision"
 REVISIONS = Ref(REVISION)
@@ -28,8 +29,8 @@ class Tidying:
 
 def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, settings: Settings) -> Tidying:
     """Deletions, to be carried out after the status has been written: it remembers what was started."""
-    finished = [one for one in own_runs(observed) if one.finished and not one.meta.deleting]
-    surplus = finished[: max(0, len(finished) - definition.pipeline.spec.policy.keep_runs)]
+    keep = definition.pipeline.spec.policy.keep_runs
+    surplus = [one for mode in RunMode for one in _surplus(own_runs(observed, mode), keep)]
     if not surplus:
         return Tidying()
     if REVISIONS not in observed.live:
@@ -47,6 +48,11 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
     runs = [Delete(names.PIPELINE_RUN, one.meta.namespace, one.meta.name, one.meta.uid) for one in surplus]
     frozen = [Delete(REVISION, one.meta.namespace, one.meta.name, one.meta.uid) for one in unnamed]
     return Tidying(after=(*runs, *frozen))
+
+
+def _surplus(runs: Sequence[RunObject], keep: int) -> Sequence[RunObject]:
+    finished = [one for one in runs if one.finished and not one.meta.deleting]
+    return finished[: max(0, len(finished) - keep)]
 
 
 def _revisions_of(run: RunObject) -> tuple[str, str]:

@@ -60,12 +60,12 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     if not run.revision and ref not in observed.live:
         # Who changes a Pipeline and then makes a run means the change, which a cache may not show yet.
         return Plan(confirm=(ref,))
-    found = _frozen(observed, now, settings)
+    found = frozen_for(observed, now, settings)
     if isinstance(found, CannotStart):
-        return _not_started(observed, found, now, settings)
-    problem = _parameter_problem(found.pipeline, run)
+        return not_started(observed, found, now, settings)
+    problem = parameter_problem(found.pipeline, run)
     if problem is not None:
-        return _not_started(observed, problem, now, settings)
+        return not_started(observed, problem, now, settings)
     uid = run.meta.owner_uid or (observed.pipeline.meta.uid if observed.pipeline else "")
     snapshot: dict[str, Any] = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
     policy = _policy(observed, found.pipeline).as_set()
@@ -73,7 +73,7 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
         snapshot["policy"] = policy
     summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
     status = build(run, summary, fresh_records(found.pipeline), now, snapshot, started=False)
-    return Plan(actions=(*_adoption(observed), *found.actions), status=status, look_again=now)
+    return Plan(actions=(*adoption(observed), *found.actions), status=status, look_again=now)
 
 
 def _policy(observed: ObservedRun, frozen: CompiledPipeline) -> Policy:
@@ -104,7 +104,8 @@ def fresh_records(pipeline: CompiledPipeline) -> list[StepRecord]:
     return [StepRecord(step.name, step.kind) for step in pipeline.spec.steps]
 
 
-def _frozen(observed: ObservedRun, now: datetime, settings: Settings) -> Frozen | CannotStart:
+def frozen_for(observed: ObservedRun, now: datetime, settings: Settings) -> Frozen | CannotStart:
+    """What a run without a snapshot is to execute: its revision, else the Pipeline as it is now."""
     run, pipeline = observed.run, observed.pipeline
     if run.revision:
         return thawed(observed, run.revision)
@@ -148,7 +149,7 @@ def thawed(observed: ObservedRun, name: str, digest: str = "") -> Frozen | Canno
     return Frozen(name, held.digest, held.pipeline)
 
 
-def _parameter_problem(pipeline: CompiledPipeline, run: RunObject) -> CannotStart | None:
+def parameter_problem(pipeline: CompiledPipeline, run: RunObject) -> CannotStart | None:
     """What is wrong with the run's parameters, by themselves or in any field that takes one."""
     try:
         values = run_values(pipeline.spec, run.parameters, run.logical_time)
@@ -159,7 +160,7 @@ def _parameter_problem(pipeline: CompiledPipeline, run: RunObject) -> CannotStar
     return None
 
 
-def _adoption(observed: ObservedRun) -> tuple[Action, ...]:
+def adoption(observed: ObservedRun) -> tuple[Action, ...]:
     """A run that a person made becomes the Pipeline's: it goes when the Pipeline goes."""
     run, pipeline = observed.run, observed.pipeline
     if run.meta.owner_uid or pipeline is None:
@@ -169,7 +170,8 @@ def _adoption(observed: ObservedRun) -> tuple[Action, ...]:
     return (SetOwner(names.PIPELINE_RUN, meta.namespace, meta.name, meta.uid, reference),)
 
 
-def _not_started(observed: ObservedRun, found: CannotStart, now: datetime, settings: Settings) -> Plan:
+def not_started(observed: ObservedRun, found: CannotStart, now: datetime, settings: Settings) -> Plan:
+    """The run waits for what is not there yet, or ends."""
     if not found.for_good:
         return _written(
             observed, waiting(found.reason, found.message), now, look_again=after(now, settings.resync)

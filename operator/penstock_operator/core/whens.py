@@ -19,11 +19,11 @@ def left_out(context: RunContext, record: StepRecord) -> Decision | None:
         return None
     if not all(context.records[name].ended for name in before(context, record)):
         return None
-    words = _objection(context, when)
+    words = objection(context, when)
     return Decision(as_skipped(context, record, Reason.WHEN_NOT_MET, words)) if words else None
 
 
-def _objection(context: RunContext, when: When) -> str:
+def objection(context: RunContext, when: When) -> str:
     """Why it does not hold; empty where it does."""
     for test in when.all_ or ():
         if not _holds(context, test):

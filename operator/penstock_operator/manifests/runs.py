@@ -21,6 +21,7 @@ class Start:
     generation: int
     trigger: str = ""  # empty for a change
     episode: Mapping[str, Any] = field(default_factory=dict)
+    mode: str = ""  # empty for one that executes
     scheduled_time: str = ""  # empty where it is for no certain time
 
 
@@ -51,5 +52,6 @@ def _spec(start: Start) -> dict[str, Any]:
         "trigger": start.trigger,
         "scheduledTime": start.scheduled_time,
         "episode": dict(start.episode),
+        "mode": start.mode,
     }
     return {name: value for name, value in spec.items() if value not in ("", {})}
