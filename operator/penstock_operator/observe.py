@@ -55,10 +55,12 @@ class Observer:
         runs = self._runs_of(namespace, run.pipeline)
         pipeline = self._caches[names.PIPELINE].get(namespace, run.pipeline)
         versions = self.versions(namespace)
+        origin = next((one for one in runs if one.meta.name == run.rerun.get("run")), None)
         return ObservedRun(
             run=run,
             pipeline=None if pipeline is None else views.pipeline(pipeline, applied_spec(pipeline)),
-            revision=None if run.finished else await self._revision_of(run),
+            revision=None if run.finished else await self._revision_of(run, origin),
+            origin=origin,
             jobs=self._jobs(run.meta.uid),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),
@@ -132,11 +134,14 @@ class Observer:
         if newest is None or revision is None or revision.pipeline is None:
             return None
         steps = newest.status.get("steps") or ()
-        return Previous(newest.meta.name, revision.pipeline, newest.parameters, newest.logical_time, steps)
+        return Previous(newest.meta.name, revision.pipeline, newest.given, newest.logical_time, steps)
 
-    async def _revision_of(self, run: RunObject) -> Revision | None:
+    async def _revision_of(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
+        """What the run executes: frozen at its start, named by it, or that of the run that it repeats."""
         snapshot: Mapping[str, Any] = run.status.get("snapshot") or {}
         name = snapshot.get("revision") or run.revision
+        if not name and origin is not None:
+            name = (origin.status.get("snapshot") or {}).get("revision")
         if not name:
             return None
         return await self._reads.revision(run.meta.namespace, name)

@@ -138,6 +138,7 @@ def run(item: Object) -> RunObject:
         status=item.get("status") or {},
         scheduled_time=spec.get("scheduledTime", ""),
         episode=spec.get("episode") or {},
+        rerun=spec.get("rerun") or {},
         mode=spec.get("mode", RunMode.RUN),
     )
 

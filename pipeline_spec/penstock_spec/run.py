@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from penstock_spec.base import JsonMap, Name40, Rule, SpecModel
+from penstock_spec.base import DNS_1035, JsonMap, Name40, Rule, SpecModel, exactly_one
 from penstock_spec.triggers import Episode, ScheduledTime
 
 IMMUTABLE = Rule("self == oldSelf", "the spec of a run cannot change; create another run")
@@ -18,10 +18,37 @@ class RunMode(StrEnum):
     PLAN = "Plan"
 
 
+class Rerun(SpecModel):
+    """Which run is repeated, and from where. What lies before is taken over as it was."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("from", "failed"),
+        Rule("!has(self.failed) || self.failed", "leave failed out, or set it to true"),
+    )
+
+    run: Annotated[str, StringConstraints(pattern=DNS_1035, min_length=1, max_length=63)] = Field(
+        description="Finished run of the same Pipeline. Its steps and parameters are those of this run too."
+    )
+    from_: Annotated[tuple[Name40, ...], Field(min_length=1, max_length=64)] | None = Field(
+        default=None,
+        alias="from",
+        description="Steps to do again, with everything that comes after them.",
+    )
+    failed: bool | None = Field(
+        default=None,
+        description="True: do again what failed, was blocked or was cancelled, with everything after it.",
+    )
+
+
+REPEATS_OR_PLANS = Rule(
+    "!(has(self.rerun) && has(self.mode) && self.mode == 'Plan')", "a plan is of a new run, without rerun"
+)
+
+
 class PipelineRunSpec(SpecModel):
     """What to execute, and with which values."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE,)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, REPEATS_OR_PLANS)
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
     parameters: JsonMap = Field(
@@ -55,4 +82,8 @@ class PipelineRunSpec(SpecModel):
         default=RunMode.RUN,
         description="Plan: the run says for each step whether it would run, be reused or be skipped, and "
         "why; it executes and creates nothing, and ends Planned.",
+    )
+    rerun: Rerun | None = Field(
+        default=None,
+        description="Repeat an earlier run in part. spec.parameters then holds only what is to be changed.",
     )

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from penstock_spec.base import Digest, Identifier, ListMap, MapLimits, Name40, Rule, SpecModel
+from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Rule, SpecModel
 from penstock_spec.policy import Policy
 from penstock_spec.trigger_status import TriggerStatus
 from penstock_spec.triggers import MAX_TRIGGERS
@@ -186,6 +186,13 @@ class Snapshot(SpecModel):
     pipeline_uid: Word = Field(description="Uid of the Pipeline object at the start.")
     policy: Policy | None = Field(
         default=None, description="What the pipeline's policy said at the start; left out, all as by default."
+    )
+    parameters: JsonMap = Field(
+        default_factory=dict,
+        description="Of a rerun: the values given to the run that it repeats, with those that it changes.",
+    )
+    scheduled_time: Time = Field(
+        default="", description="Of a rerun: the time that the run which it repeats was for."
     )
 
 

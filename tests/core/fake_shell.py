@@ -200,10 +200,12 @@ class FakeShell:
         runs = [run_of(one) for one in self.cluster.find("PipelineRun")]
         pipeline = self.cluster.get("Pipeline", run.pipeline)
         previous = history.previous_run(run, runs)
+        origin = next((one for one in runs if one.meta.name == run.rerun.get("run")), None)
         return ObservedRun(
             run=run,
             pipeline=None if pipeline is None else pipeline_of(pipeline),
-            revision=self._revision(run),
+            revision=self._revision(run, origin),
+            origin=origin,
             jobs=jobs_of(view, run.meta.uid),
             live=frozenset(live),
             refusals=dict(refusals),
@@ -235,8 +237,10 @@ class FakeShell:
             live=frozenset(live),
         )
 
-    def _revision(self, run: RunObject) -> Revision | None:
+    def _revision(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
         name = (run.status.get("snapshot") or {}).get("revision") or run.revision
+        if not name and origin is not None:
+            name = (origin.status.get("snapshot") or {}).get("revision")
         found = self.cluster.get("ControllerRevision", name) if name else None
         return None if found is None else loaded(found)
 
@@ -244,9 +248,7 @@ class FakeShell:
         revision = self._revision(run)
         if revision is None or revision.pipeline is None:
             return None
-        return Previous(
-            run.meta.name, revision.pipeline, run.parameters, run.logical_time, run.status["steps"]
-        )
+        return Previous(run.meta.name, revision.pipeline, run.given, run.logical_time, run.status["steps"])
 
 
 def meta_of(item: Object) -> Meta:
@@ -288,6 +290,7 @@ def run_of(item: Object) -> RunObject:
         spec.get("scheduledTime", ""),
         spec.get("episode", {}),
         spec.get("mode", "Run"),
+        spec.get("rerun", {}),
     )
 
 

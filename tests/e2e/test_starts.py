@@ -65,6 +65,26 @@ def test_a_plan_says_what_would_run_and_creates_nothing(runs, kubectl, namespace
     assert len(kubectl.list("jobs", namespace)) == before
 
 
+def test_a_rerun_does_again_what_failed_on_the_same_data(runs, kubectl, namespace, images) -> None:
+    write = "open('/penstock/out/said/x', 'w').write('x')"
+    steps = [
+        {"name": "first", "run": _program(images["server"], write)},
+        {"name": "second", "dependsOn": ["first"], "run": _program(images["server"], "raise SystemExit(3)")},
+    ]
+    failed = runs.execute(pipeline("beat", namespace, {"steps": steps}))
+    assert failed["status"]["status"] == "Failed"
+    again = {"apiVersion": "penstock.dev/v1alpha1", "kind": "PipelineRun"}
+    spec = {"pipeline": "beat", "rerun": {"run": failed["metadata"]["name"], "failed": True}}
+    kubectl.apply({**again, "metadata": {"name": "again", "namespace": namespace}, "spec": spec})
+    steps_of_it = {one["name"]: one for one in runs.finished("again")["status"]["steps"]}
+    assert steps_of_it["first"]["why"] == f"taken over from run {failed['metadata']['name']}"
+    assert (steps_of_it["second"]["state"], steps_of_it["second"]["attempt"]) == ("Failed", 1)
+
+
+def _program(image: str, code: str) -> dict[str, Any]:
+    return {"image": image, "command": ["python3", "-c", code], "outputs": [{"name": "said"}]}
+
+
 def _ticks(runs: Any) -> list[str]:
     return [one for one in runs.names("beat") if "-g" not in one]
 

@@ -73,9 +73,11 @@ def foresees(observed: ObservedRun, now: datetime, settings: Settings) -> Plan |
     if not run.revision and ref not in observed.live:
         return Plan(confirm=(ref,))
     found = frozen_for(observed, now, settings)
-    problem = found if isinstance(found, CannotStart) else parameter_problem(found.pipeline, run)
-    if isinstance(found, CannotStart) or problem is not None:
-        return not_started(observed, problem or found, now, settings)  # type: ignore[arg-type]  # one of them is
+    if isinstance(found, CannotStart):
+        return not_started(observed, found, now, settings)
+    problem = parameter_problem(found.pipeline, run.given, run.logical_time)
+    if problem is not None:
+        return not_started(observed, problem, now, settings)
     if joined := adoption(observed):
         return Plan(actions=joined)  # what earlier runs made is known by the Pipeline that they belong to
     answers = foresee(context_for(observed, found.pipeline, now, settings))
@@ -91,7 +93,7 @@ def context_for(
     """The run as it stands before anything."""
     run = observed.run
     records = {one.name: one for one in fresh_records(pipeline)}
-    values = run_values(pipeline.spec, run.parameters, run.logical_time)
+    values = run_values(pipeline.spec, run.given, run.logical_time)
     return RunContext(observed, now, settings, pipeline, values, records, records)
 
 

@@ -217,11 +217,23 @@ class RunObject:
     scheduled_time: str = ""  # as given
     episode: Mapping[str, Any] = field(default_factory=dict)  # that started it; empty where none did
     mode: str = RunMode.RUN
+    rerun: Mapping[str, Any] = field(default_factory=dict)  # spec.rerun; empty where it repeats none
 
     @property
     def logical_time(self) -> str:
-        """The time that the run is for: as given, else when it was created."""
-        return self.scheduled_time or stamp(self.meta.created)
+        """The time that the run is for: as given or, of a rerun, kept; else when it was created."""
+        kept = str(self._snapshot.get("scheduledTime", ""))
+        return kept or self.scheduled_time or stamp(self.meta.created)
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The parameters: as given, and of a rerun with those of the run that it repeats."""
+        kept: Mapping[str, Any] = self._snapshot.get("parameters", self.parameters)
+        return kept
+
+    @property
+    def _snapshot(self) -> Mapping[str, Any]:
+        return self.status.get("snapshot") or {}
 
     @property
     def started_by(self) -> str:
@@ -271,5 +283,6 @@ class ObservedRun:
     endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
     earlier: Sequence[Earlier] = ()  # newest first
     previous: Previous | None = None
+    origin: RunObject | None = None  # the run that this one repeats
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind

@@ -14,6 +14,7 @@ from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.rerun import repeats
 from penstock_operator.core.reuse import reuses
 from penstock_operator.core.run_status import build, summary_of, without_news
 from penstock_operator.core.settings import Settings
@@ -79,7 +80,7 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     before = {entry["name"]: StepRecord.from_status(entry) for entry in observed.run.status.get("steps", ())}
     records = {one.name: before.get(one.name, one) for one in fresh_records(frozen.pipeline)}
     run = observed.run
-    values = run_values(frozen.pipeline.spec, run.parameters, run.logical_time)
+    values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
     context = replace(context, halt=halts.halt_of(context))
@@ -139,6 +140,7 @@ RUN_RULES: Sequence[RunRule] = (
     leave_deleted,
     rest_when_finished,
     foresees,  # one that only plans says what it would do
+    repeats,  # one that repeats another begins with what that has made
     take_snapshot,  # what it executes is frozen first
     wait_for_turn,  # one run at a time per Pipeline
     take_steps,

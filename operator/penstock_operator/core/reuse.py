@@ -57,6 +57,8 @@ def find_earlier(context: RunContext, record: StepRecord, work: Work) -> Earlier
     """The newest earlier step that did exactly this and whose result is whole; None where it must run."""
     if not reusable_image(work.resolved.image) or context.pipeline.always(record.name):
         return None
+    if context.observed.run.rerun:
+        return None  # what may be taken over has been, at the start
     return next((one for one in context.observed.earlier if _fits(context, record, work, one)), None)
 
 
@@ -89,6 +91,9 @@ def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | No
     changed = difference(record.name, old, work.components)
     if changed:
         return changed
+    repeated = context.observed.run.rerun.get("run")
+    if repeated:
+        return f"done again: run {repeated} is repeated from here"
     if not reusable_image(work.resolved.image):
         return "its image has no fixed tag or digest, so it may have changed"
     registered = next((one.get("modelVersion") for one in previous.steps if one["name"] == record.name), None)

@@ -8,7 +8,7 @@ from typing import Any
 from penstock_operator.core.actions import Action, Create, Plan, SetOwner
 from penstock_operator.core.ahead import concurrency_of
 from penstock_operator.core.frozen import define
-from penstock_operator.core.observed import ObservedRun, PipelineObject, Ref, RunObject
+from penstock_operator.core.observed import ObservedRun, PipelineObject, Ref
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import (
     Summary,
@@ -63,17 +63,21 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     found = frozen_for(observed, now, settings)
     if isinstance(found, CannotStart):
         return not_started(observed, found, now, settings)
-    problem = parameter_problem(found.pipeline, run)
+    problem = parameter_problem(found.pipeline, run.parameters, run.logical_time)
     if problem is not None:
         return not_started(observed, problem, now, settings)
-    uid = run.meta.owner_uid or (observed.pipeline.meta.uid if observed.pipeline else "")
+    summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
+    records = fresh_records(found.pipeline)
+    status = build(run, summary, records, now, snapshot_of(observed, found), started=False)
+    return Plan(actions=(*adoption(observed), *found.actions), status=status, look_again=now)
+
+
+def snapshot_of(observed: ObservedRun, found: Frozen) -> dict[str, Any]:
+    """What the status of a run says for ever about what it executes."""
+    uid = observed.run.meta.owner_uid or (observed.pipeline.meta.uid if observed.pipeline else "")
     snapshot: dict[str, Any] = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
     policy = _policy(observed, found.pipeline).as_set()
-    if policy:
-        snapshot["policy"] = policy
-    summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
-    status = build(run, summary, fresh_records(found.pipeline), now, snapshot, started=False)
-    return Plan(actions=(*adoption(observed), *found.actions), status=status, look_again=now)
+    return {**snapshot, "policy": policy} if policy else snapshot
 
 
 def _policy(observed: ObservedRun, frozen: CompiledPipeline) -> Policy:
@@ -149,10 +153,12 @@ def thawed(observed: ObservedRun, name: str, digest: str = "") -> Frozen | Canno
     return Frozen(name, held.digest, held.pipeline)
 
 
-def parameter_problem(pipeline: CompiledPipeline, run: RunObject) -> CannotStart | None:
+def parameter_problem(
+    pipeline: CompiledPipeline, given: Mapping[str, Any], scheduled_time: str
+) -> CannotStart | None:
     """What is wrong with the run's parameters, by themselves or in any field that takes one."""
     try:
-        values = run_values(pipeline.spec, run.parameters, run.logical_time)
+        values = run_values(pipeline.spec, given, scheduled_time)
         for step in pipeline.spec.steps:
             resolve_step(pipeline.spec, step, values)
     except SpecError as error:
