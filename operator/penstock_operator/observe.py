@@ -61,6 +61,7 @@ class Observer:
             pipeline=None if pipeline is None else views.pipeline(pipeline, applied_spec(pipeline)),
             revision=None if run.finished else await self._revision_of(run, origin),
             origin=origin,
+            siblings=runs if run.backfill else (),
             jobs=self._jobs(run.meta.uid),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),

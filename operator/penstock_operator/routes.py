@@ -50,7 +50,10 @@ def _of_run(change: Change, caches: Caches) -> Iterator[Key]:
     item = change.subject
     if change.after is not None:
         yield _key(change.kind, item)
-    pipeline = (item.get("spec") or {}).get("pipeline", "")
+    spec = item.get("spec") or {}
+    pipeline = spec.get("pipeline", "")
+    if spec.get("partOf"):
+        yield Key(names.PIPELINE_RUN, item["metadata"]["namespace"], spec["partOf"])
     yield Key(names.PIPELINE, item["metadata"]["namespace"], pipeline)
     if change.after is None or views.finished(item):
         yield from _unfinished(caches, "pipeline", _pipeline_index(item, pipeline))

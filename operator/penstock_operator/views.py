@@ -139,6 +139,8 @@ def run(item: Object) -> RunObject:
         scheduled_time=spec.get("scheduledTime", ""),
         episode=spec.get("episode") or {},
         rerun=spec.get("rerun") or {},
+        backfill=spec.get("backfill") or {},
+        part_of=spec.get("partOf", ""),
         mode=spec.get("mode", RunMode.RUN),
     )
 

@@ -103,6 +103,9 @@ class Reason(StrEnum):
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
     RUN_NOT_FOUND = "RunNotFound"  # the one to be repeated
     INVALID_RERUN = "InvalidRerun"
+    INVALID_BACKFILL = "InvalidBackfill"
+    BACKFILLING = "Backfilling"
+    BACKFILL_FAILED = "BackfillFailed"  # at least one of its runs has
     RUN_FORBIDDEN = "RunForbidden"  # another one is unfinished, and policy.concurrency forbids two
     RUN_REPLACED = "RunReplaced"  # a newer one came, and policy.concurrency is Replace
     PIPELINE_NOT_FOUND = "PipelineNotFound"

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from penstock_spec.backfill import Backfill
 from penstock_spec.base import DNS_1035, JsonMap, Name40, Rule, SpecModel, exactly_one
 from penstock_spec.triggers import Episode, ScheduledTime
 
@@ -40,15 +41,17 @@ class Rerun(SpecModel):
     )
 
 
-REPEATS_OR_PLANS = Rule(
-    "!(has(self.rerun) && has(self.mode) && self.mode == 'Plan')", "a plan is of a new run, without rerun"
+ONE_OF_A_KIND = Rule(
+    "[has(self.rerun), has(self.backfill), has(self.mode) && self.mode == 'Plan']"
+    ".filter(one, one).size() <= 1",
+    "set at most one of rerun, backfill and mode: Plan",
 )
 
 
 class PipelineRunSpec(SpecModel):
     """What to execute, and with which values."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, REPEATS_OR_PLANS)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_OF_A_KIND)
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
     parameters: JsonMap = Field(
@@ -86,4 +89,12 @@ class PipelineRunSpec(SpecModel):
     rerun: Rerun | None = Field(
         default=None,
         description="Repeat an earlier run in part. spec.parameters then holds only what is to be changed.",
+    )
+    backfill: Backfill | None = Field(
+        default=None,
+        description="Have one run made for each time of a schedule in a range. This run then has no steps of "
+        "its own.",
+    )
+    part_of: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=63)] = Field(
+        default="", description="Backfill that this run was made by. Empty: it stands by itself."
     )

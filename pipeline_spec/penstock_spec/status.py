@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from penstock_spec.backfill import BackfillStatus
 from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Rule, SpecModel
 from penstock_spec.policy import Policy
 from penstock_spec.trigger_status import TriggerStatus
@@ -226,6 +227,7 @@ class PipelineRunStatus(SpecModel):
     progress: Word = Field(
         default="", description="Steps that have ended well out of all, ready for a column: 3/7."
     )
+    backfill: BackfillStatus | None = Field(default=None, description="Of a backfill: how far it is.")
     snapshot: Snapshot | None = Field(default=None, description="What this run executes, frozen.")
     started_at: Time = Field(
         default="", description="When the first step was allowed to start, RFC 3339 in UTC."

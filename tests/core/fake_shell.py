@@ -206,6 +206,7 @@ class FakeShell:
             pipeline=None if pipeline is None else pipeline_of(pipeline),
             revision=self._revision(run, origin),
             origin=origin,
+            siblings=[one for one in runs if one.pipeline == run.pipeline] if run.backfill else (),
             jobs=jobs_of(view, run.meta.uid),
             live=frozenset(live),
             refusals=dict(refusals),
@@ -291,6 +292,8 @@ def run_of(item: Object) -> RunObject:
         spec.get("episode", {}),
         spec.get("mode", "Run"),
         spec.get("rerun", {}),
+        spec.get("backfill", {}),
+        spec.get("partOf", ""),
     )
 
 

@@ -81,6 +81,20 @@ def test_a_rerun_does_again_what_failed_on_the_same_data(runs, kubectl, namespac
     assert (steps_of_it["second"]["state"], steps_of_it["second"]["attempt"]) == ("Failed", 1)
 
 
+def test_a_backfill_runs_each_time_once(runs, kubectl, namespace, images) -> None:
+    obj = every_minute(namespace, images["server"], policy={"onChange": "Wait"}, suspend=True)
+    obj["spec"]["triggers"][0]["schedule"] = {"cron": "0 0 1 * *"}
+    kubectl.apply(obj)
+    asked = {"trigger": "minute", "from": "2026-01-01T00:00:00Z", "to": "2026-03-31T00:00:00Z"}
+    fill = {"apiVersion": "penstock.dev/v1alpha1", "kind": "PipelineRun"}
+    meta = {"name": "fill", "namespace": namespace}
+    spec = {"pipeline": "beat", "backfill": {**asked, "parallelism": 2}}
+    kubectl.apply({**fill, "metadata": meta, "spec": spec})
+    found = runs.finished("fill")
+    assert (found["status"]["status"], found["status"]["progress"]) == ("Succeeded", "3/3")
+    assert sorted(set(runs.names("beat")) - {"fill"}) == [f"beat-20260{month}010000" for month in (1, 2, 3)]
+
+
 def _program(image: str, code: str) -> dict[str, Any]:
     return {"image": image, "command": ["python3", "-c", code], "outputs": [{"name": "said"}]}
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from penstock_operator.core.observed import PipelineObject, RunObject
+from penstock_operator.core.run_sorts import RunSort
 from penstock_spec.policy import Concurrency
-from penstock_spec.run import RunMode
 
 
 def runs_ahead(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
@@ -64,8 +64,8 @@ def pipeline_uid(run: RunObject) -> str:
 
 
 def _may_share(one: RunObject, other: RunObject) -> bool:
-    """Whether one of them can be in the other's way. A run that only plans never is."""
-    if RunMode.PLAN in (one.mode, other.mode):
+    """Whether one of them can be in the other's way. Plans never are; backfills count for themselves."""
+    if not one.sort is other.sort is RunSort.ORDINARY:
         return False
     first, second = pipeline_uid(one), pipeline_uid(other)
     return not first or not second or first == second

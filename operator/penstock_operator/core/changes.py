@@ -10,7 +10,8 @@ from penstock_operator.core.actions import Action, Create
 from penstock_operator.core.ahead import pipeline_uid
 from penstock_operator.core.frozen import Definition
 from penstock_operator.core.observed import Meta, ObservedPipeline, Ref, Refusal, RunObject
-from penstock_operator.core.times import read
+from penstock_operator.core.run_sorts import RunSort
+from penstock_operator.core.times import given
 from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
 from penstock_spec import names
@@ -34,13 +35,13 @@ class Change:
     held: str = ""  # why a change starts nothing, in words
 
 
-def own_runs(observed: ObservedPipeline, mode: RunMode = RunMode.RUN) -> list[RunObject]:
+def own_runs(observed: ObservedPipeline, sort: RunSort = RunSort.ORDINARY) -> list[RunObject]:
     """The runs of this very Pipeline object, oldest first; runs of a predecessor of the same name are not.
 
-    Those that only plan are another sort: nothing waits for them, and they tell of no outcome.
+    Plans and backfills are other sorts: nothing waits for them, and they tell of no outcome.
     """
     uid = observed.pipeline.meta.uid
-    mine = [one for one in observed.runs if pipeline_uid(one) in (uid, "") and one.mode == mode]
+    mine = [one for one in observed.runs if pipeline_uid(one) in (uid, "") and one.sort is sort]
     return sorted(mine, key=lambda one: (one.meta.created, one.meta.name))
 
 
@@ -100,7 +101,7 @@ def _by_operator(run: RunObject, pipeline: Meta) -> bool:
     """
     base, uid = pipeline.name, pipeline.uid
     possible = {names.run_name(base, run.generation), names.run_name(base, run.generation, uid)}
-    moment = read(run.scheduled_time)
+    moment = given(run.scheduled_time)
     if run.trigger and moment is not None:
         possible |= {names.tick_name(base, moment), names.tick_name(base, moment, uid)}
     if run.episode:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import stamp
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.run import RunMode
@@ -218,6 +219,15 @@ class RunObject:
     episode: Mapping[str, Any] = field(default_factory=dict)  # that started it; empty where none did
     mode: str = RunMode.RUN
     rerun: Mapping[str, Any] = field(default_factory=dict)  # spec.rerun; empty where it repeats none
+    backfill: Mapping[str, Any] = field(default_factory=dict)  # spec.backfill; empty where it is none
+    part_of: str = ""  # the backfill that made it
+
+    @property
+    def sort(self) -> RunSort:
+        """What sort of run it is: only ordinary ones queue, and tell how a Pipeline is doing."""
+        if self.mode == RunMode.PLAN:
+            return RunSort.PLAN
+        return RunSort.BACKFILL if self.backfill else RunSort.PART if self.part_of else RunSort.ORDINARY
 
     @property
     def logical_time(self) -> str:
@@ -284,5 +294,6 @@ class ObservedRun:
     earlier: Sequence[Earlier] = ()  # newest first
     previous: Previous | None = None
     origin: RunObject | None = None  # the run that this one repeats
+    siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from penstock_operator.core import attempts, halts, needs, whens
 from penstock_operator.core.actions import Plan
+from penstock_operator.core.backfills import backfills
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.deploy import deploys
@@ -140,6 +141,7 @@ RUN_RULES: Sequence[RunRule] = (
     leave_deleted,
     rest_when_finished,
     foresees,  # one that only plans says what it would do
+    backfills,  # one that has others made has no steps
     repeats,  # one that repeats another begins with what that has made
     take_snapshot,  # what it executes is frozen first
     wait_for_turn,  # one run at a time per Pipeline

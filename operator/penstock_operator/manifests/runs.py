@@ -22,6 +22,7 @@ class Start:
     trigger: str = ""  # empty for a change
     episode: Mapping[str, Any] = field(default_factory=dict)
     mode: str = ""  # empty for one that executes
+    part_of: str = ""  # the backfill that it belongs to
     scheduled_time: str = ""  # empty where it is for no certain time
 
 
@@ -53,5 +54,6 @@ def _spec(start: Start) -> dict[str, Any]:
         "scheduledTime": start.scheduled_time,
         "episode": dict(start.episode),
         "mode": start.mode,
+        "partOf": start.part_of,
     }
     return {name: value for name, value in spec.items() if value not in ("", {})}
