@@ -80,6 +80,24 @@ def test_a_broken_version_never_takes_traffic_and_no_request_fails(stage: Stage,
     assert endpoint.deployments() == ["tumour-1"]
 
 
+def test_a_version_whose_bytes_are_lost_never_takes_traffic_and_no_request_fails(stage: Stage) -> None:
+    record = stage.kubectl.get("modelversion", "tumour-2", stage.namespace)
+    lost = "sha256:" + "0" * 64
+    stage.kubectl.apply(
+        {
+            "apiVersion": record["apiVersion"],
+            "kind": record["kind"],
+            "metadata": {"name": "tumour-9", "namespace": stage.namespace},
+            "spec": {**record["spec"], "number": 9, "digest": lost},
+        }
+    )
+    endpoint = stage.endpoint("lost", rollout={"deadline": DEADLINE})
+    traffic = asked(stage, "lost")
+    endpoint.patch({"model": {"version": "tumour-9", "digest": lost}})
+    assert "fetch: " in endpoint.wait_refused()
+    assert traffic.expect_all_answered(REQUESTS) == {"tumour-1": REQUESTS}
+
+
 def kill_operator(kubectl: Kubectl) -> None:
     """Without a chance to finish anything; the next one is there within seconds."""
     words = ("-l", "app.kubernetes.io/component=operator", "--grace-period=0", "--force")

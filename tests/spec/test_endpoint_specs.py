@@ -1,6 +1,7 @@
 """Specs of ModelEndpoints and of deploy steps that contradict themselves: refused by the schema, in words."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,9 +70,10 @@ def test_our_own_check_agrees_with_what_the_schema_says(name: str) -> None:
 @pytest.fixture(scope="module")
 def space(kubectl: Kubectl) -> Iterator[str]:
     """A namespace for objects that start nothing."""
-    kubectl.run("create", "namespace", "endpoint-specs")
-    yield "endpoint-specs"
-    kubectl.run("delete", "namespace", "endpoint-specs", "--wait=false")
+    name = f"spec-{time.monotonic_ns() % 10**9}"
+    kubectl.run("create", "namespace", name)
+    yield name
+    kubectl.run("delete", "namespace", name, "--wait=false")
 
 
 @pytest.mark.e2e
