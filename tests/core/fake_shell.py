@@ -272,7 +272,7 @@ _LOADED: dict[str, Revision] = {}
 def loaded(item: Object) -> Revision:
     """The frozen pipeline; compiled once, as every shell should: the data of a revision cannot change."""
     meta, digest = item["metadata"], item["data"]["digest"]
-    key = f"{meta['uid']} {meta['resourceVersion']} {digest}"
+    key = f"{meta['name']} {meta['uid']} {meta['resourceVersion']} {digest}"
     if key not in _LOADED:
         _LOADED[key] = frozen.load(meta_of(item), item["data"])
     return _LOADED[key]
