@@ -7,8 +7,9 @@ from typing import Any
 from penstock_operator import field_managers, views, views_endpoint
 from penstock_operator.caches import Caches
 from penstock_operator.core import history
-from penstock_operator.core.ahead import runs_ahead
+from penstock_operator.core.ahead import runs_ahead, runs_behind
 from penstock_operator.core.observed import (
+    EndpointView,
     JobView,
     ObservedPipeline,
     ObservedRun,
@@ -42,6 +43,7 @@ class Observer:
             runs=self._runs_of(namespace, about.meta.name),
             revisions=tuple(findings.revisions),
             versions=self.versions(namespace),
+            endpoints=self._endpoints(namespace),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
         )
@@ -53,22 +55,23 @@ class Observer:
         runs = self._runs_of(namespace, run.pipeline)
         pipeline = self._caches[names.PIPELINE].get(namespace, run.pipeline)
         versions = self.versions(namespace)
+        origin = next((one for one in runs if one.meta.name == run.rerun.get("run")), None)
         return ObservedRun(
             run=run,
             pipeline=None if pipeline is None else views.pipeline(pipeline, applied_spec(pipeline)),
-            revision=None if run.finished else await self._revision_of(run),
+            revision=None if run.finished else await self._revision_of(run, origin),
+            origin=origin,
+            siblings=runs if run.backfill else (),
             jobs=self._jobs(run.meta.uid),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),
             refusals=dict(findings.refusals),
             versions=versions,
-            endpoints={
-                one["metadata"]["name"]: views_endpoint.endpoint(one)
-                for one in self._caches[names.MODEL_ENDPOINT].find("namespace", namespace)
-            },
+            endpoints=self._endpoints(namespace),
             earlier=() if run.finished else history.earlier_steps(run, runs),
             previous=None if run.finished else await self._previous(run, runs),
             ahead=runs_ahead(run, runs),
+            behind=runs_behind(run, runs),
         )
 
     def endpoint(self, item: Object, findings: Findings) -> ObservedEndpoint:
@@ -102,6 +105,12 @@ class Observer:
         found = self._caches[names.PIPELINE_RUN].find("pipeline", f"{namespace}/{pipeline}")
         return tuple(views.run(one) for one in found)
 
+    def _endpoints(self, namespace: str) -> Mapping[str, EndpointView]:
+        return {
+            one["metadata"]["name"]: views_endpoint.endpoint(one)
+            for one in self._caches[names.MODEL_ENDPOINT].find("namespace", namespace)
+        }
+
     def versions(self, namespace: str) -> tuple[VersionView, ...]:
         """The namespace's registry of models."""
         return tuple(
@@ -126,11 +135,14 @@ class Observer:
         if newest is None or revision is None or revision.pipeline is None:
             return None
         steps = newest.status.get("steps") or ()
-        return Previous(newest.meta.name, revision.pipeline, newest.parameters, steps)
+        return Previous(newest.meta.name, revision.pipeline, newest.given, newest.logical_time, steps)
 
-    async def _revision_of(self, run: RunObject) -> Revision | None:
+    async def _revision_of(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
+        """What the run executes: frozen at its start, named by it, or that of the run that it repeats."""
         snapshot: Mapping[str, Any] = run.status.get("snapshot") or {}
         name = snapshot.get("revision") or run.revision
+        if not name and origin is not None:
+            name = (origin.status.get("snapshot") or {}).get("revision")
         if not name:
             return None
         return await self._reads.revision(run.meta.namespace, name)

@@ -26,6 +26,7 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
     elif change.kind == names.MODEL_ENDPOINT:
         yield _key(change.kind, item)
         yield from _unfinished(caches, "namespace", item["metadata"]["namespace"])
+        yield from _triggered_by(item, caches)
     elif change.kind == POD:
         yield from _of_pod(item, caches)
     else:
@@ -49,7 +50,10 @@ def _of_run(change: Change, caches: Caches) -> Iterator[Key]:
     item = change.subject
     if change.after is not None:
         yield _key(change.kind, item)
-    pipeline = (item.get("spec") or {}).get("pipeline", "")
+    spec = item.get("spec") or {}
+    pipeline = spec.get("pipeline", "")
+    if spec.get("partOf"):
+        yield Key(names.PIPELINE_RUN, item["metadata"]["namespace"], spec["partOf"])
     yield Key(names.PIPELINE, item["metadata"]["namespace"], pipeline)
     if change.after is None or views.finished(item):
         yield from _unfinished(caches, "pipeline", _pipeline_index(item, pipeline))
@@ -65,6 +69,15 @@ def _of_version(item: Object, caches: Caches) -> Iterator[Key]:
     lineage = (item.get("spec") or {}).get("lineage") or {}
     if lineage.get("pipeline"):
         yield Key(names.PIPELINE, namespace, lineage["pipeline"])
+
+
+def _triggered_by(endpoint: Object, caches: Caches) -> Iterator[Key]:
+    """The Pipelines with a trigger on a condition of this endpoint."""
+    about = endpoint["metadata"]
+    for pipeline in caches[names.PIPELINE].find("namespace", about["namespace"]):
+        triggers = (pipeline.get("spec") or {}).get("triggers") or ()
+        if any((one.get("endpointCondition") or {}).get("endpoint") == about["name"] for one in triggers):
+            yield _key(names.PIPELINE, pipeline)
 
 
 def _of_pod(item: Object, caches: Caches) -> Iterator[Key]:

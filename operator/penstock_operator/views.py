@@ -16,6 +16,7 @@ from penstock_operator.core.observed import (
 from penstock_operator.manifests.identity import controller_uid, hash_of
 from penstock_operator.store import Object
 from penstock_spec import names
+from penstock_spec.run import RunMode
 
 Part = Mapping[str, Any]
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -133,7 +134,14 @@ def run(item: Object) -> RunObject:
         parameters=spec.get("parameters") or {},
         revision=spec.get("revision", ""),
         generation=spec.get("generation", 0),
+        trigger=spec.get("trigger", ""),
         status=item.get("status") or {},
+        scheduled_time=spec.get("scheduledTime", ""),
+        episode=spec.get("episode") or {},
+        rerun=spec.get("rerun") or {},
+        backfill=spec.get("backfill") or {},
+        part_of=spec.get("partOf", ""),
+        mode=spec.get("mode", RunMode.RUN),
     )
 
 

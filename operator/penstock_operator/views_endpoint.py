@@ -39,6 +39,8 @@ def endpoint(item: Object) -> EndpointView:
         watched_since=(status.get("monitoring") or {}).get("since", ""),
         drifted_reason=drifted.get("reason", ""),
         drifted_message=drifted.get("message", ""),
+        episodes=(status.get("monitoring") or {}).get("episodes", 0),
+        drifting=bool((status.get("monitoring") or {}).get("drifting")),
     )
 
 

@@ -101,6 +101,7 @@ PIPELINE = ApiKind(
         Column("Reason", ".status.reason", "One word for why."),
         _AGE,
         Column("Run", ".status.lastRun", "The run that the other columns speak of.", wide=True),
+        Column("Next", ".status.next", "When a trigger starts the next run.", wide=True),
         _MESSAGE,
     ),
 )
@@ -114,7 +115,7 @@ PIPELINE_RUN = ApiKind(
     name_length=63,
     columns=(
         Column("Pipeline", ".spec.pipeline", "The pipeline that is executed."),
-        Column("Status", ".status.status", "Waiting, Running, Succeeded or Failed."),
+        Column("Status", ".status.status", "Waiting, Running, Succeeded, Failed, Cancelled or Planned."),
         Column("Progress", ".status.progress", "Steps that ended well, out of all."),
         Column("Step", ".status.step", "The step to look at."),
         Column("Reason", ".status.reason", "One word for why."),

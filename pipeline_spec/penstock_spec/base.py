@@ -115,9 +115,31 @@ def _same(value: Any, default: Any) -> bool:
     )
 
 
+# Words of CEL itself; a field of such a name is written otherwise there.
+_CEL_WORDS = frozenset({"in", "as", "for", "if", "import", "let", "loop", "null", "package", "return", "var"})
+
+
+def cel_name(field: str) -> str:
+    """The field as CEL knows it."""
+    return f"__{field}__" if field in _CEL_WORDS else field
+
+
+def _present(fields: Sequence[str]) -> str:
+    return ", ".join(f"has(self.{cel_name(field)})" for field in fields)
+
+
+def at_least_one(*fields: str) -> Rule:
+    """The rule that of `fields` (names as in YAML) one or more are set."""
+    return Rule(
+        f"[{_present(fields)}].exists(x, x)",
+        f"set at least one of {', '.join(fields)}",
+        holds=lambda data: any(one in data for one in fields),
+    )
+
+
 def at_most_one(*fields: str) -> Rule:
     """The rule that of `fields` (names as in YAML) at most one is set."""
-    terms = ", ".join(f"has(self.{field})" for field in fields)
+    terms = _present(fields)
     return Rule(
         f"[{terms}].filter(x, x).size() <= 1", f"set at most one of {', '.join(fields)}", fields=fields
     )
@@ -125,7 +147,7 @@ def at_most_one(*fields: str) -> Rule:
 
 def exactly_one(*fields: str) -> Rule:
     """The rule that of `fields` (names as in YAML) exactly one is set."""
-    terms = ", ".join(f"has(self.{field})" for field in fields)
+    terms = _present(fields)
     return Rule(
         f"[{terms}].exists_one(x, x)", f"set exactly one of {', '.join(fields)}", fields=fields, least=1
     )
@@ -197,12 +219,17 @@ class Between:
 
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", min_length=71, max_length=71)]
+# A declared parameter, or the built-in one, whose name none that is declared can have.
+ParameterRef = Annotated[
+    str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*|scheduledTime)$", min_length=1, max_length=40)
+]
 JsonMap = Annotated[Mapping[str, Any], AnyJson()]
 
 
 class FromParameter(SpecModel):
     """A value taken from a pipeline parameter."""
 
-    parameter: Identifier = Field(
-        description="Name of the parameter in spec.parameters whose value is used here."
+    parameter: ParameterRef = Field(
+        description="Name of the parameter in spec.parameters whose value is used here; or scheduledTime, "
+        "the time that the run is for, as in 2026-11-22T01:00:00Z."
     )

@@ -21,10 +21,14 @@ TASK_VARIABLE = "PENSTOCK_TASK"
 ARGUMENT_PREFIX = "PENSTOCK_ARG_"
 RESERVED_PREFIX = "PENSTOCK_"
 
+# In fetch of a step with `always`: how the run has gone, the text of RUN_FILE.
+RUN_VARIABLE = "PENSTOCK_RUN"
+
 ROOT = "/penstock"
 IN = f"{ROOT}/in"
 OUT = f"{ROOT}/out"
 ARGUMENTS_FILE = f"{ROOT}/arguments.json"
+RUN_FILE = f"{ROOT}/run.json"
 RESULTS_FILE = f"{OUT}/results.json"
 METRICS_FILE = f"{OUT}/metrics.json"
 TERMINATION_FILE = "/dev/termination-log"

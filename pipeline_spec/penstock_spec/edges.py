@@ -10,11 +10,16 @@ import networkx as nx
 if TYPE_CHECKING:
     from penstock_spec.references import StepFacts
 
+# Why a step waits for another one.
+INPUT, DEPENDS_ON = "input", "dependsOn"
+GATE, ENDPOINT = "gate", "endpoint"  # a deploy for the gates of its model, a monitor for its deploys
+RESULT, STATE = "result", "state"  # its `when` asks for a result of the other one, or how that ended
+
 Source = tuple[str, str]  # a step and one of its outputs
 
 
 def build_graph(steps: Sequence[StepFacts]) -> nx.DiGraph[str]:
-    """The edges among the steps that exist; `kinds` of an edge is why: input, dependsOn, gate, endpoint.
+    """The edges among the steps that exist; `kinds` of an edge is why: see the names above.
 
     A deploy waits for every gate of its model, a monitor for every deploy to its endpoint, asked for or not.
     """
@@ -28,15 +33,18 @@ def build_graph(steps: Sequence[StepFacts]) -> nx.DiGraph[str]:
 
     for one in steps:
         for reference in one.inputs.values():
-            connect(reference.step, one.name, "input")
+            connect(reference.step, one.name, INPUT)
         for _, name in one.depends_on:
-            connect(name, one.name, "dependsOn")
+            connect(name, one.name, DEPENDS_ON)
+        for test in one.tests:
+            if test.step:
+                connect(test.step, one.name, RESULT if test.result else STATE)
         if one.kind == "deploy" and "model" in one.inputs:
             for gate in gates_of(steps, one.inputs["model"].source):
-                connect(gate, one.name, "gate")
+                connect(gate, one.name, GATE)
         if one.kind == "monitor":
             for deploy in deploys_to(steps, one.body.get("endpoint")):
-                connect(deploy.name, one.name, "endpoint")
+                connect(deploy.name, one.name, ENDPOINT)
     return graph
 
 

@@ -38,10 +38,13 @@ class SpecReason(StrEnum):
     # what refers to something
     UNKNOWN_STEP = "UnknownStep"
     UNKNOWN_OUTPUT = "UnknownOutput"
+    UNKNOWN_RESULT = "UnknownResult"
     UNKNOWN_PARAMETER = "UnknownParameter"
+    UNKNOWN_TRIGGER = "UnknownTrigger"
     UNKNOWN_SECRET = "UnknownSecret"  # noqa: S105 - a reason
     UNKNOWN_COLUMN = "UnknownColumn"
     UNKNOWN_ESTIMATOR = "UnknownEstimator"
+    UNKNOWN_ZONE = "UnknownZone"
     TYPE_MISMATCH = "TypeMismatch"
     SELF_REFERENCE = "SelfReference"
     CYCLE = "Cycle"

@@ -23,7 +23,7 @@ from penstock_spec.structure import without_nulls
 class CompiledPipeline:
     """A pipeline without mistakes. Nodes of `graph` are step names; each edge says why in `kinds`.
 
-    `order` is the one topological order in which ties go by position in the file.
+    `order` is the one topological order in which ties go by position in the file, those with `always` last.
     """
 
     spec: PipelineSpec
@@ -46,6 +46,19 @@ class CompiledPipeline:
     def outputs(self, step: str) -> Mapping[str, str]:
         """What the step gives: output name -> Table, Model, Report or Files."""
         return dict(self._facts[step].outputs or {})
+
+    def results(self, step: str) -> Mapping[str, str]:
+        """The small values that the step gives: name -> String, Integer, Number or Boolean."""
+        return dict(self._facts[step].results or {})
+
+    def always(self, step: str) -> bool:
+        """Whether the step runs after everything else, whatever the outcome."""
+        return self._facts[step].always
+
+    def kinds(self, before: str, after: str) -> frozenset[str]:
+        """Why `after` waits for `before`: the names in edges.py."""
+        found: frozenset[str] = self.graph.edges[before, after]["kinds"]
+        return found
 
     def type_of(self, source: Source) -> str:
         """The type of an output: Table, Model, Report or Files."""
@@ -95,5 +108,7 @@ def _compiled(spec: PipelineSpec, data: Mapping[str, Any]) -> CompiledPipeline:
     steps = read_steps(data)
     facts = {one.name: one for one in steps}
     graph = build_graph(steps)
-    order = tuple(nx.lexicographical_topological_sort(graph, key=lambda name: facts[name].position))
+    sorted_ = nx.lexicographical_topological_sort(graph, key=lambda name: facts[name].position)
+    # Nothing needs a step that always runs, so these come last and the order stays topological.
+    order = tuple(sorted(sorted_, key=lambda name: facts[name].always))
     return CompiledPipeline(spec, nx.freeze(graph), order, facts)

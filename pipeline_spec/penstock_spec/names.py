@@ -4,7 +4,7 @@ A reason is a PascalCase word that stands in a condition, an Event, a metric lab
 """
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 GROUP = "penstock.dev"
@@ -101,12 +101,28 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     # run
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
+    RUN_NOT_FOUND = "RunNotFound"  # the one to be repeated
+    INVALID_RERUN = "InvalidRerun"
+    INVALID_BACKFILL = "InvalidBackfill"
+    BACKFILLING = "Backfilling"
+    BACKFILL_FAILED = "BackfillFailed"  # at least one of its runs has
+    RUN_FORBIDDEN = "RunForbidden"  # another one is unfinished, and policy.concurrency forbids two
+    RUN_REPLACED = "RunReplaced"  # a newer one came, and policy.concurrency is Replace
     PIPELINE_NOT_FOUND = "PipelineNotFound"
     REVISION_NOT_FOUND = "RevisionNotFound"
     REVISION_CORRUPT = "RevisionCorrupt"
     INVALID_PARAMETERS = "InvalidParameters"
+    NO_NEW_DATA = "NoNewData"  # a trigger's run found everything as it was
+    TRIGGER_GAVE_UP = "TriggerGaveUp"  # an Event: model after model did not pass
+    RUN_SKIPPED = "RunSkipped"  # an Event: a trigger's time came and nothing was started
     SUCCEEDED = "Succeeded"
     STEPS_WAITING = "StepsWaiting"
+    # run of mode Plan, and its steps
+    PLANNED = "Planned"
+    WOULD_RUN = "WouldRun"
+    WOULD_REUSE = "WouldReuse"
+    WOULD_SKIP = "WouldSkip"
+    UNKNOWN_YET = "UnknownYet"
     # step, while it lives
     WAITING_FOR_STEPS = "WaitingForSteps"
     CREATED = "Created"  # the Job exists, no pod yet
@@ -127,6 +143,9 @@ class Reason(StrEnum):
     # step, at its end
     COMPLETED = "Completed"
     UNCHANGED = "Unchanged"  # reused: the digest of what determines the result is known
+    WHEN_NOT_MET = "WhenNotMet"  # skipped by its own `when`
+    INPUT_SKIPPED = "InputSkipped"  # skipped, for a step whose output it takes was
+    FAILURE_STOPPED_RUN = "FailureStoppedRun"  # another step failed, and policy.onFailure is Stop
     STEP_FAILED = "StepFailed"  # blocked: a step it needs failed or is blocked
     THRESHOLD_NOT_MET = "ThresholdNotMet"
     INCONCLUSIVE = "Inconclusive"
@@ -174,6 +193,7 @@ class Reason(StrEnum):
     RUN_FAILED = "RunFailed"
     STEP_SUCCEEDED = "StepSucceeded"
     STEP_REUSED = "StepReused"
+    STEP_SKIPPED = "StepSkipped"
     STEP_RETRYING = "StepRetrying"
     DRIFTED = "Drifted"
     DRIFT_ENDED = "DriftEnded"
@@ -189,6 +209,8 @@ class StatusWord(StrEnum):
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    PLANNED = "Planned"
     REFUSED = "Refused"
 
 
@@ -205,6 +227,21 @@ def run_name(pipeline: str, generation: int, uid: str | None = None) -> str:
     """
     plain = f"{pipeline}-g{generation}"
     return plain if uid is None else f"{plain}-{short_hash(uid, length=4)}"
+
+
+def tick_name(pipeline: str, moment: datetime, uid: str | None = None) -> str:
+    """The name of the run that a schedule starts for this minute; the lock, as in `run_name`."""
+    plain = f"{pipeline}-{moment.astimezone(UTC):%Y%m%d%H%M}"
+    return plain if uid is None else f"{plain}-{short_hash(uid, length=4)}"
+
+
+def episode_name(pipeline: str, condition: str, number: int, uid: str | None = None) -> str:
+    """The name of the run that an episode of an endpoint's condition starts; the lock, as in `run_name`.
+
+    `uid` (of the endpoint) is given when another episode's run already holds the plain name.
+    """
+    plain = f"{pipeline}-{condition.lower()}-{number}"
+    return plain if uid is None else f"{plain}-{short_hash(pipeline, uid, length=4)}"
 
 
 def revision_name(pipeline: str, pipeline_uid: str, spec_digest: str) -> str:

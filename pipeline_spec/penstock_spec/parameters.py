@@ -4,25 +4,20 @@ from typing import Any
 
 from penstock_spec.errors import Problem, SpecReason, did_you_mean
 from penstock_spec.paths import clip
-from penstock_spec.pipeline import Parameter, ParameterType
+from penstock_spec.pipeline import Parameter
 from penstock_spec.scalars import said
+from penstock_spec.values import TYPE_WORDS, ParameterType, is_of
 
 MAX_TEXT = 4096
-_WORDS = {
-    ParameterType.STRING: "a text",
-    ParameterType.INTEGER: "a whole number",
-    ParameterType.NUMBER: "a number",
-    ParameterType.BOOLEAN: "true or false",
-}
 
 
 def value_problem(parameter: Parameter, value: Any, path: str) -> Problem | None:
     """What is wrong with a plain value of this parameter, or None."""
-    if not _is_of(parameter.type, value):
+    if not is_of(parameter.type, value):
         hint = (
             "Put it in quotes."
             if parameter.type is ParameterType.STRING
-            else f"Give {_WORDS[parameter.type]}."
+            else f"Give {TYPE_WORDS[parameter.type]}."
         )
         message = f"is {said(value)}, but the parameter's type is {parameter.type}"
         return Problem(path, SpecReason.WRONG_TYPE, message, hint)
@@ -45,13 +40,3 @@ def _text_problem(parameter: Parameter, value: str, path: str) -> Problem | None
         message = f'"{clip(value, 80)}" is not allowed for this parameter'
         return Problem(path, SpecReason.INVALID_VALUE, message, did_you_mean(value, parameter.allowed))
     return None
-
-
-def _is_of(type_: ParameterType, value: Any) -> bool:
-    if type_ is ParameterType.STRING:
-        return isinstance(value, str)
-    if type_ is ParameterType.BOOLEAN:
-        return isinstance(value, bool)
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, int) or (type_ is ParameterType.NUMBER and isinstance(value, float))

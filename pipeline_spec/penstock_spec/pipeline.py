@@ -1,7 +1,6 @@
 """Pipeline: what users write. A list of named steps, each exactly one kind, and what surrounds them."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints
@@ -23,18 +22,13 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
+from penstock_spec.policy import Policy
+from penstock_spec.triggers import MAX_TRIGGERS, Trigger
+from penstock_spec.values import ParameterType
+from penstock_spec.when import When
 
 STEP_KINDS = ("ingest", "split", "train", "validate", "deploy", "monitor", "run")
 Body = Ingest | Split | Train | Validate | Deploy | Monitor | Run
-
-
-class ParameterType(StrEnum):
-    """What a parameter's value is."""
-
-    STRING = "String"
-    INTEGER = "Integer"
-    NUMBER = "Number"
-    BOOLEAN = "Boolean"
 
 
 class Parameter(SpecModel):
@@ -66,17 +60,6 @@ class DeclaredSecret(SpecModel):
     )
 
 
-class Policy(SpecModel):
-    """How runs are kept. Changing it starts no run."""
-
-    keep_runs: int = Field(
-        default=10,
-        ge=1,
-        le=1000,
-        description="Finished runs to keep; older ones are deleted with their Jobs and pods.",
-    )
-
-
 class Step(SpecModel):
     """One node of the graph: a name and exactly one kind."""
 
@@ -85,7 +68,18 @@ class Step(SpecModel):
     name: Name40 = Field(description="Name of the step; others refer to its outputs as <name>.<output>.")
     depends_on: Annotated[tuple[Name40, ...], Field(max_length=64)] = Field(
         default=(),
-        description="Steps that must have succeeded first, beside those whose outputs are inputs here.",
+        description="Steps that must have ended well first, or been skipped by their own when, beside those "
+        "whose outputs are inputs here.",
+    )
+    when: When | None = Field(
+        default=None,
+        description="When this step runs; else it is skipped, and with it what takes its outputs. Left out, "
+        "always.",
+    )
+    always: bool = Field(
+        default=False,
+        description="Run after all other steps have ended, however they ended; the program finds the outcome "
+        "in /penstock/run.json. It is never reused, and only steps with always may refer to it.",
     )
     resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
     ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")
@@ -142,8 +136,18 @@ class PipelineSpec(SpecModel):
     secrets: Annotated[Sequence[DeclaredSecret], ListMap()] = Field(
         default=(), max_length=16, description="Secrets that steps may read, each under an alias."
     )
+    triggers: Annotated[Sequence[Trigger], ListMap()] = Field(
+        default=(),
+        max_length=MAX_TRIGGERS,
+        description="What starts runs, beside a change and a person. Changing them starts no run.",
+    )
+    suspend: bool = Field(
+        default=False,
+        description="While true nothing is started: triggers rest and a change waits. Runs go on, also those "
+        "that people create. What triggers would have started meanwhile is not made up for.",
+    )
     policy: Policy = Field(
-        default_factory=Policy, description="How runs are kept. Changing it starts no run."
+        default_factory=Policy, description="How runs are executed and kept. Changing it starts no run."
     )
     steps: Annotated[Sequence[Step], ListMap()] = Field(
         min_length=1,

@@ -14,6 +14,7 @@ from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
 from penstock_spec.paths import Path
+from penstock_spec.values import ParameterType
 
 TABLE, MODEL, REPORT, FILES = "Table", "Model", "Report", "Files"
 KINDS: Mapping[str, type[SpecModel]] = {
@@ -42,6 +43,7 @@ FIXED_OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "deploy": {},
     "monitor": {},
 }
+GROUPS = ("all", "any", "none")  # of a `when`
 _REFERENCE = re.compile(r"([a-z](?:[-a-z0-9]*[a-z0-9])?)\.([a-z][a-z0-9_]*)")
 
 
@@ -65,6 +67,21 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class TestFacts:
+    """One test of a `when`. `step` is the one that it asks about, `result` what it asks of it; else empty."""
+
+    path: Path
+    data: Mapping[str, Any]
+    step: str = ""
+    result: str = ""
+
+    @property
+    def place(self) -> Path:
+        """Where it names the step."""
+        return (*self.path, "result" if self.result else "step")
+
+
+@dataclass(frozen=True)
 class StepFacts:
     """One step as far as it can be understood. `outputs` is None where what it gives is not known."""
 
@@ -75,6 +92,9 @@ class StepFacts:
     inputs: Mapping[str, Reference]
     outputs: Mapping[str, str] | None
     depends_on: Sequence[tuple[Path, str]]
+    results: Mapping[str, str] | None = None  # name -> type, as far as known
+    tests: Sequence["TestFacts"] = ()  # of `when`, in all groups
+    always: bool = False
 
     @property
     def path(self) -> Path:
@@ -125,7 +145,43 @@ def _facts(position: int, name: str, step: Mapping[str, Any]) -> StepFacts:
             for index, one in enumerate(waits if isinstance(waits, list) else ())
             if isinstance(one, str)
         ],
+        results=results_of(kind, body),
+        always=step.get("always") is True,
+        tests=list(_tests(step.get("when"), (*path, "when"))),
     )
+
+
+def results_of(kind: str, body: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Name and type of the small values that a step gives; None where the step's data does not tell."""
+    if not kind:
+        return None
+    declared = body.get("results", []) if kind == "run" else []
+    if not isinstance(declared, list):
+        return None
+    results: dict[str, str] = {}
+    for one in declared:
+        name = one.get("name") if isinstance(one, Mapping) else None
+        type_ = one.get("type", ParameterType.STRING.value) if isinstance(one, Mapping) else None
+        if not isinstance(name, str) or type_ not in list(ParameterType):
+            return None
+        results[name] = str(type_)
+    return results
+
+
+def _tests(when: Any, path: Path) -> Iterator[TestFacts]:
+    for group in GROUPS if isinstance(when, Mapping) else ():
+        tests = when.get(group)
+        for index, one in enumerate(tests if isinstance(tests, list) else ()):
+            if isinstance(one, Mapping):
+                yield _test(one, (*path, group, index))
+
+
+def _test(test: Mapping[str, Any], path: Path) -> TestFacts:
+    match = _REFERENCE.fullmatch(test["result"]) if isinstance(test.get("result"), str) else None
+    if match is not None:
+        return TestFacts(path, test, match[1], match[2])
+    step = test.get("step")
+    return TestFacts(path, test, step if isinstance(step, str) else "")
 
 
 def _inputs(kind: str, body: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Reference]]:

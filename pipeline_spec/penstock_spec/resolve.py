@@ -14,6 +14,7 @@ from penstock_spec.plain import canonical, plain
 from penstock_spec.references import KINDS, container_of
 from penstock_spec.shapes import Entries, Items, Object, Scalar, Shape, object_shape
 from penstock_spec.structure import structure_problems
+from penstock_spec.triggers import SCHEDULED_TIME
 
 Values = Mapping[str, Any]
 
@@ -65,6 +66,14 @@ def resolve_parameters(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str
     if problems:
         raise SpecError(problems)
     return values
+
+
+def run_values(spec: PipelineSpec, given: Mapping[str, Any], scheduled_time: str) -> dict[str, Any]:
+    """The value of everything that `...From: {parameter: ...}` may name in one run.
+
+    SpecError as `resolve_parameters`.
+    """
+    return {**resolve_parameters(spec, given), SCHEDULED_TIME: scheduled_time}
 
 
 def _given_problem(parameter: Parameter, data: Mapping[str, Any]) -> Problem | None:

@@ -1,18 +1,57 @@
 """PipelineRun: one execution of a Pipeline. It refers to steps and never contains any."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from penstock_spec.base import JsonMap, Name40, Rule, SpecModel
+from penstock_spec.backfill import Backfill
+from penstock_spec.base import DNS_1035, JsonMap, Name40, Rule, SpecModel, exactly_one
+from penstock_spec.triggers import Episode, ScheduledTime
 
 IMMUTABLE = Rule("self == oldSelf", "the spec of a run cannot change; create another run")
+
+
+class RunMode(StrEnum):
+    """Whether a run executes anything."""
+
+    RUN = "Run"
+    PLAN = "Plan"
+
+
+class Rerun(SpecModel):
+    """Which run is repeated, and from where. What lies before is taken over as it was."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("from", "failed"),
+        Rule("!has(self.failed) || self.failed", "leave failed out, or set it to true"),
+    )
+
+    run: Annotated[str, StringConstraints(pattern=DNS_1035, min_length=1, max_length=63)] = Field(
+        description="Finished run of the same Pipeline. Its steps and parameters are those of this run too."
+    )
+    from_: Annotated[tuple[Name40, ...], Field(min_length=1, max_length=64)] | None = Field(
+        default=None,
+        alias="from",
+        description="Steps to do again, with everything that comes after them.",
+    )
+    failed: bool | None = Field(
+        default=None,
+        description="True: do again what failed, was blocked or was cancelled, with everything after it.",
+    )
+
+
+ONE_OF_A_KIND = Rule(
+    "[has(self.rerun), has(self.backfill), has(self.mode) && self.mode == 'Plan']"
+    ".filter(one, one).size() <= 1",
+    "set at most one of rerun, backfill and mode: Plan",
+)
 
 
 class PipelineRunSpec(SpecModel):
     """What to execute, and with which values."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE,)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_OF_A_KIND)
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
     parameters: JsonMap = Field(
@@ -28,4 +67,34 @@ class PipelineRunSpec(SpecModel):
         default=0,
         ge=0,
         description="Generation of the Pipeline whose change started this run; 0 when a person started it.",
+    )
+    trigger: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=40)] = Field(
+        default="",
+        description="Name of the trigger that started this run, for the conditions of steps. Empty: a change "
+        "of the Pipeline where generation is set, else a person.",
+    )
+    scheduled_time: ScheduledTime | None = Field(
+        default=None,
+        description="The time that this run is for, as in 2026-11-22T01:00:00Z; steps take it as "
+        "{parameter: scheduledTime}. Without it: when the run was created.",
+    )
+    episode: Episode | None = Field(
+        default=None, description="What of an endpoint this run was started for, where a trigger saw it."
+    )
+    mode: RunMode = Field(
+        default=RunMode.RUN,
+        description="Plan: the run says for each step whether it would run, be reused or be skipped, and "
+        "why; it executes and creates nothing, and ends Planned.",
+    )
+    rerun: Rerun | None = Field(
+        default=None,
+        description="Repeat an earlier run in part. spec.parameters then holds only what is to be changed.",
+    )
+    backfill: Backfill | None = Field(
+        default=None,
+        description="Have one run made for each time of a schedule in a range. This run then has no steps of "
+        "its own.",
+    )
+    part_of: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=63)] = Field(
+        default="", description="Backfill that this run was made by. Empty: it stands by itself."
     )

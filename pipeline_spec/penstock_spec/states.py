@@ -18,6 +18,7 @@ MEANINGS = {
     StepState.BLOCKED: "a step that it needs failed or is blocked",
     StepState.FAILED: "it ended badly, and no attempt is left",
     StepState.CANCELLED: "the run was stopped before it ended",
+    StepState.PLANNED: "the run only says what would become of it",
 }
 
 

@@ -9,11 +9,17 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from penstock_spec.base import Digest, Identifier, ListMap, MapLimits, Name40, Rule, SpecModel
+from penstock_spec.backfill import BackfillStatus
+from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Rule, SpecModel
+from penstock_spec.policy import Policy
+from penstock_spec.trigger_status import TriggerStatus
+from penstock_spec.triggers import MAX_TRIGGERS
 
 Word = Annotated[str, StringConstraints(max_length=64)]
 Sentence = Annotated[str, StringConstraints(max_length=1024)]
 Time = Annotated[str, StringConstraints(max_length=32)]
+RESULT_LENGTH = 256
+ResultText = Annotated[str, StringConstraints(max_length=RESULT_LENGTH)]
 Name63 = Annotated[str, StringConstraints(max_length=63)]
 
 
@@ -31,6 +37,7 @@ class StepState(StrEnum):
     BLOCKED = "Blocked"
     FAILED = "Failed"
     CANCELLED = "Cancelled"
+    PLANNED = "Planned"  # of a run that only plans: what would become of it is in reason and why
 
 
 TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
@@ -44,6 +51,7 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
             StepState.BLOCKED,
             StepState.FAILED,
             StepState.CANCELLED,
+            StepState.PLANNED,
         }
     ),
     # An observation may come late: what was queued may be seen again when it has ended already.
@@ -81,6 +89,7 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
     StepState.BLOCKED: frozenset(),
     StepState.FAILED: frozenset(),
     StepState.CANCELLED: frozenset(),
+    StepState.PLANNED: frozenset(),
 }
 TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
 # What a step that needs another one is satisfied by.
@@ -150,6 +159,9 @@ class StepStatus(SpecModel):
     outputs: Annotated[Mapping[Identifier, Digest], MapLimits(properties=32, key_length=40)] = Field(
         default_factory=dict, description="Digest of each output by name."
     )
+    results: Annotated[Mapping[Identifier, ResultText], MapLimits(properties=16, key_length=40)] = Field(
+        default_factory=dict, description="Small values that the step gave, as JSON writes them."
+    )
     metrics: Annotated[Mapping[str, float], MapLimits(properties=32)] = Field(
         default_factory=dict, description="Figures that the step measured."
     )
@@ -173,6 +185,16 @@ class Snapshot(SpecModel):
     revision: Name63 = Field(description="ControllerRevision that holds the steps.")
     digest: Digest = Field(description="Digest of the frozen steps, checked whenever they are read.")
     pipeline_uid: Word = Field(description="Uid of the Pipeline object at the start.")
+    policy: Policy | None = Field(
+        default=None, description="What the pipeline's policy said at the start; left out, all as by default."
+    )
+    parameters: JsonMap = Field(
+        default_factory=dict,
+        description="Of a rerun: the values given to the run that it repeats, with those that it changes.",
+    )
+    scheduled_time: Time = Field(
+        default="", description="Of a rerun: the time that the run which it repeats was for."
+    )
 
 
 class PipelineRunStatus(SpecModel):
@@ -191,7 +213,10 @@ class PipelineRunStatus(SpecModel):
     conditions: Conditions = Field(
         default=(), max_length=16, description="Ready, Reconciling, Stalled, Finished, Succeeded."
     )
-    status: Word = Field(default="", description="Waiting, Running, Succeeded or Failed: the STATUS column.")
+    status: Word = Field(
+        default="",
+        description="Waiting, Running, Succeeded, Failed, Cancelled or Planned: the STATUS column.",
+    )
     reason: Word = Field(
         default="", description="One word for why; of a failed run, the first failed step's reason."
     )
@@ -202,6 +227,7 @@ class PipelineRunStatus(SpecModel):
     progress: Word = Field(
         default="", description="Steps that have ended well out of all, ready for a column: 3/7."
     )
+    backfill: BackfillStatus | None = Field(default=None, description="Of a backfill: how far it is.")
     snapshot: Snapshot | None = Field(default=None, description="What this run executes, frozen.")
     started_at: Time = Field(
         default="", description="When the first step was allowed to start, RFC 3339 in UTC."
@@ -223,7 +249,10 @@ class LastStarted(SpecModel):
 
     digest: Digest = Field(description="Digest of the steps and parameters that were started.")
     generation: int = Field(description="Generation of the Pipeline at that time.")
-    run: Name63 = Field(description="PipelineRun that was created for that digest.")
+    run: Name63 = Field(
+        default="",
+        description="PipelineRun that was created for that digest; absent where policy.onChange is Wait.",
+    )
 
 
 class PipelineStatus(SpecModel):
@@ -253,4 +282,8 @@ class PipelineStatus(SpecModel):
         default="",
         description="The run that the other fields speak of, whoever started it: the one under way, else the "
         "newest.",
+    )
+    next: Time = Field(default="", description="When the next of the triggers starts a run, RFC 3339 in UTC.")
+    triggers: Annotated[Sequence[TriggerStatus], ListMap()] = Field(
+        default=(), max_length=MAX_TRIGGERS, description="What each trigger will do next, and has done."
     )

@@ -3,6 +3,7 @@
 /penstock/in/<name>/        inputs; tables as data.parquet or data.csv; not to be written to
 /penstock/in/source/        of an ingest: the file that it is to read, under its own name
 /penstock/arguments.json    the arguments that the pipeline gives
+/penstock/run.json          of a step that always runs: how the run has gone
 /penstock/out/<name>/       empty folders, writable for whatever user the program runs as
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from penstock_spec import contract
 from penstock_spec.contract import TABLE_CSV, TABLE_PARQUET, Task
 from penstock_steps import source
 from penstock_steps.workspace import Workspace, say, write_json
@@ -32,6 +34,10 @@ def prepare(task: Task, workspace: Workspace) -> None:
     program = program_of(task)
     write_json(workspace.arguments_file, program.get("arguments", {}))
     workspace.arguments_file.chmod(0o644)
+    outcome = workspace.environment.get(contract.RUN_VARIABLE)
+    if outcome is not None:
+        workspace.run_file.write_text(outcome, encoding="utf-8")
+        workspace.run_file.chmod(0o644)
     for name, one in task.inputs.items():
         if one.type == "Table" and program.get("tables") == "Csv":
             _to_csv(workspace.input(name))

@@ -38,6 +38,11 @@ class Workspace:
         return self._below(contract.ARGUMENTS_FILE)
 
     @property
+    def run_file(self) -> Path:
+        """run.json for a user's program that always runs: how the run has gone."""
+        return self._below(contract.RUN_FILE)
+
+    @property
     def results_file(self) -> Path:
         """results.json of a user's program."""
         return self._below(contract.RESULTS_FILE)

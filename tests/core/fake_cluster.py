@@ -49,6 +49,7 @@ class FakeCluster:
 
     fates: Mapping[str, list[str]] = field(default_factory=dict)
     verdicts: Mapping[str, Result] = field(default_factory=dict)  # of gates, by step
+    results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of programs, by step
     source_revision: str = "etag-1"
     endpoint_trouble: str = ""  # makes endpoints stall
     now: datetime = EPOCH
@@ -238,6 +239,8 @@ class FakeCluster:
             return {"phase": "Pending", "main": "running"}
         if fate in ("pod_deleted", "job_deleted"):
             return None
+        if fate == "hangs":
+            return {"phase": "Pending", "main": "running"}
         status = self._end(job, fate)
         return {**status, "ended": written(self.now)}
 
@@ -274,6 +277,7 @@ class FakeCluster:
         return Result(
             outputs=made,
             metrics=told.metrics,
+            results=self.results.get(task["step"], {}),
             verdict=told.verdict,
             reason=told.reason,
             message=told.message,

@@ -183,6 +183,11 @@ class FakeShell:
             view.update({key: one for key, one in self.cluster.objects.items() if key[0] == "Pod"})
         if ref.kind != "Job":
             return
+        if not ref.name:
+            for key in [one for one in view if one[0] == "Job"]:
+                del view[key]
+            view.update({key: one for key, one in self.cluster.objects.items() if key[0] == "Job"})
+            return
         view.pop(("Job", ref.name), None)
         found = self.cluster.get("Job", ref.name)
         if found is not None:
@@ -195,10 +200,13 @@ class FakeShell:
         runs = [run_of(one) for one in self.cluster.find("PipelineRun")]
         pipeline = self.cluster.get("Pipeline", run.pipeline)
         previous = history.previous_run(run, runs)
+        origin = next((one for one in runs if one.meta.name == run.rerun.get("run")), None)
         return ObservedRun(
             run=run,
             pipeline=None if pipeline is None else pipeline_of(pipeline),
-            revision=self._revision(run),
+            revision=self._revision(run, origin),
+            origin=origin,
+            siblings=[one for one in runs if one.pipeline == run.pipeline] if run.backfill else (),
             jobs=jobs_of(view, run.meta.uid),
             live=frozenset(live),
             refusals=dict(refusals),
@@ -209,6 +217,7 @@ class FakeShell:
             earlier=history.earlier_steps(run, runs),
             previous=None if previous is None else self._previous(previous),
             ahead=ahead.runs_ahead(run, runs),
+            behind=ahead.runs_behind(run, runs),
         )
 
     def _observe_pipeline(
@@ -222,12 +231,17 @@ class FakeShell:
             runs=[one for one in runs if one.pipeline == name],
             revisions=[one for one in revisions if one.meta.owner_uid == uid],
             versions=[version_of(one) for one in self.cluster.find("ModelVersion")],
+            endpoints={
+                one["metadata"]["name"]: endpoint_of(one) for one in self.cluster.find("ModelEndpoint")
+            },
             refusals=dict(refusals),
             live=frozenset(live),
         )
 
-    def _revision(self, run: RunObject) -> Revision | None:
+    def _revision(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
         name = (run.status.get("snapshot") or {}).get("revision") or run.revision
+        if not name and origin is not None:
+            name = (origin.status.get("snapshot") or {}).get("revision")
         found = self.cluster.get("ControllerRevision", name) if name else None
         return None if found is None else loaded(found)
 
@@ -235,7 +249,7 @@ class FakeShell:
         revision = self._revision(run)
         if revision is None or revision.pipeline is None:
             return None
-        return Previous(run.meta.name, revision.pipeline, run.parameters, run.status["steps"])
+        return Previous(run.meta.name, revision.pipeline, run.given, run.logical_time, run.status["steps"])
 
 
 def meta_of(item: Object) -> Meta:
@@ -258,7 +272,7 @@ _LOADED: dict[str, Revision] = {}
 def loaded(item: Object) -> Revision:
     """The frozen pipeline; compiled once, as every shell should: the data of a revision cannot change."""
     meta, digest = item["metadata"], item["data"]["digest"]
-    key = f"{meta['uid']} {meta['resourceVersion']} {digest}"
+    key = f"{meta['name']} {meta['uid']} {meta['resourceVersion']} {digest}"
     if key not in _LOADED:
         _LOADED[key] = frozen.load(meta_of(item), item["data"])
     return _LOADED[key]
@@ -272,7 +286,14 @@ def run_of(item: Object) -> RunObject:
         spec.get("parameters", {}),
         spec.get("revision", ""),
         spec.get("generation", 0),
+        spec.get("trigger", ""),
         item.get("status", {}),
+        spec.get("scheduledTime", ""),
+        spec.get("episode", {}),
+        spec.get("mode", "Run"),
+        spec.get("rerun", {}),
+        spec.get("backfill", {}),
+        spec.get("partOf", ""),
     )
 
 
@@ -309,6 +330,8 @@ def endpoint_of(item: Object) -> EndpointView:
         watched_since="2026-11-21T10:00:00Z" if status.get("ready") and "monitoring" in item["spec"] else "",
         drifted_reason=status.get("drifted", ""),
         drifted_message="another server" if status.get("drifted") else "",
+        episodes=status.get("episodes", 0),
+        drifting=status.get("drifting", False),
     )
 
 

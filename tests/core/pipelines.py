@@ -1,7 +1,7 @@
 """Pipelines for tests: the usual shape of one, and random graphs of programs."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -36,8 +36,16 @@ def tumour(**changes: Any) -> Any:
     return {**copy.deepcopy(TUMOUR), **changes}
 
 
-def programs(needs: Mapping[str, Sequence[str]], **fields: Any) -> Any:
-    """A pipeline of user's programs: each reads the files of the steps that it needs."""
+def programs(
+    needs: Mapping[str, Sequence[str]],
+    after: Mapping[str, Iterable[str]] | None = None,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
+    **fields: Any,
+) -> Any:
+    """A pipeline of user's programs: each reads the files of the steps that it needs.
+
+    `after` says what a step comes after without reading it, `more` what else stands in a step.
+    """
     steps = [
         {
             "name": name,
@@ -48,6 +56,8 @@ def programs(needs: Mapping[str, Sequence[str]], **fields: Any) -> Any:
                 "outputs": [{"name": "files"}],
                 "arguments": {"step": name},
             },
+            **({"dependsOn": sorted(after[name])} if after and after.get(name) else {}),
+            **(more or {}).get(name, {}),
         }
         for name, before in needs.items()
     ]

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -36,6 +37,11 @@ class World:
     """A graph, how each attempt goes, and the faults around it."""
 
     needs: Mapping[str, Sequence[str]]
+    after: Mapping[str, Sequence[str]] = field(default_factory=dict)  # dependsOn
+    flags: Mapping[str, bool] = field(default_factory=dict)  # a `when` on a parameter, and whether it holds
+    asks: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a `when` on the end of another step
+    always: Sequence[str] = ()  # steps beside the graph that run after it
+    stops: bool = False  # policy.onFailure: Stop
     fates: Mapping[str, list[str]] = field(default_factory=dict)
     kills: float = 0.0  # share of writes at which the operator dies
     lags: float = 0.0  # share of passes that see an old state
@@ -52,9 +58,30 @@ def worlds(draw: st.DrawFn) -> World:
         for index, name in enumerate(names)
     }
     kinds = st.sampled_from([*BUDGETS, "oom", "oom", "oom", "store", "evicted", "job_deleted"])
-    some = st.dictionaries(st.sampled_from(names), st.lists(kinds, min_size=1, max_size=4), max_size=5)
+    after = {
+        name: sorted(draw(st.sets(st.sampled_from(names[:index]), max_size=2)) - set(needs[name]))
+        for index, name in enumerate(names)
+        if index and draw(st.booleans())
+    }
+    asking = [one for one in names[1:] if draw(st.integers(0, 4)) == 0]
+    asks = {
+        name: (
+            draw(st.sampled_from(names[: names.index(name)])),
+            draw(st.sampled_from(["Succeeded", "Failed", "Skipped"])),
+        )
+        for name in asking
+    }
+    always = ["z0", "z1"][: draw(st.integers(0, 2))]
+    some = st.dictionaries(
+        st.sampled_from([*names, *always]), st.lists(kinds, min_size=1, max_size=4), max_size=5
+    )
     return World(
         needs=needs,
+        after=after,
+        flags=draw(st.dictionaries(st.sampled_from(names), st.booleans(), max_size=3)),
+        asks=asks,
+        always=always,
+        stops=draw(st.integers(0, 3)) == 0,
         fates=draw(some),
         kills=draw(st.sampled_from([0.0, 0.05, 0.2])),
         lags=draw(st.sampled_from([0.0, 0.3])),
@@ -66,9 +93,20 @@ def worlds(draw: st.DrawFn) -> World:
 def expected(world: World) -> dict[str, tuple[str, int]]:
     """The end of every step: its state, and the number of its attempts."""
     ends: dict[str, tuple[str, int]] = {}
-    for name, before in world.needs.items():
-        if any(ends[one][0] != "Succeeded" for one in before):
+    left_out: set[str] = set()  # by their own `when`
+    for name, before in {**world.needs, **dict.fromkeys(world.always, ())}.items():
+        also = world.after.get(name, ())
+        if any(ends[one][0] in ("Failed", "Blocked") for one in (*before, *also)):
             ends[name] = ("Blocked", 0)
+            continue
+        missed = [one for one in also if ends[one][0] == "Skipped" and one not in left_out]
+        if missed or any(ends[one][0] == "Skipped" for one in before):
+            ends[name] = ("Skipped", 0)
+            continue
+        asked, state = world.asks.get(name, ("", ""))
+        if not world.flags.get(name, True) or (asked and ends[asked][0] != state):
+            left_out.add(name)
+            ends[name] = ("Skipped", 0)
             continue
         used: dict[str, int] = {}
         fates = [*world.fates.get(name, []), "success"]
@@ -85,6 +123,43 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
     return ends
 
 
+def stopped(
+    world: World, wanted: Mapping[str, tuple[str, int]], found: Mapping[str, tuple[str, int]]
+) -> dict[str, tuple[str, int]]:
+    """What may have come of a world that stops at a failure: chance says how far each step had come."""
+    if not any(wanted[name][0] == "Failed" for name in world.needs):
+        return dict(wanted)
+    if not any(found[name][0] == "Failed" for name in world.needs):
+        raise BrokenPromise("stopped without a failure")
+    cut = {name: one for name, one in found.items() if name in world.needs and one[0] == "Cancelled"}
+    late = {name: one for name, one in cut.items() if one[1] > wanted[name][1]}
+    if late:
+        raise BrokenPromise(f"more attempts than there are: {late}")
+    return {**wanted, **cut}
+
+
+def spec_of(world: World) -> Any:
+    """The pipeline of the world."""
+    more: dict[str, Any] = {}
+    for name in world.needs:
+        tests: list[Any] = []
+        if name in world.flags:
+            tests.append({"parameter": "mode", "equals": "full" if world.flags[name] else "quick"})
+        if name in world.asks:
+            step, state = world.asks[name]
+            tests.append({"step": step, "states": [state]})
+        if tests:
+            more[name] = {"when": {"all": tests}}
+    more |= {name: {"always": True} for name in world.always}
+    return programs(
+        {**world.needs, **dict.fromkeys(world.always, ())},
+        world.after,
+        more,
+        parameters=[{"name": "mode", "default": "full"}],
+        **({"policy": {"onFailure": "Stop"}} if world.stops else {}),
+    )
+
+
 def simulate(world: World) -> Simulation:
     """The world's life, to rest. Raises BrokenPromise where a promise does not hold."""
     chance = random.Random(world.seed)  # noqa: S311 - faults, not secrets
@@ -92,11 +167,17 @@ def simulate(world: World) -> Simulation:
     simulation = Simulation(
         cluster,
         world.needs,
+        ends={
+            name: [*world.after.get(name, ()), *([world.asks[name][0]] if name in world.asks else [])]
+            for name in world.needs
+        }
+        | {name: list(world.needs) for name in world.always},
+        always=frozenset(world.always),
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
     )
-    cluster.create(pipeline("p", programs(world.needs)))
+    cluster.create(pipeline("p", spec_of(world)))
     simulation.wake()
     simulation.run_to_rest()
     return simulation
@@ -112,6 +193,8 @@ def check(world: World) -> None:
         name: (entry["state"], entry.get("attempt", 0)) for name, entry in simulation.steps("p-g1").items()
     }
     wanted = expected(world)
+    if world.stops:
+        wanted = stopped(world, wanted, found)
     if found != wanted:
         odd = {name: (wanted[name], found[name]) for name in wanted if wanted[name] != found[name]}
         raise BrokenPromise(f"(wanted, found): {odd}")

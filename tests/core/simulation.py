@@ -18,6 +18,7 @@ STATUSES: Mapping[str, type[SpecModel]] = {
     "PipelineRun": PipelineRunStatus,
     "ModelVersion": ModelVersionStatus,
 }
+ENDED = {"Succeeded", "Reused", "Skipped", "Failed", "Blocked", "Cancelled"}
 LIMIT = timedelta(hours=6)  # of simulated time: whatever has not ended then never will
 
 
@@ -31,6 +32,8 @@ class Simulation:
 
     cluster: FakeCluster
     needs: Mapping[str, Iterable[str]] = field(default_factory=dict)  # of steps, as the test knows them
+    ends: Mapping[str, Iterable[str]] = field(default_factory=dict)  # steps that must have ended, in any way
+    always: frozenset[str] = frozenset()  # steps that run after all others
     settings: Settings = field(default_factory=Settings)
     lag: Callable[[], int] = lambda: 0
     fate_of_write: Callable[[], str] = lambda: ""
@@ -70,9 +73,11 @@ class Simulation:
         if run is None:
             raise BrokenPromise(f"a Job for {task['run']}, which does not exist")
         states = {one["name"]: one["state"] for one in run["status"].get("steps", ())}
+        self._may_start(task["step"], run, states)
         early = [
             one for one in self.needs.get(task["step"], ()) if states.get(one) not in ("Succeeded", "Reused")
         ]
+        early += [one for one in self.ends.get(task["step"], ()) if states.get(one) not in ENDED]
         if early:
             raise BrokenPromise(f"{task['step']} started before {early}")
         for other in self.cluster.find("Job"):
@@ -80,6 +85,17 @@ class Simulation:
             same = (theirs["run"], theirs["step"]) == (task["run"], task["step"])
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
                 raise BrokenPromise(f"two attempts of {task['step']} side by side")
+
+    def _may_start(self, step: str, run: Object, states: Mapping[str, str]) -> None:
+        if any(one["type"] == "Finished" and one["status"] == "True" for one in run["status"]["conditions"]):
+            raise BrokenPromise(f"{step} started in a run that is over")
+        stops = run["status"]["snapshot"].get("policy", {}).get("onFailure") == "Stop"
+        if (
+            stops
+            and step not in self.always
+            and "Failed" in [state for name, state in states.items() if name not in self.always]
+        ):
+            raise BrokenPromise(f"{step} started after a failure that stops the run")
 
     def _over(self, job: Object) -> bool:
         return bool(job.get("status", {}).get("conditions"))

@@ -1,4 +1,4 @@
-"""The property test is worth something only if it catches real mistakes: five are sown here, each as a
+"""The property test is worth something only if it catches real mistakes: several are sown here, each as a
 change of code.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import attempts, classify, plan_run, retry
+from penstock_operator.core import attempts, classify, needs, plan_run, retry
 from penstock_spec import names
 from tests.core.fake_shell import NotSettled
 from tests.core.property_worlds import World, check
@@ -39,7 +39,7 @@ def sow(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], old: str,
 def worlds_with(
     fates: dict[str, list[str]], kills: float = 0.0, drops: float = 0.0, lags: float = 0.0
 ) -> Sequence[World]:
-    return [World(CHAIN, fates, kills, lags, drops, seed) for seed in range(12)]
+    return [World(CHAIN, fates=fates, kills=kills, lags=lags, drops=drops, seed=seed) for seed in range(12)]
 
 
 def check_all(some: Sequence[World]) -> None:
@@ -51,13 +51,26 @@ KILLED = worlds_with({}, kills=0.3)
 FAILING = worlds_with({"s1": ["oom", "oom", "oom"], "s3": ["exit3"]})
 IMPOSTER = worlds_with({"s1": ["imposter"]})
 DEAF = worlds_with({"s1": ["store", "store"], "s2": ["late"]}, drops=1.0)
+# s1 is left out, so s2 and s3 have no input; s5 runs all the same, and s6 only because s4 has failed.
+CONDITIONS = [
+    World(
+        {**CHAIN, "s4": [], "s5": [], "s6": [], "s7": []},
+        after={"s5": ["s1"], "s7": ["s2"]},
+        flags={"s1": False},
+        asks={"s6": ("s4", "Failed")},
+        fates={"s4": ["exit3"]},
+        kills=0.2,
+        seed=seed,
+    )
+    for seed in range(6)
+]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
 @pytest.mark.parametrize(
     "some",
-    [KILLED, FAILING, IMPOSTER, DEAF, LATE],
-    ids=["killed", "failing", "imposter", "deaf", "late"],
+    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS],
+    ids=["killed", "failing", "imposter", "deaf", "late", "conditions"],
 )
 def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]) -> None:
     check_all(some)
@@ -101,6 +114,27 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "False",
             LATE,
             id="absence of pods taken from a cache",
+        ),
+        pytest.param(
+            needs.blocked,
+            "if not kinds <= _any_end(context, record)",
+            "",
+            CONDITIONS,
+            id="who asks for failures is blocked",
+        ),
+        pytest.param(
+            needs._missing_input,
+            " and need.reason != Reason.WHEN_NOT_MET",
+            "",
+            CONDITIONS,
+            id="a skip spreads along dependsOn",
+        ),
+        pytest.param(
+            needs.waits,
+            "context.recorded[name]",
+            "context.records[name]",
+            KILLED,
+            id="start before the end is written",
         ),
         pytest.param(
             retry.failed, "used < budget.retries", "used <= budget.retries", FAILING, id="retry off by one"

@@ -16,7 +16,14 @@ parameters:
 - {name: seed, type: Integer, default: 7}
 secrets:
 - {name: token, secret: report-token}
-policy: {keepRuns: 20}
+triggers:
+- {name: nightly, schedule: {cron: "0 2 * * *", timeZone: Europe/Paris, missed: RunAll, maxMissed: 3}}
+- name: drift
+  endpointCondition: {endpoint: tumour, type: Drifted}
+  cooldown: 12h
+  maxPerWeek: 2
+  giveUpAfter: 4
+policy: {keepRuns: 20, onFailure: Stop}
 steps:
 - name: data
   ingest:
@@ -62,6 +69,10 @@ steps:
   deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
 - name: report
   dependsOn: [serve]
+  when:
+    all: [{parameter: trees, atMost: 2000}, {parameter: seed, notEquals: "3"}]
+    any: [{parameter: region, in: [eu, us]}, {step: fit, states: [Succeeded]}]
+    none: [{trigger: {in: [manual]}}]
   run:
     imageFrom: {parameter: image}
     command: [/bin/report]
@@ -75,6 +86,7 @@ steps:
     argumentsFrom: {trees: {parameter: trees}}
     tables: Csv
     outputs: [{name: page}, {name: scores, type: Table}]
+    results: [{name: pages, type: Integer}, {name: verdict}]
 - name: watch
   monitor:
     endpoint: tumour

@@ -183,6 +183,6 @@ def test_kubectl_get_shows_the_columns_by_kind_and_by_category(kubectl: Kubectl,
     done = kubectl.run("get", "pl", "-n", space, "-o", "wide")
     assert done.stdout.splitlines()[0].split() == [
         *("NAME", "READY", "STATUS", "STEP", "PROGRESS", "MODEL"),
-        *("ENDPOINT", "REASON", "AGE", "RUN", "MESSAGE"),
+        *("ENDPOINT", "REASON", "AGE", "RUN", "NEXT", "MESSAGE"),
     ]
     assert "pipeline.penstock.dev/again" in kubectl.run("get", "penstock", "-n", space).stdout

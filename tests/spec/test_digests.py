@@ -125,7 +125,12 @@ def test_the_order_of_the_steps_changes_no_digest():
         ("description", "Another sentence."),
         ("owner", "somebody-else"),
         ("policy.keepRuns", 3),
+        ("policy.concurrency", "Allow"),
+        ("policy.onChange", "Wait"),
         ("policy", REMOVE),
+        ("triggers.nightly.schedule.cron", "0 3 * * *"),
+        ("triggers", REMOVE),
+        ("suspend", True),
         ("parameters.trees.description", "Another sentence."),
     ],
     ids=lambda one: one[0],
@@ -137,7 +142,7 @@ def test_what_does_not_matter_starts_no_run(edit: tuple[str, Any]):
 def leaves() -> list[tuple[Any, ...]]:
     """Every scalar of the correct spec that should count for the run."""
     spec = good()
-    ignored = {"description", "owner", "policy"}
+    ignored = {"description", "owner", "policy", "triggers"}
     return [
         path
         for path in places(spec)
@@ -146,7 +151,7 @@ def leaves() -> list[tuple[Any, ...]]:
 
 
 WORDS = ["0", "x", "z.z", "f1", "Files", "Ignore", "Allow", "Boolean", "Integer", "Parquet", "Refuse", "us"]
-OTHER_VALUES = (41, 2, 0.125, "2d", "ChiSquared", *WORDS)
+OTHER_VALUES = (41, 2, 0.125, "2d", "ChiSquared", "Failed", *WORDS)
 
 
 @pytest.mark.parametrize("path", leaves(), ids=lambda path: ".".join(map(str, path)))

@@ -300,3 +300,12 @@ def test_the_command_line_says_how_it_is_used(words: list[str]) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "run|fetch|publish" in done.stderr
+
+
+def test_fetch_lays_out_how_the_run_has_gone_for_a_step_that_always_runs(tmp_path: Path) -> None:
+    chain = own_program(tmp_path, "run", IMAGE)
+    chain.environment[contract.RUN_VARIABLE] = '{"outcome":"Failed"}'
+    assert isinstance(chain.attempt("it", "fetch"), Result)
+    told = chain.folder / "it" / "run.json"
+    assert json.loads(told.read_text()) == {"outcome": "Failed"}
+    assert told.stat().st_mode & 0o777 == 0o644

@@ -2,10 +2,12 @@
 `ObservedRun.ahead` by it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from penstock_operator.core.observed import RunObject
+from penstock_operator.core.observed import PipelineObject, RunObject
+from penstock_operator.core.run_sorts import RunSort
+from penstock_spec.policy import Concurrency
 
 
 def runs_ahead(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
@@ -31,6 +33,28 @@ def runs_ahead(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
     )
 
 
+def runs_behind(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
+    """Names of the unfinished runs of the same Pipeline that come after `run`, the newest last."""
+    found = [
+        other
+        for other in runs
+        if other.meta.uid != run.meta.uid
+        and other.pipeline == run.pipeline
+        and not other.finished
+        and not other.meta.deleting
+        and _may_share(run, other)
+        and _rank(other) > _rank(run)
+    ]
+    return tuple(one.meta.name for one in sorted(found, key=_rank))
+
+
+def concurrency_of(pipeline: PipelineObject | None) -> Concurrency:
+    """The policy as it is now, also of a spec that is refused for another reason; else Queue."""
+    policy = pipeline.spec.get("policy") if pipeline is not None else None
+    said = policy.get("concurrency") if isinstance(policy, Mapping) else None
+    return Concurrency(said) if said in set(Concurrency) else Concurrency.QUEUE
+
+
 def pipeline_uid(run: RunObject) -> str:
     """The uid of the Pipeline object that a run belongs to; empty for one that a person made and nobody took
     up yet.
@@ -40,6 +64,9 @@ def pipeline_uid(run: RunObject) -> str:
 
 
 def _may_share(one: RunObject, other: RunObject) -> bool:
+    """Whether one of them can be in the other's way. Plans never are; backfills count for themselves."""
+    if not one.sort is other.sort is RunSort.ORDINARY:
+        return False
     first, second = pipeline_uid(one), pipeline_uid(other)
     return not first or not second or first == second
 

@@ -32,7 +32,9 @@ def ended(context: RunContext, record: StepRecord) -> Decision | None:
 
 def left_behind(context: RunContext, record: StepRecord) -> Sequence[Action]:
     """Deletions of the step's Jobs that nobody waits for any more and that would not end by themselves."""
-    names = (job_name(context, record.name, attempt) for attempt in range(1, record.attempt + 1))
+    # An attempt more than is known, where a plan was cut short and then the step was ended from outside.
+    more = 2 if record.state is StepState.CANCELLED else 1
+    names = (job_name(context, record.name, attempt) for attempt in range(1, record.attempt + more))
     found = (context.job(name) for name in names)
     return tuple(delete(job) for job in found if job is not None and is_stuck(job))
 
@@ -90,7 +92,8 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
         attempt=attempt,
         job=name,
         retry_at="",
-        digest=work.digest,
+        # Nobody takes over what one that always runs has made: it depends on how the run went.
+        digest="" if context.pipeline.always(record.name) else work.digest,
         why=record.why or why(context, record, work, found),
         started_at=record.started_at or context.stamp,
     )

@@ -9,11 +9,15 @@ from typing import Any
 from penstock_operator.core.actions import Action, Create
 from penstock_operator.core.ahead import pipeline_uid
 from penstock_operator.core.frozen import Definition
-from penstock_operator.core.observed import ObservedPipeline, Ref, Refusal, RunObject
+from penstock_operator.core.observed import Meta, ObservedPipeline, Ref, Refusal, RunObject
+from penstock_operator.core.run_sorts import RunSort
+from penstock_operator.core.times import given
 from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
 from penstock_spec import names
 from penstock_spec.names import Reason
+from penstock_spec.policy import Concurrency, OnChange
+from penstock_spec.run import RunMode
 
 RUNS = Ref(names.PIPELINE_RUN)
 
@@ -27,26 +31,40 @@ class Change:
     last_started: Mapping[str, Any] | None = None  # to be recorded
     waits_for: str = ""  # the unfinished run that a change waits for
     refusal: Refusal | None = None  # of the run that should have started
+    plans: bool = False  # whether the run to be made only plans
+    held: str = ""  # why a change starts nothing, in words
 
 
-def own_runs(observed: ObservedPipeline) -> list[RunObject]:
-    """The runs of this very Pipeline object, oldest first; runs of a predecessor of the same name are not."""
+def own_runs(observed: ObservedPipeline, sort: RunSort = RunSort.ORDINARY) -> list[RunObject]:
+    """The runs of this very Pipeline object, oldest first; runs of a predecessor of the same name are not.
+
+    Plans and backfills are other sorts: nothing waits for them, and they tell of no outcome.
+    """
     uid = observed.pipeline.meta.uid
-    mine = [one for one in observed.runs if pipeline_uid(one) in (uid, "")]
+    mine = [one for one in observed.runs if pipeline_uid(one) in (uid, "") and one.sort is sort]
     return sorted(mine, key=lambda one: (one.meta.created, one.meta.name))
 
 
 def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
-    """Whether a run must start now for the spec as it is. At most one at a time; the newest spec wins."""
+    """Whether a run must start now for the spec as it is. The newest spec wins."""
     digest = definition.digest
     recorded = observed.pipeline.status.get("lastStarted")
     newest = _newest_by_change(observed)
     if newest is not None and newest.generation > observed.pipeline.meta.generation:
         return Change(last_started=recorded)  # the spec in hand is older than what has been started
     if _started(observed, digest, recorded, newest):
-        return Change(last_started=_record(digest, recorded, newest))
+        known = _record(digest, recorded, newest)
+        return Change(last_started=known, held=_unexecuted(observed, known))
+    if definition.pipeline.spec.suspend:
+        return Change(last_started=recorded, held="the Pipeline is suspended: the change waits")
+    on_change = definition.pipeline.spec.policy.on_change
+    if on_change is OnChange.WAIT:
+        # Taken note of, so that changing the policy later starts nothing.
+        known = {"digest": digest, "generation": observed.pipeline.meta.generation}
+        return Change(last_started=known, held=_unexecuted(observed, known))
     unfinished = [one for one in own_runs(observed) if not one.finished and not one.meta.deleting]
-    if unfinished:
+    at_once = definition.pipeline.spec.policy.concurrency in (Concurrency.ALLOW, Concurrency.REPLACE)
+    if unfinished and not at_once and on_change is not OnChange.PLAN:
         return Change(last_started=recorded, waits_for=unfinished[0].meta.name)
     if RUNS not in observed.live:
         # A start is decided on a live list only: a run that a cache does not show yet must not be doubled.
@@ -54,17 +72,43 @@ def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
     return _start(observed, definition, recorded)
 
 
-def _newest_by_change(observed: ObservedPipeline) -> RunObject | None:
-    """The run that the latest change started, as far as it still exists."""
+def _unexecuted(observed: ObservedPipeline, recorded: Mapping[str, Any] | None) -> str:
+    """What to say while no run has executed the change that was taken note of last; else empty."""
+    if recorded is None:
+        return ""
+    planned = next((one for one in observed.runs if one.meta.name == recorded.get("run", "")), None)
+    if recorded.get("run") and (planned is None or planned.mode != RunMode.PLAN):
+        return ""
     meta = observed.pipeline.meta
-    mine = [
-        one
-        for one in observed.runs
-        if one.meta.owner_uid == meta.uid
-        and one.meta.name
-        in (names.run_name(meta.name, one.generation), names.run_name(meta.name, one.generation, meta.uid))
-    ]
+    frozen = names.revision_name(meta.name, meta.uid, str(recorded["digest"]))
+    if any((one.status.get("snapshot") or {}).get("revision") == frozen for one in own_runs(observed)):
+        return ""
+    how = f"is planned in run {planned.meta.name}" if planned is not None else "waits (policy.onChange)"
+    return f"the change of generation {recorded['generation']} {how}: create a run to execute it"
+
+
+def _newest_by_change(observed: ObservedPipeline) -> RunObject | None:
+    """The run that the operator started for the latest generation, as far as it still exists."""
+    meta = observed.pipeline.meta
+    mine = [one for one in observed.runs if one.meta.owner_uid == meta.uid and _by_operator(one, meta)]
     return max(mine, key=lambda one: one.generation, default=None)
+
+
+def _by_operator(run: RunObject, pipeline: Meta) -> bool:
+    """Whether the operator made this run of the Pipeline, by the name that it has.
+
+    Those that triggers start count: they execute the newest spec too.
+    """
+    base, uid = pipeline.name, pipeline.uid
+    possible = {names.run_name(base, run.generation), names.run_name(base, run.generation, uid)}
+    moment = given(run.scheduled_time)
+    if run.trigger and moment is not None:
+        possible |= {names.tick_name(base, moment), names.tick_name(base, moment, uid)}
+    if run.episode:
+        condition, number = str(run.episode["condition"]), int(run.episode["number"])
+        possible |= {names.episode_name(base, condition, number)}
+        possible |= {names.episode_name(base, condition, number, str(run.episode["uid"]))}
+    return run.meta.name in possible
 
 
 def _started(
@@ -95,10 +139,13 @@ def _start(observed: ObservedPipeline, definition: Definition, recorded: Mapping
     refusal = observed.refusals.get(name) or observed.refusals.get(frozen_name)
     if refusal is not None:
         return Change(last_started=recorded, refusal=refusal)
-    start = Start(meta.namespace, name, meta.name, meta.uid, frozen_name, meta.generation)
+    plans = definition.pipeline.spec.policy.on_change is OnChange.PLAN
+    mode = str(RunMode.PLAN) if plans else ""
+    start = Start(meta.namespace, name, meta.name, meta.uid, frozen_name, meta.generation, mode=mode)
     return Change(
         actions=(Create(frozen), Create(run(start))),
         last_started={"digest": digest, "generation": meta.generation, "run": name},
+        plans=plans,
     )
 
 

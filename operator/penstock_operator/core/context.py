@@ -1,7 +1,7 @@
 """What the rules about one step look at, and the form of their answer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,15 @@ from penstock_operator.core.record import StepRecord
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import stamp
 from penstock_spec.graph import CompiledPipeline
+from penstock_spec.policy import Policy
+
+
+@dataclass(frozen=True)
+class Halt:
+    """Why a run goes no further: what has not ended is ended, and nothing starts but steps with `always`."""
+
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,8 @@ class RunContext:
     values: Mapping[str, Any]  # of all parameters
     records: Mapping[str, StepRecord]
     recorded: Mapping[str, StepRecord]
+    policy: Policy = field(default_factory=Policy)
+    halt: Halt | None = None  # why the run goes no further
 
     @property
     def namespace(self) -> str:

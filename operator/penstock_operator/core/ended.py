@@ -1,5 +1,6 @@
 """Pods that have ended: what they made, or whose fault it is that they made nothing."""
 
+import math
 import re
 
 from penstock_operator.core.expectation import Expectation
@@ -10,6 +11,9 @@ from penstock_operator.core.text import last_line, one_line, sentence, tail
 from penstock_spec import contract
 from penstock_spec.contract import Failure, Result
 from penstock_spec.names import FailureClass, Reason
+from penstock_spec.scalars import said
+from penstock_spec.status import RESULT_LENGTH
+from penstock_spec.values import ParameterType, is_of
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # Reasons of a container that never started its program. StartError comes with exit code 128.
@@ -25,7 +29,7 @@ def well(pod: PodView, expected: Expectation) -> Finding:
         return _invalid(f"the pod succeeded but left no result: {error}", expected)
     if isinstance(told, Failure):
         return Failed(told.failure_class, sentence(told.message, expected.logs(expected.teller)))
-    wrong = _wrong_outputs(told, expected)
+    wrong = _wrong_outputs(told, expected) or _wrong_results(told, expected)
     if wrong:
         return _invalid(wrong, expected)
     return Done(told, _image(pod))
@@ -46,6 +50,21 @@ def _wrong_outputs(result: Result, expected: Expectation) -> str:
         return f"the result names {', '.join(unknown)}, which the step does not declare"
     odd = sorted(name for name, digest in result.outputs.items() if not _DIGEST.fullmatch(str(digest)))
     return f"the digest of output {', '.join(odd)} is none" if odd else ""
+
+
+def _wrong_results(result: Result, expected: Expectation) -> str:
+    """What is wrong with the small values. Those that the step does not declare are nobody's business."""
+    for name, type_ in expected.results.items():
+        if name not in result.results:
+            return f"{contract.RESULTS_FILE} lacks the declared result {name}"
+        value = result.results[name]
+        if not is_of(ParameterType(type_), value):
+            return f"the result {name} in {contract.RESULTS_FILE} is {said(value)}, not of type {type_}"
+        if isinstance(value, str) and len(value) > RESULT_LENGTH:
+            return f"the result {name} has {len(value)} characters, more than {RESULT_LENGTH}"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"the result {name} is not a finite number"
+    return ""
 
 
 def _invalid(what: str, expected: Expectation) -> Failed:

@@ -1,5 +1,6 @@
 """Good endings: what becomes of a result, by the kind of the step that gave it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from penstock_operator.core.context import Decision, RunContext
@@ -13,6 +14,7 @@ from penstock_operator.core.text import one_line
 from penstock_operator.core.work import work_of
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import StepState
+from penstock_spec.when import text_of
 
 
 def well(context: RunContext, record: StepRecord, done: Done) -> Decision:
@@ -36,12 +38,19 @@ def succeeded(context: RunContext, record: StepRecord, done: Done) -> StepRecord
         reason=Reason.COMPLETED,
         message=one_line(result.message, 300),
         outputs=dict(result.outputs),
+        results=_results(context, record, done),
         metrics=dict(result.metrics),
         verdict=result.verdict,
         source_revision=result.source_revision[:160],
         image=done.image,
         finished_at=context.stamp,
     )
+
+
+def _results(context: RunContext, record: StepRecord, done: Done) -> Mapping[str, str]:
+    """What the step declares of the small values that its program left, as JSON writes them."""
+    declared = context.pipeline.results(record.name)
+    return {name: text_of(done.result.results[name]) for name in declared}
 
 
 def _unchanged(context: RunContext, record: StepRecord, done: Done) -> Decision:

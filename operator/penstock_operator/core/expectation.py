@@ -15,6 +15,7 @@ class Expectation:
     namespace: str
     users_program: bool  # main is the user's; fetch and publish are ours
     outputs: Mapping[str, str] = field(default_factory=dict)  # name -> type
+    results: Mapping[str, str] = field(default_factory=dict)  # small values: name -> type
     optional: frozenset[str] = frozenset()  # outputs that a good result may lack
     connection: str = ""  # ConfigMap and Secret that an ingest names
     store_secret: str = "penstock-store"  # noqa: S105 - the name of a Secret, not its content

@@ -114,4 +114,6 @@ def _lifecycle(context: RunContext, ended: StepRecord, version: VersionView, *, 
         return str(Lifecycle.REJECTED)
     gates = context.pipeline.gates_of(context.pipeline.inputs(ended.name)["model"])
     others = (context.records[name] for name in gates if name != ended.name)
-    return str(Lifecycle.APPROVED) if all(one.state in SATISFYING for one in others) else version.lifecycle
+    # A gate that its own `when` left out of this run has nothing to say about the model.
+    passed_too = all(one.state in SATISFYING or one.state is StepState.SKIPPED for one in others)
+    return str(Lifecycle.APPROVED) if passed_too else version.lifecycle

@@ -21,8 +21,10 @@ def earlier_steps(run: RunObject, runs: Iterable[RunObject]) -> Sequence[Earlier
 
 
 def previous_run(run: RunObject, runs: Iterable[RunObject]) -> RunObject | None:
-    """The newest finished run of the same Pipeline object that has a snapshot, or None."""
-    return next((one for one in _before(run, runs) if one.finished and one.status.get("snapshot")), None)
+    """The run that this one repeats, else the newest finished one of the same Pipeline object; or None."""
+    before = [one for one in _before(run, runs) if one.finished and one.status.get("snapshot")]
+    repeated = [one for one in before if one.meta.name == run.rerun.get("run")]
+    return next(iter((*repeated, *before)), None)
 
 
 def _before(run: RunObject, runs: Iterable[RunObject]) -> list[RunObject]:
@@ -43,6 +45,7 @@ def _earlier(run: RunObject, entry: Mapping[str, Any]) -> Earlier:
         digest=entry["digest"],
         outputs=entry.get("outputs", {}),
         source_revision=entry.get("sourceRevision", ""),
+        results=entry.get("results", {}),
         metrics=entry.get("metrics", {}),
         verdict=entry.get("verdict", ""),
         model_version=entry.get("modelVersion", ""),

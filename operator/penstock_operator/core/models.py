@@ -1,6 +1,7 @@
 """Models: a trained model becomes a ModelVersion before its step counts as succeeded."""
 
 from dataclasses import replace
+from typing import Any
 
 import networkx as nx
 
@@ -17,6 +18,7 @@ from penstock_spec.contract import Result
 from penstock_spec.kinds.train import Train
 from penstock_spec.model_version import Lifecycle
 from penstock_spec.names import Reason
+from penstock_spec.triggers import SCHEDULED_TIME
 
 
 def registered(context: RunContext, record: StepRecord, ended: StepRecord, result: Result) -> Decision:
@@ -69,6 +71,14 @@ def _model_name(context: RunContext, record: StepRecord) -> str:
     return body.model
 
 
+def _parameters(context: RunContext) -> dict[str, Any]:
+    """The values of the run, and the time that it is for where it is for a certain one."""
+    timeless = not context.observed.run.scheduled_time
+    return {
+        name: value for name, value in context.values.items() if not (timeless and name == SCHEDULED_TIME)
+    }
+
+
 def _lineage(context: RunContext, ended: StepRecord) -> Lineage:
     run = context.observed.run
     snapshot = run.status["snapshot"]
@@ -85,5 +95,5 @@ def _lineage(context: RunContext, ended: StepRecord) -> Lineage:
         step_digest=ended.digest,
         datasets={name: one.digest for name, one in work.inputs.items() if one.type == "Table"},
         images=[(one.name, one.image) for one in involved if one.image],
-        parameters=context.values,
+        parameters=_parameters(context),
     )

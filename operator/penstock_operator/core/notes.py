@@ -45,4 +45,6 @@ def _note(record: StepRecord) -> EventNote | None:
         )
     if record.state is StepState.REUSED:
         return EventNote(Reason.STEP_REUSED, f"step {name}: {record.why}")
+    if record.state is StepState.SKIPPED and record.reason == Reason.WHEN_NOT_MET:
+        return EventNote(Reason.STEP_SKIPPED, sentence(f"step {name} is skipped: {record.message}"))
     return None

@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from penstock_operator.core.run_sorts import RunSort
+from penstock_operator.core.times import stamp
 from penstock_spec.graph import CompiledPipeline
+from penstock_spec.run import RunMode
+from penstock_spec.when import BY_CHANGE, BY_HAND
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,8 @@ class EndpointView:
     watched_since: str = ""  # status.monitoring.since: from then on its pods log
     drifted_reason: str = ""  # of the condition Drifted, whatever its status
     drifted_message: str = ""
+    episodes: int = 0  # how often it has begun to drift
+    drifting: bool = False  # the last definite answer
 
 
 @dataclass(frozen=True)
@@ -154,6 +160,7 @@ class Earlier:
     digest: str
     outputs: Mapping[str, str]
     source_revision: str = ""
+    results: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     verdict: str = ""
     model_version: str = ""
@@ -168,6 +175,7 @@ class Previous:
     run: str
     pipeline: CompiledPipeline  # of its frozen revision
     parameters: Mapping[str, Any]  # as given; defaults come from the pipeline
+    scheduled_time: str  # RunObject.logical_time
     steps: Sequence[Mapping[str, Any]]  # its status.steps
 
 
@@ -205,7 +213,42 @@ class RunObject:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     revision: str = ""
     generation: int = 0
+    trigger: str = ""
     status: Mapping[str, Any] = field(default_factory=dict)
+    scheduled_time: str = ""  # as given
+    episode: Mapping[str, Any] = field(default_factory=dict)  # that started it; empty where none did
+    mode: str = RunMode.RUN
+    rerun: Mapping[str, Any] = field(default_factory=dict)  # spec.rerun; empty where it repeats none
+    backfill: Mapping[str, Any] = field(default_factory=dict)  # spec.backfill; empty where it is none
+    part_of: str = ""  # the backfill that made it
+
+    @property
+    def sort(self) -> RunSort:
+        """What sort of run it is: only ordinary ones queue, and tell how a Pipeline is doing."""
+        if self.mode == RunMode.PLAN:
+            return RunSort.PLAN
+        return RunSort.BACKFILL if self.backfill else RunSort.PART if self.part_of else RunSort.ORDINARY
+
+    @property
+    def logical_time(self) -> str:
+        """The time that the run is for: as given or, of a rerun, kept; else when it was created."""
+        kept = str(self._snapshot.get("scheduledTime", ""))
+        return kept or self.scheduled_time or stamp(self.meta.created)
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The parameters: as given, and of a rerun with those of the run that it repeats."""
+        kept: Mapping[str, Any] = self._snapshot.get("parameters", self.parameters)
+        return kept
+
+    @property
+    def _snapshot(self) -> Mapping[str, Any]:
+        return self.status.get("snapshot") or {}
+
+    @property
+    def started_by(self) -> str:
+        """The trigger's name as conditions know it: also `change` and `manual`."""
+        return self.trigger or (BY_CHANGE if self.generation else BY_HAND)
 
     @property
     def finished(self) -> bool:
@@ -224,6 +267,7 @@ class ObservedPipeline:
     runs: Sequence[RunObject] = ()  # of this name, whoever owns them
     revisions: Sequence[Revision] = ()  # owned by this Pipeline; filled when the plan asked to confirm them
     versions: Sequence[VersionView] = ()
+    endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
     refusals: Mapping[str, Refusal] = field(
         default_factory=dict
     )  # by the name of the object we tried to create
@@ -249,4 +293,7 @@ class ObservedRun:
     endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
     earlier: Sequence[Earlier] = ()  # newest first
     previous: Previous | None = None
+    origin: RunObject | None = None  # the run that this one repeats
+    siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
+    behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind

@@ -9,6 +9,7 @@ from penstock_operator.core.conditions import Wanted, is_true, merged
 from penstock_operator.core.observed import ObservedPipeline, RunObject
 from penstock_operator.core.text import sentence
 from penstock_operator.core.times import stamp
+from penstock_operator.core.triggers import Triggering, next_start, resting
 from penstock_spec.errors import SpecError
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Condition, Reason, StatusWord
@@ -17,15 +18,24 @@ _LENGTH = 8192
 
 
 def accepted_status(
-    observed: ObservedPipeline, compiled: CompiledPipeline, change: Change, now: datetime
+    observed: ObservedPipeline,
+    compiled: CompiledPipeline,
+    change: Change,
+    starting: Triggering,
+    now: datetime,
 ) -> dict[str, Any]:
     """The status of a Pipeline whose spec is in order."""
     runs = own_runs(observed)
     current = _current(runs)
     columns = _columns(observed, current, runs)
     columns["endpoint"] = _endpoint(compiled)
-    if change.actions:
-        started = str((change.last_started or {}).get("run", ""))
+    begun = (
+        [str((change.last_started or {}).get("run", ""))]
+        if change.actions and not change.plans
+        else starting.started
+    )
+    if begun:
+        started = begun[0]
         columns |= {"status": StatusWord.WAITING, "reason": Reason.STEPS_WAITING, "lastRun": started}
         columns |= {"message": f"run {started} starts", "step": "", "progress": ""}
     if change.waits_for:
@@ -33,6 +43,8 @@ def accepted_status(
             f"the change of generation {observed.pipeline.meta.generation} waits for run {change.waits_for}",
             columns["message"],
         )
+    if change.held:
+        columns["message"] = sentence(change.held, columns["message"])
     refusal = change.refusal
     if refusal is not None:
         columns |= {"status": StatusWord.FAILED, "reason": refusal.reason}
@@ -44,7 +56,7 @@ def accepted_status(
         Wanted(Condition.STALLED, stalled, refusal.reason if refusal and stalled else Reason.ACCEPTED),
         *_last_outcome(runs),
     ]
-    return _status(observed, wanted, columns, change.last_started, now)
+    return _status(observed, wanted, columns, change.last_started, starting.entries, now)
 
 
 def refused_status(observed: ObservedPipeline, error: SpecError, now: datetime) -> dict[str, Any]:
@@ -60,7 +72,8 @@ def refused_status(observed: ObservedPipeline, error: SpecError, now: datetime) 
         Wanted(Condition.STALLED, status=True, reason=Reason.INVALID_SPEC, message=short),
         *_last_outcome(runs),
     ]
-    return _status(observed, wanted, columns, observed.pipeline.status.get("lastStarted"), now)
+    started = observed.pipeline.status.get("lastStarted")
+    return _status(observed, wanted, columns, started, resting(observed), now)
 
 
 def _status(
@@ -68,6 +81,7 @@ def _status(
     wanted: Sequence[Wanted],
     columns: Mapping[str, str],
     last_started: Mapping[str, Any] | None,
+    triggers: Sequence[Mapping[str, Any]],
     now: datetime,
 ) -> dict[str, Any]:
     pipeline = observed.pipeline
@@ -78,6 +92,10 @@ def _status(
         "conditions": merged(before, wanted, generation, stamp(now)),
         **{key: str(value) for key, value in columns.items() if value},
     }
+    if triggers:
+        status["triggers"] = [dict(one) for one in triggers]
+    if following := next_start(triggers):
+        status["next"] = following
     if last_started:
         status["lastStarted"] = dict(last_started)
     return status

@@ -1,7 +1,8 @@
-"""What a Pipeline needs now: a verdict on its spec, a run when what it executes has changed, and old runs to
-go.
+"""What a Pipeline needs now: a verdict on its spec, a run when what it executes has changed or a trigger's
+time has come, and old runs to go.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from penstock_operator.core.actions import EventNote, Plan
@@ -13,7 +14,8 @@ from penstock_operator.core.pipeline_status import accepted_status, refused_stat
 from penstock_operator.core.retention import tidy
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.text import clip
-from penstock_operator.core.times import after
+from penstock_operator.core.times import after, earliest
+from penstock_operator.core.triggers import Triggering, triggered
 from penstock_spec.errors import SpecError
 from penstock_spec.names import Condition, Reason
 
@@ -43,21 +45,41 @@ def _refuse(observed: ObservedPipeline, error: SpecError, now: datetime) -> Plan
 
 def _accept(observed: ObservedPipeline, definition: Definition, now: datetime, settings: Settings) -> Plan:
     change = wanted_change(observed, definition)
+    starting = triggered(observed, definition, change, now, settings)
     tidying = tidy(observed, definition, now, settings)
-    if change.confirm or tidying.confirm:
-        return Plan(confirm=(*change.confirm, *tidying.confirm))
-    status = accepted_status(observed, definition.pipeline, change, now)
+    confirm = dict.fromkeys((*change.confirm, *starting.confirm, *tidying.confirm))
+    if confirm:
+        return Plan(confirm=tuple(confirm))
+    change = _overtaken(observed, definition, change, starting)
+    status = accepted_status(observed, definition.pipeline, change, starting, now)
     unsettled = change.waits_for or change.refusal is not None
     return Plan(
-        actions=change.actions,
+        actions=(*change.actions, *starting.actions),
         status=status if status != observed.pipeline.status else None,
         after=tidying.after,
-        events=_notes(change),
-        look_again=after(now, settings.resync) if unsettled else None,
+        events=(*_notes(change), *starting.notes),
+        look_again=earliest(after(now, settings.resync) if unsettled else None, starting.look_again),
     )
+
+
+def _overtaken(
+    observed: ObservedPipeline, definition: Definition, change: Change, starting: Triggering
+) -> Change:
+    """A change that waits is started by whatever trigger comes first: it executes the newest spec as well."""
+    if not change.waits_for or not starting.started:
+        return change
+    started = {
+        "digest": definition.digest,
+        "generation": observed.pipeline.meta.generation,
+        "run": starting.started[-1],
+    }
+    return replace(change, waits_for="", last_started=started)
 
 
 def _notes(change: Change) -> tuple[EventNote, ...]:
     if not change.actions or change.last_started is None:
         return ()
+    if change.plans:
+        words = f"the spec has changed: run {change.last_started['run']} plans"
+        return (EventNote(Reason.RUN_STARTED, words),)
     return (EventNote(Reason.RUN_STARTED, f"the spec has changed: run {change.last_started['run']} starts"),)

@@ -4,35 +4,42 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from penstock_operator.core import attempts, needs
+from penstock_operator.core import attempts, halts, needs, whens
 from penstock_operator.core.actions import Plan
+from penstock_operator.core.backfills import backfills
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.deploy import deploys
+from penstock_operator.core.foresight import foresees
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.rerun import repeats
 from penstock_operator.core.reuse import reuses
-from penstock_operator.core.run_status import build, summary_of
+from penstock_operator.core.run_status import build, summary_of, without_news
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
     CannotStart,
     end_before_steps,
     fresh_records,
+    policy_of,
     take_snapshot,
     thawed,
     wait_for_turn,
 )
 from penstock_operator.core.times import after, earliest
-from penstock_spec.resolve import resolve_parameters
+from penstock_spec.resolve import run_values
 
 RunRule = Callable[[ObservedRun, datetime, Settings], Plan | None]
 
 # What becomes of one step; the first rule that answers decides.
 STEP_RULES: Sequence[Rule] = (
     attempts.ended,  # nothing changes any more
+    halts.halted,  # the run goes no further
     needs.blocked,  # a step it needs has failed
+    needs.skipped,  # a step whose output it takes was skipped
+    whens.left_out,  # its own `when` does not hold
     needs.waits,  # a step it needs has not ended
     deploys,  # no Job: compares with what is live
     monitors,  # the same
@@ -73,8 +80,11 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
         return end_before_steps(observed, frozen, now)
     before = {entry["name"]: StepRecord.from_status(entry) for entry in observed.run.status.get("steps", ())}
     records = {one.name: before.get(one.name, one) for one in fresh_records(frozen.pipeline)}
-    values = resolve_parameters(frozen.pipeline.spec, observed.run.parameters)
-    context = RunContext(observed, now, settings, frozen.pipeline, values, records, recorded=records)
+    run = observed.run
+    values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
+    policy = policy_of(snapshot)
+    context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
+    context = replace(context, halt=halts.halt_of(context))
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:
         decision = _decide(context, context.records[name])
@@ -100,7 +110,7 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         return Plan(confirm=confirm)
     run, now = context.observed.run, context.now
     records = [context.records[step.name] for step in context.pipeline.spec.steps]
-    summary = summary_of(records, context.namespace)
+    summary = without_news(run, summary_of(records, context.namespace), records)
     status = build(run, summary, records, now, run.status["snapshot"], started=True)
     # What waited for a step that ended only now has its turn at once, when that end has been written.
     again = now if _moved(before, records) and not summary.finished else None
@@ -130,6 +140,9 @@ def _moved(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> b
 RUN_RULES: Sequence[RunRule] = (
     leave_deleted,
     rest_when_finished,
+    foresees,  # one that only plans says what it would do
+    backfills,  # one that has others made has no steps
+    repeats,  # one that repeats another begins with what that has made
     take_snapshot,  # what it executes is frozen first
     wait_for_turn,  # one run at a time per Pipeline
     take_steps,

@@ -31,6 +31,7 @@ class StepRecord:
     source_revision: str = ""
     why: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
+    results: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     verdict: str = ""
     model_version: str = ""

@@ -10,6 +10,7 @@ from penstock_operator.core.actions import Action, Delete
 from penstock_operator.core.changes import own_runs
 from penstock_operator.core.frozen import Definition
 from penstock_operator.core.observed import ObservedPipeline, Ref, RunObject
+from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import after
 from penstock_spec import names
@@ -28,8 +29,14 @@ class Tidying:
 
 def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, settings: Settings) -> Tidying:
     """Deletions, to be carried out after the status has been written: it remembers what was started."""
-    finished = [one for one in own_runs(observed) if one.finished and not one.meta.deleting]
-    surplus = finished[: max(0, len(finished) - definition.pipeline.spec.policy.keep_runs)]
+    keep = definition.pipeline.spec.policy.keep_runs
+    awaited = _awaited(observed)
+    surplus = [
+        one
+        for sort in RunSort
+        for one in _surplus(own_runs(observed, sort), keep)
+        if one.meta.name not in awaited
+    ]
     if not surplus:
         return Tidying()
     if REVISIONS not in observed.live:
@@ -49,6 +56,25 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
     return Tidying(after=(*runs, *frozen))
 
 
-def _revisions_of(run: RunObject) -> tuple[str, str]:
-    snapshot = run.status.get("snapshot") or {}
-    return run.revision, str(snapshot.get("revision", ""))
+def _surplus(runs: Sequence[RunObject], keep: int) -> Sequence[RunObject]:
+    finished = [one for one in runs if one.finished and not one.meta.deleting]
+    return finished[: max(0, len(finished) - keep)]
+
+
+def _awaited(observed: ObservedPipeline) -> frozenset[str]:
+    """Runs whose end their backfill has not counted yet: without them it would make them again."""
+    going = {one.meta.name: one.status.get("backfill") or {} for one in observed.runs if not one.finished}
+    return frozenset(
+        one.meta.name
+        for one in observed.runs
+        if one.part_of in going
+        and (
+            one.meta.name in going[one.part_of].get("active", ())
+            or one.scheduled_time > going[one.part_of].get("decided", "")
+        )
+    )
+
+
+def _revisions_of(run: RunObject) -> tuple[str, ...]:
+    snapshot, backfill = run.status.get("snapshot") or {}, run.status.get("backfill") or {}
+    return run.revision, str(snapshot.get("revision", "")), str(backfill.get("revision", ""))

@@ -13,7 +13,7 @@ from penstock_spec.contract import Known
 from penstock_spec.digest import Components, difference, reusable_image, step_components
 from penstock_spec.errors import SpecError
 from penstock_spec.names import Reason
-from penstock_spec.resolve import resolve_parameters, resolve_step
+from penstock_spec.resolve import resolve_step, run_values
 from penstock_spec.status import StepState
 
 
@@ -23,6 +23,8 @@ def reuses(context: RunContext, record: StepRecord) -> Decision | None:
     """
     if record.state is not StepState.WAITING or record.kind == "ingest":
         return None
+    if context.pipeline.always(record.name):
+        return None  # it is about this run
     work = work_of(context, record)
     found = find_earlier(context, record, work)
     if found is None:
@@ -40,6 +42,7 @@ def reused(context: RunContext, record: StepRecord, found: Earlier, because: str
         message="",
         why=f"output reused from run {found.run}{because}",
         outputs=dict(found.outputs),
+        results=dict(found.results),
         metrics=dict(found.metrics),
         verdict=found.verdict,
         model_version=found.model_version,
@@ -52,13 +55,17 @@ def reused(context: RunContext, record: StepRecord, found: Earlier, because: str
 
 def find_earlier(context: RunContext, record: StepRecord, work: Work) -> Earlier | None:
     """The newest earlier step that did exactly this and whose result is whole; None where it must run."""
-    if not reusable_image(work.resolved.image):
+    if not reusable_image(work.resolved.image) or context.pipeline.always(record.name):
         return None
+    if context.observed.run.rerun:
+        return None  # what may be taken over has been, at the start
     return next((one for one in context.observed.earlier if _fits(context, record, work, one)), None)
 
 
 def _fits(context: RunContext, record: StepRecord, work: Work, one: Earlier) -> bool:
     if one.digest != work.digest or set(one.outputs) != set(work.outputs):
+        return False
+    if set(one.results) != set(context.pipeline.results(record.name)):
         return False
     if record.kind == "train":
         version = context.version(one.model_version)
@@ -73,6 +80,8 @@ def known(found: Earlier | None) -> Known | None:
 
 def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | None) -> str:
     """Why the step runs, compared with the newest finished run before."""
+    if context.pipeline.always(record.name):
+        return "it runs after all others, whatever the outcome"
     if found is not None:
         return f"checks whether its source has changed since run {found.run}"
     previous = context.observed.previous
@@ -82,6 +91,9 @@ def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | No
     changed = difference(record.name, old, work.components)
     if changed:
         return changed
+    repeated = context.observed.run.rerun.get("run")
+    if repeated:
+        return f"done again: run {repeated} is repeated from here"
     if not reusable_image(work.resolved.image):
         return "its image has no fixed tag or digest, so it may have changed"
     registered = next((one.get("modelVersion") for one in previous.steps if one["name"] == record.name), None)
@@ -102,7 +114,7 @@ def _components_before(context: RunContext, step: str) -> Components | None:
         return None
     pipeline = previous.pipeline
     try:
-        values = resolve_parameters(pipeline.spec, previous.parameters)
+        values = run_values(pipeline.spec, previous.parameters, previous.scheduled_time)
         resolved = resolve_step(pipeline.spec, pipeline.spec.step(step), values)
     except (KeyError, SpecError):
         return None

@@ -36,11 +36,13 @@ def summary_of(records: Sequence[StepRecord], namespace: str) -> Summary:
     first = min(failures, key=lambda one: one.finished_at) if failures else None
     if all(one.ended for one in records):
         if first is None:
-            return Summary(StatusWord.SUCCEEDED, Reason.SUCCEEDED, "", "", finished=True, succeeded=True)
+            return _well_or_cancelled(records)
         message = sentence(f"step {first.name}: {first.message}")
         return Summary(StatusWord.FAILED, first.reason, message, first.name, finished=True, succeeded=False)
     if first is not None:
-        message = sentence(f"step {first.name}: {first.message}", "independent steps go on")
+        stopped = any(one.state is StepState.CANCELLED for one in records)
+        going_on = "" if stopped else "independent steps go on"
+        message = sentence(f"step {first.name}: {first.message}", going_on)
         return Summary(StatusWord.RUNNING, first.reason, message, first.name)
     for state in _LIVELY:
         found = next((one for one in records if one.state is state), None)
@@ -49,6 +51,33 @@ def summary_of(records: Sequence[StepRecord], namespace: str) -> Summary:
             return Summary(StatusWord.RUNNING, found.reason, words, found.name)
     words = sentence("the next step is about to start", f"kubectl get events -n {namespace}")
     return Summary(StatusWord.RUNNING, Reason.STEPS_WAITING, words)
+
+
+def _well_or_cancelled(records: Sequence[StepRecord]) -> Summary:
+    """The end of a run in which nothing has failed."""
+    cancelled = next((one for one in records if one.state is StepState.CANCELLED), None)
+    if cancelled is None:
+        return Summary(StatusWord.SUCCEEDED, Reason.SUCCEEDED, finished=True, succeeded=True)
+    message = sentence(cancelled.message)
+    return Summary(
+        StatusWord.CANCELLED, cancelled.reason, message, cancelled.name, finished=True, succeeded=False
+    )
+
+
+def without_news(run: RunObject, summary: Summary, records: Sequence[StepRecord]) -> Summary:
+    """A run that a trigger started and in which everything was reused: no source had anything new."""
+    made = [one for one in records if one.kind not in ("deploy", "monitor")]
+    old = all(one.state in (StepState.REUSED, StepState.SKIPPED) for one in made)
+    looked = any(one.kind == "ingest" and one.state is StepState.REUSED for one in made)
+    if not (run.trigger and summary.succeeded and old and looked):
+        return summary
+    return replace(summary, reason=Reason.NO_NEW_DATA, message="no source has changed: everything was reused")
+
+
+def replaced_before_steps(by: str) -> Summary:
+    """The end of a run that a newer one replaces before it has begun."""
+    message = f"run {by} came, and policy.concurrency is Replace"
+    return Summary(StatusWord.CANCELLED, Reason.RUN_REPLACED, message, finished=True, succeeded=False)
 
 
 def failed_before_steps(reason: str, message: str) -> Summary:
@@ -96,7 +125,7 @@ def build(
 
 
 def _progress(records: Sequence[StepRecord]) -> str:
-    done = sum(1 for one in records if one.state in SATISFYING)
+    done = sum(1 for one in records if one.state in SATISFYING or one.state is StepState.SKIPPED)
     return f"{done}/{len(records)}" if records else ""
 
 

@@ -56,6 +56,7 @@ class Settings:
     pipeline_grace: float = 60.0  # a run whose Pipeline is not there (yet)
     finish_grace: float = 30.0  # a failed attempt whose Job does not end by itself is deleted then
     revision_grace: float = 300.0  # a frozen spec that no run names (yet) is younger than this
+    late_start: float = 300.0  # a scheduled start that comes later than this was missed
     resync: float = 60.0  # every unfinished object is looked at again at least so often
     settle: float = 5.0  # what served before stays so long after a switch: every node has to hear of it
     memory_factor: float = 1.5  # how memory grows after an attempt ran out of it

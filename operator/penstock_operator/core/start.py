@@ -6,10 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from penstock_operator.core.actions import Action, Create, Plan, SetOwner
+from penstock_operator.core.ahead import concurrency_of
 from penstock_operator.core.frozen import define
 from penstock_operator.core.observed import ObservedRun, PipelineObject, Ref
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.run_status import Summary, build, failed_before_steps, waiting
+from penstock_operator.core.run_status import (
+    Summary,
+    build,
+    failed_before_steps,
+    replaced_before_steps,
+    waiting,
+)
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.text import clip
 from penstock_operator.core.times import after
@@ -19,7 +26,10 @@ from penstock_spec import names
 from penstock_spec.errors import SpecError
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Reason
-from penstock_spec.resolve import resolve_parameters, resolve_step
+from penstock_spec.policy import Concurrency, Policy
+from penstock_spec.resolve import resolve_step, run_values
+from penstock_spec.shapes import object_shape
+from penstock_spec.structure import structure_problems
 
 
 @dataclass(frozen=True)
@@ -50,17 +60,47 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     if not run.revision and ref not in observed.live:
         # Who changes a Pipeline and then makes a run means the change, which a cache may not show yet.
         return Plan(confirm=(ref,))
-    found = _frozen(observed, now, settings)
+    found = frozen_for(observed, now, settings)
     if isinstance(found, CannotStart):
-        return _not_started(observed, found, now, settings)
-    problem = _parameter_problem(found.pipeline, run.parameters)
+        return not_started(observed, found, now, settings)
+    problem = parameter_problem(found.pipeline, run.parameters, run.logical_time)
     if problem is not None:
-        return _not_started(observed, problem, now, settings)
-    uid = run.meta.owner_uid or (observed.pipeline.meta.uid if observed.pipeline else "")
-    snapshot = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
+        return not_started(observed, problem, now, settings)
     summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
-    status = build(run, summary, fresh_records(found.pipeline), now, snapshot, started=False)
-    return Plan(actions=(*_adoption(observed), *found.actions), status=status, look_again=now)
+    records = fresh_records(found.pipeline)
+    status = build(run, summary, records, now, snapshot_of(observed, found), started=False)
+    return Plan(actions=(*adoption(observed), *found.actions), status=status, look_again=now)
+
+
+def snapshot_of(observed: ObservedRun, found: Frozen) -> dict[str, Any]:
+    """What the status of a run says for ever about what it executes."""
+    uid = observed.run.meta.owner_uid or (observed.pipeline.meta.uid if observed.pipeline else "")
+    snapshot: dict[str, Any] = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
+    policy = _policy(observed, found.pipeline).as_set()
+    return {**snapshot, "policy": policy} if policy else snapshot
+
+
+def _policy(observed: ObservedRun, frozen: CompiledPipeline) -> Policy:
+    """The policy that the run keeps. A revision may have been frozen under an older one: it is no part of the
+    digest.
+    """
+    pipeline = observed.pipeline
+    if pipeline is None or observed.run.meta.owner_uid not in ("", pipeline.meta.uid):
+        return frozen.spec.policy
+    try:
+        return define(pipeline.spec, pipeline.applied).pipeline.spec.policy
+    except SpecError:
+        return frozen.spec.policy
+
+
+def policy_of(snapshot: Mapping[str, Any]) -> Policy:
+    """The policy in a run's snapshot. What only a newer release knows counts for nothing."""
+    found: dict[str, Any] = {}
+    for name, value in (snapshot.get("policy") or {}).items():
+        field = object_shape(Policy).fields.get(name)
+        if field is not None and not structure_problems(field.shape, value, (name,)):
+            found[name] = value
+    return Policy.model_validate(found, by_alias=True)
 
 
 def fresh_records(pipeline: CompiledPipeline) -> list[StepRecord]:
@@ -68,7 +108,8 @@ def fresh_records(pipeline: CompiledPipeline) -> list[StepRecord]:
     return [StepRecord(step.name, step.kind) for step in pipeline.spec.steps]
 
 
-def _frozen(observed: ObservedRun, now: datetime, settings: Settings) -> Frozen | CannotStart:
+def frozen_for(observed: ObservedRun, now: datetime, settings: Settings) -> Frozen | CannotStart:
+    """What a run without a snapshot is to execute: its revision, else the Pipeline as it is now."""
     run, pipeline = observed.run, observed.pipeline
     if run.revision:
         return thawed(observed, run.revision)
@@ -112,10 +153,12 @@ def thawed(observed: ObservedRun, name: str, digest: str = "") -> Frozen | Canno
     return Frozen(name, held.digest, held.pipeline)
 
 
-def _parameter_problem(pipeline: CompiledPipeline, given: Mapping[str, Any]) -> CannotStart | None:
+def parameter_problem(
+    pipeline: CompiledPipeline, given: Mapping[str, Any], scheduled_time: str
+) -> CannotStart | None:
     """What is wrong with the run's parameters, by themselves or in any field that takes one."""
     try:
-        values = resolve_parameters(pipeline.spec, given)
+        values = run_values(pipeline.spec, given, scheduled_time)
         for step in pipeline.spec.steps:
             resolve_step(pipeline.spec, step, values)
     except SpecError as error:
@@ -123,7 +166,7 @@ def _parameter_problem(pipeline: CompiledPipeline, given: Mapping[str, Any]) -> 
     return None
 
 
-def _adoption(observed: ObservedRun) -> tuple[Action, ...]:
+def adoption(observed: ObservedRun) -> tuple[Action, ...]:
     """A run that a person made becomes the Pipeline's: it goes when the Pipeline goes."""
     run, pipeline = observed.run, observed.pipeline
     if run.meta.owner_uid or pipeline is None:
@@ -133,7 +176,8 @@ def _adoption(observed: ObservedRun) -> tuple[Action, ...]:
     return (SetOwner(names.PIPELINE_RUN, meta.namespace, meta.name, meta.uid, reference),)
 
 
-def _not_started(observed: ObservedRun, found: CannotStart, now: datetime, settings: Settings) -> Plan:
+def not_started(observed: ObservedRun, found: CannotStart, now: datetime, settings: Settings) -> Plan:
+    """The run waits for what is not there yet, or ends."""
     if not found.for_good:
         return _written(
             observed, waiting(found.reason, found.message), now, look_again=after(now, settings.resync)
@@ -155,8 +199,16 @@ def _written(observed: ObservedRun, summary: Summary, now: datetime, look_again:
 
 
 def wait_for_turn(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
-    """Rule: one run at a time per Pipeline. A run that has started goes on."""
-    if not observed.ahead or observed.run.status.get("startedAt"):
+    """Rule: one run at a time, unless the Pipeline's policy allows more. One that has started goes on."""
+    concurrency = concurrency_of(observed.pipeline)
+    begun = observed.run.status.get("startedAt")
+    if observed.behind and not begun and concurrency is Concurrency.REPLACE:
+        return _written(observed, replaced_before_steps(observed.behind[-1]), now, look_again=None)
+    if not observed.ahead or begun or concurrency is Concurrency.ALLOW:
         return None
+    if concurrency is Concurrency.FORBID:
+        what = f"run {observed.ahead[0]} is unfinished, and policy.concurrency is Forbid"
+        hint = "start another when it has ended"
+        return end_before_steps(observed, CannotStart(Reason.RUN_FORBIDDEN, f"{what}; {hint}"), now)
     message = clip(f"waits for run {', '.join(observed.ahead)}", 1024)
     return _written(observed, waiting(Reason.WAITING_FOR_RUN, message), now, after(now, settings.resync))

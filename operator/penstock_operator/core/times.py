@@ -19,6 +19,14 @@ def read(text: str) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
+def given(text: str) -> datetime | None:
+    """The time that a person wrote in the form of `stamp`; None where there is no such day."""
+    try:
+        return read(text)
+    except ValueError:
+        return None
+
+
 def after(moment: datetime, seconds: float) -> datetime:
     """`seconds` later."""
     return moment + timedelta(seconds=seconds)

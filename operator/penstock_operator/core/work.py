@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.expectation import Expectation
+from penstock_operator.core.outcome import outcome_text
 from penstock_operator.core.record import StepRecord
 from penstock_operator.manifests import jobs, pods
 from penstock_operator.manifests.quantity import grown_memory
@@ -105,6 +106,7 @@ def job_manifest(
             connection=source.get("object", {}).get("connection", ""),
             config_map=source.get("configMap", {}).get("name", ""),
             config_key=source.get("configMap", {}).get("key", ""),
+            outcome=outcome_text(context) if context.pipeline.always(record.name) else "",
         ),
         settings.pods,
     )
@@ -142,6 +144,7 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         namespace=context.namespace,
         users_program=isinstance(body, Run) or getattr(body, "container", None) is not None,
         outputs=context.pipeline.outputs(record.name),
+        results=context.pipeline.results(record.name),
         connection=source.connection if source is not None else "",
         store_secret=context.settings.pods.store_secret,
         cpu=cpu_of(context, record),

@@ -46,6 +46,7 @@ class Attempt:
     connection: str = ""  # of an ingest from a bucket
     config_map: str = ""  # of an ingest from a ConfigMap, with the key
     config_key: str = ""
+    outcome: str = ""  # of a step with `always`: JSON, how the run has gone
 
 
 def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
@@ -94,6 +95,9 @@ def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
         return pods.pod_spec([main], volumes=volumes, grace_seconds=settings.termination_grace_seconds)
     asked = pods.resources(_CPU_OF_HELPERS, attempt.helper_memory)
     fetch = _with_source(ours(contract.FETCH, "fetch", attempt.task, settings, asked), attempt)
+    if attempt.outcome:
+        # A variable of its own: the kernel bounds each, and the task may take most of one.
+        fetch["env"] = [*fetch["env"], pods.literal(contract.RUN_VARIABLE, attempt.outcome)]
     publish = ours(contract.PUBLISH, "publish", attempt.task, settings, asked)
     main = _theirs(attempt.program, attempt, settings)
     return pods.pod_spec([publish], [fetch, main], volumes, settings.termination_grace_seconds)

@@ -15,7 +15,24 @@ FROZEN_FIELDS = ("steps", "parameters", "secrets")
 def frozen_data(spec: PipelineSpec) -> dict[str, Any]:
     """What a run depends on, as the user set it: steps, parameters and secrets."""
     data = spec.as_set()
-    return {name: data[name] for name in FROZEN_FIELDS if name in data}
+    frozen = {name: data[name] for name in FROZEN_FIELDS if name in data}
+    asked = _asked_triggers(spec)
+    # They are no part of the digest, but a condition that names one is refused where there is none.
+    triggers = [one for one in data.get("triggers", ()) if one["name"] in asked]
+    return {**frozen, "triggers": triggers} if triggers else frozen
+
+
+def _asked_triggers(spec: PipelineSpec) -> frozenset[str]:
+    """The triggers that conditions of steps name."""
+    found: set[str] = set()
+    for step in spec.steps:
+        tests = (
+            (*(step.when.all_ or ()), *(step.when.any_ or ()), *(step.when.none or ())) if step.when else ()
+        )
+        for test in tests:
+            if test.trigger is not None:
+                found.update(test.trigger.in_ or (), test.trigger.not_in or ())
+    return frozenset(found)
 
 
 def revision(

@@ -1,6 +1,7 @@
-"""The PipelineRun that a changed spec starts."""
+"""The PipelineRuns that a changed spec and triggers start."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_operator.manifests import pods
@@ -18,6 +19,11 @@ class Start:
     pipeline_uid: str
     revision: str
     generation: int
+    trigger: str = ""  # empty for a change
+    episode: Mapping[str, Any] = field(default_factory=dict)
+    mode: str = ""  # empty for one that executes
+    part_of: str = ""  # the backfill that it belongs to
+    scheduled_time: str = ""  # empty where it is for no certain time
 
 
 def run(start: Start) -> dict[str, Any]:
@@ -34,10 +40,20 @@ def run(start: Start) -> dict[str, Any]:
                     owner(names.PIPELINE, names.API_VERSION, start.pipeline, start.pipeline_uid),
                 ],
             },
-            "spec": {
-                "pipeline": start.pipeline,
-                "revision": start.revision,
-                "generation": start.generation,
-            },
+            "spec": _spec(start),
         }
     )
+
+
+def _spec(start: Start) -> dict[str, Any]:
+    spec = {
+        "pipeline": start.pipeline,
+        "revision": start.revision,
+        "generation": start.generation,
+        "trigger": start.trigger,
+        "scheduledTime": start.scheduled_time,
+        "episode": dict(start.episode),
+        "mode": start.mode,
+        "partOf": start.part_of,
+    }
+    return {name: value for name, value in spec.items() if value not in ("", {})}

@@ -15,6 +15,8 @@ from penstock_spec.checks import (
     references,
     sizes,
     tables,
+    triggers,
+    whens,
 )
 from penstock_spec.checks.document import Document, read_document
 from penstock_spec.errors import Problem
@@ -28,7 +30,10 @@ CHECKS: tuple[Check, ...] = (
     parameters.uses,
     references.inputs,
     references.waits,
+    whens.references,
+    whens.types,
     order.cycles,
+    order.last,
     order.deploys,
     containers.environment,
     containers.names,
@@ -45,6 +50,8 @@ CHECKS: tuple[Check, ...] = (
     monitors.endpoints,
     monitors.limits,
     monitors.redacted,
+    triggers.names,
+    triggers.schedules,
     sizes.totals,
 )
 

@@ -33,10 +33,26 @@ def cycles(document: Document) -> Iterator[Problem]:
 
 def _edge(step: StepFacts, other: str) -> Path:
     """Where a step says that it waits for the other; the step itself where it is only implied."""
-    for reference in step.inputs.values():
-        if reference.step == other:
-            return reference.path
-    return next((path for path, name in step.depends_on if name == other), step.path)
+    return next((path for path, name in _references(step) if name == other), step.path)
+
+
+def last(document: Document) -> Iterator[Problem]:
+    """What runs after everything else cannot come before something."""
+    for step in document.steps:
+        if step.always:
+            continue
+        for path, name in _references(step):
+            other = document.by_name.get(name)
+            if other is not None and other.always and other is not step:
+                message = f'step "{name}" always runs after all others, so this one cannot wait for it'
+                hint = "Set always: true here as well, or remove it there."
+                yield problem(path, SpecReason.CONFLICTING_FIELDS, message, hint)
+
+
+def _references(step: StepFacts) -> list[tuple[Path, str]]:
+    """Every place in which the step names another one."""
+    inputs = [(one.path, one.step) for one in step.inputs.values()]
+    return [*inputs, *step.depends_on, *((one.place, one.step) for one in step.tests if one.step)]
 
 
 def deploys(document: Document) -> Iterator[Problem]:

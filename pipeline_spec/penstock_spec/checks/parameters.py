@@ -8,12 +8,15 @@ from penstock_spec.checks.document import Document, dicts, problem
 from penstock_spec.errors import Problem, SpecReason, did_you_mean
 from penstock_spec.parameters import value_problem
 from penstock_spec.paths import Path, show
-from penstock_spec.pipeline import Parameter, ParameterType
+from penstock_spec.pipeline import Parameter
 from penstock_spec.plain import canonical
 from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape
 from penstock_spec.structure import structure_problems
+from penstock_spec.triggers import SCHEDULED_TIME
+from penstock_spec.values import ParameterType
 
 _NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
+_SOME_TIME = "2026-11-22T01:00:00Z"
 # Which parameters can have values for a field of this type; texts take every value, written as JSON.
 _FITTING = {"integer": (ParameterType.INTEGER,), "number": _NUMBERS, "boolean": (ParameterType.BOOLEAN,)}
 
@@ -87,8 +90,13 @@ def _use(document: Document, data: Mapping[str, Any], target: Shape, path: Path)
     name = data.get("parameter")
     if not isinstance(name, str):
         return
+    if name == SCHEDULED_TIME:
+        yield from _time_fits(target, path)
+        return
     if name not in document.declared:
         hint = did_you_mean(name, document.declared) or "Declare it in spec.parameters."
+        if name.replace("_", "") == SCHEDULED_TIME.lower():
+            hint = f'Did you mean "{SCHEDULED_TIME}"?'
         yield problem(path, SpecReason.UNKNOWN_PARAMETER, f'there is no parameter "{name}"', hint)
         return
     parameter = document.parameters.get(name)
@@ -103,6 +111,13 @@ def _use(document: Document, data: Mapping[str, Any], target: Shape, path: Path)
         )
     elif parameter.default is not None:
         yield from _default_fits(parameter, target, path)
+
+
+def _time_fits(target: Shape, path: Path) -> Iterator[Problem]:
+    """The built-in parameter is a text, so not for fields that take something else or another form."""
+    if isinstance(target, Scalar) and structure_problems(target, _SOME_TIME, path):
+        message = f"{SCHEDULED_TIME} is a text such as {_SOME_TIME}, which does not fit this field"
+        yield problem(path, SpecReason.TYPE_MISMATCH, message, "Name a parameter of spec.parameters.")
 
 
 def _default_fits(parameter: Parameter, target: Scalar, path: Path) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ def _input(document: Document, step: StepFacts, reference: Reference) -> Problem
     source = document.by_name.get(reference.step)
     if source is None:
         message = f'there is no step "{reference.step}"'
-        hint = _step_hint(document, step, reference.step)
+        hint = step_hint(document, step, reference.step)
         return problem(reference.path, SpecReason.UNKNOWN_STEP, message, hint)
     if source.outputs is None:
         return None
@@ -48,7 +48,7 @@ def _input(document: Document, step: StepFacts, reference: Reference) -> Problem
     return None
 
 
-def _step_hint(document: Document, step: StepFacts, name: str) -> str:
+def step_hint(document: Document, step: StepFacts, name: str) -> str:
     """The nearest step; the step itself only while it is, by chance, the nearest of all."""
     names = document.names
     if next(document.hints, None) is None:
@@ -78,7 +78,7 @@ def waits(document: Document) -> Iterator[Problem]:
             if name == step.name:
                 yield problem(path, SpecReason.SELF_REFERENCE, "a step cannot wait for itself", "Remove it.")
             elif name not in document.by_name:
-                hint = _step_hint(document, step, name)
+                hint = step_hint(document, step, name)
                 yield problem(path, SpecReason.UNKNOWN_STEP, f'there is no step "{name}"', hint)
             elif name in seen:
                 yield problem(

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from penstock_spec.base import Identifier, ListMap, SpecModel
 from penstock_spec.kinds.container import Container
+from penstock_spec.values import ParameterType
 
 
 class OutputType(StrEnum):
@@ -30,6 +31,18 @@ class Output(SpecModel):
     )
 
 
+class DeclaredResult(SpecModel):
+    """One small value that the program writes."""
+
+    name: Identifier = Field(
+        description="Key in /penstock/out/results.json, and the name in conditions: <step>.<name>"
+    )
+    type: ParameterType = Field(
+        default=ParameterType.STRING,
+        description="Type that the value must have; a text may have 256 characters.",
+    )
+
+
 class Run(Container):
     """Runs a container with files in and files out, and gives the outputs that it declares."""
 
@@ -37,4 +50,10 @@ class Run(Container):
         default=(),
         max_length=32,
         description="What the program writes; an output that is missing fails the step.",
+    )
+    results: Annotated[tuple[DeclaredResult, ...], ListMap()] = Field(
+        default=(),
+        max_length=16,
+        description="Small values in /penstock/out/results.json that other steps' when may ask for; one that "
+        "is missing fails the step.",
     )

@@ -1,0 +1,228 @@
+"""Triggers on the condition of an endpoint: one run for an episode, damped so that noise cannot make a storm.
+
+Each rule that holds a start back says so in the trigger's message, with the time when it ends if it has one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from penstock_operator.core.actions import EventNote
+from penstock_operator.core.challengers import Tally, counted
+from penstock_operator.core.observed import EndpointView, Ref
+from penstock_operator.core.text import sentence
+from penstock_operator.core.times import after, earliest, read, stamp
+from penstock_operator.core.trigger_world import Outcome, TriggerWorld
+from penstock_spec import names
+from penstock_spec.base import seconds_of
+from penstock_spec.names import Reason
+from penstock_spec.policy import Concurrency
+from penstock_spec.triggers import EndpointCondition
+
+_WEEK = 7 * 86400.0
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Everything about one trigger at one moment."""
+
+    world: TriggerWorld
+    condition: EndpointCondition
+    endpoint: EndpointView
+    decided: int  # the newest episode that needs no decision any more
+    starts: tuple[str, ...]  # of runs, in the last week
+    tally: Tally
+
+    @property
+    def last_start(self) -> datetime | None:
+        return read(self.starts[-1]) if self.starts else None
+
+
+@dataclass(frozen=True)
+class _Hold:
+    """Why an episode starts nothing yet."""
+
+    message: str
+    until: datetime | None = None
+
+
+def conditioned(world: TriggerWorld, condition: EndpointCondition) -> Outcome:
+    """The answer of such a trigger. It is armed first; an episode that began before starts nothing."""
+    entry = world.entry or {}
+    armed = f"{condition.type} of {condition.endpoint}"
+    endpoint = world.observed.endpoints.get(condition.endpoint)
+    if endpoint is None:
+        words = f"there is no ModelEndpoint {condition.endpoint} yet"
+        kept = {
+            key: value for key, value in entry.items() if key not in ("suspended", "episode", "endpointUid")
+        }
+        return Outcome({**kept, "name": world.trigger.name, "armed": armed, "message": words})
+    anew = world.armed_anew(armed)
+    begins = (
+        anew or entry.get("endpointUid") != endpoint.meta.uid or entry.get("episode", 0) > endpoint.episodes
+    )
+    decided = endpoint.episodes if begins else int(entry.get("episode", 0))
+    starts = _recent(entry.get("starts", ()), world.now)
+    desk = _Desk(world, condition, endpoint, decided, starts, counted(world, anew=anew))
+    return _pending(desk) if endpoint.episodes > decided else _outcome(desk, _idle(desk))
+
+
+def _recent(starts: Sequence[str], now: datetime) -> tuple[str, ...]:
+    return tuple(one for one in starts if after(read(one) or now, _WEEK) > now)
+
+
+def _idle(desk: _Desk) -> str:
+    words = f"starts a run when endpoint {desk.condition.endpoint} is {desk.condition.type} anew"
+    tripped = _given_up(desk)
+    return sentence(tripped.message, words) if tripped is not None else words
+
+
+def _pending(desk: _Desk) -> Outcome:
+    """An episode that no run was started for."""
+    made = _made(desk)
+    if made:
+        return _outcome(
+            _recorded(desk, made, _created(desk, made)), f"run {made} was started for this episode"
+        )
+    if not desk.endpoint.drifting:
+        over = f"episode {desk.endpoint.episodes} was over before a run could start"
+        note = EventNote(Reason.RUN_SKIPPED, f"trigger {desk.world.trigger.name}: {over}")
+        return _outcome(replace(desk, decided=desk.endpoint.episodes), over, notes=(note,))
+    hold = next((found for rule in HOLDS if (found := rule(desk)) is not None), None)
+    if hold is not None:
+        words = f"episode {desk.endpoint.episodes} waits: {hold.message}"
+        again = hold.until or after(desk.world.now, desk.world.settings.resync)
+        return _outcome(desk, words, look_again=again)
+    ref = Ref(names.MODEL_ENDPOINT, desk.condition.endpoint)
+    unseen = (*desk.world.unseen, *(() if ref in desk.world.observed.live else (ref,)))
+    if unseen:
+        return Outcome(desk.world.entry or {}, confirm=unseen)
+    return _start(desk)
+
+
+def _names(desk: _Desk) -> tuple[str, str]:
+    """The names that the run of this episode may have."""
+    pipeline, number = desk.world.observed.pipeline.meta.name, desk.endpoint.episodes
+    return (
+        names.episode_name(pipeline, desk.condition.type, number),
+        names.episode_name(pipeline, desk.condition.type, number, desk.endpoint.meta.uid),
+    )
+
+
+def _made(desk: _Desk) -> str:
+    """The run that exists for this episode; else empty."""
+    possible, wanted = set(_names(desk)), _episode(desk)
+    uid = desk.world.observed.pipeline.meta.uid
+    for one in desk.world.observed.runs:
+        if one.meta.owner_uid == uid and one.meta.name in possible and dict(one.episode) == wanted:
+            return one.meta.name
+    return ""
+
+
+def _created(desk: _Desk, run: str) -> datetime:
+    return next(one.meta.created for one in desk.world.observed.runs if one.meta.name == run)
+
+
+def _episode(desk: _Desk) -> dict[str, Any]:
+    return {
+        "endpoint": desk.condition.endpoint,
+        "uid": desk.endpoint.meta.uid,
+        "condition": str(desk.condition.type),
+        "number": desk.endpoint.episodes,
+    }
+
+
+def _recorded(desk: _Desk, run: str, moment: datetime) -> _Desk:
+    """An episode whose run exists."""
+    return replace(
+        desk,
+        decided=desk.endpoint.episodes,
+        starts=(*desk.starts, stamp(moment)),
+        tally=replace(desk.tally, run=run, counted=""),
+    )
+
+
+def _start(desk: _Desk) -> Outcome:
+    world = desk.world
+    name = world.free_name(*_names(desk))
+    refusal = world.refusal(name)
+    if refusal is None:
+        words = f"run {name} starts: {desk.condition.endpoint} is {desk.condition.type}"
+        note = EventNote(Reason.RUN_STARTED, f"trigger {world.trigger.name}: {words}")
+        run = world.manifest(name, episode=_episode(desk))
+        return _outcome(_recorded(desk, name, world.now), words, runs=(run,), notes=(note,))
+    words = f"no run could be started for episode {desk.endpoint.episodes}: {refusal.message}"
+    if refusal.reason == Reason.QUOTA_EXCEEDED:
+        return _outcome(desk, words, look_again=after(world.now, world.settings.resync))
+    note = EventNote(Reason.RUN_SKIPPED, f"trigger {world.trigger.name}: {words}"[:1000], warning=True)
+    return _outcome(replace(desk, decided=desk.endpoint.episodes), words, notes=(note,))
+
+
+def _given_up(desk: _Desk) -> _Hold | None:
+    """Challenger after challenger has lost: the data may be what is wrong, and somebody has to look."""
+    limit = desk.world.trigger.give_up_after
+    if desk.tally.lost < limit:
+        return None
+    what = f"given up: {desk.tally.lost} models in a row did not pass their gate"
+    hint = "it goes on once a run of the pipeline succeeds, or after suspend and resume"
+    return _Hold(f"{what}, the last in run {desk.tally.run}; {hint}")
+
+
+def _under_way(desk: _Desk) -> _Hold | None:
+    """A run of this trigger has not ended."""
+    going = next((one for one in desk.world.mine if not one.finished and not one.meta.deleting), None)
+    return None if going is None else _Hold(f"run {going.meta.name} of this trigger is under way")
+
+
+def _forbidden(desk: _Desk) -> _Hold | None:
+    """Any run has not ended, and the policy is Forbid. The episode is not lost."""
+    policy = desk.world.definition.pipeline.spec.policy
+    if policy.concurrency is not Concurrency.FORBID or not desk.world.unfinished:
+        return None
+    return _Hold(f"run {desk.world.unfinished} is unfinished, and policy.concurrency is Forbid")
+
+
+def _cooling(desk: _Desk) -> _Hold | None:
+    """The last start is too young."""
+    if desk.last_start is None:
+        return None
+    until = after(desk.last_start, seconds_of(desk.world.trigger.cooldown))
+    return _Hold(f"cooling down until {stamp(until)}", until) if until > desk.world.now else None
+
+
+def _capped(desk: _Desk) -> _Hold | None:
+    """As many starts as a week may have."""
+    limit = desk.world.trigger.max_per_week
+    if len(desk.starts) < limit:
+        return None
+    until = after(read(desk.starts[-limit]) or desk.world.now, _WEEK)
+    return _Hold(f"{limit} runs in the last seven days are the most; next at {stamp(until)}", until)
+
+
+# What holds a start back, in order.
+HOLDS: Sequence[Callable[[_Desk], _Hold | None]] = (_given_up, _under_way, _forbidden, _cooling, _capped)
+
+
+def _outcome(
+    desk: _Desk,
+    message: str,
+    runs: Sequence[Mapping[str, Any]] = (),
+    notes: Sequence[EventNote] = (),
+    look_again: datetime | None = None,
+) -> Outcome:
+    tally = desk.tally
+    entry = {
+        "name": desk.world.trigger.name,
+        "armed": f"{desk.condition.type} of {desk.condition.endpoint}",
+        "endpointUid": desk.endpoint.meta.uid,
+        "episode": desk.decided,
+        "starts": list(desk.starts),
+        "lastRun": tally.run,
+        "countedRun": tally.counted,
+        "lost": tally.lost,
+        "lostAt": tally.lost_at,
+        "message": message,
+    }
+    kept = {key: value for key, value in entry.items() if value not in ("", 0, [])}
+    return Outcome(kept, runs, notes=(*tally.notes, *notes), look_again=earliest(look_again))

@@ -1,0 +1,229 @@
+"""`mode: Plan`: what a run would do, step by step, without doing any of it.
+
+It asks the questions that a real run asks, of the same functions. What a step that would run will give is
+not guessed: what depends on it is unknown until then. Outside data is taken to be as it was: an ingest whose
+work is known would look at its source and, if that has not changed, be reused.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from penstock_operator.core import needs, whens
+from penstock_operator.core.actions import EventNote, Plan
+from penstock_operator.core.context import RunContext
+from penstock_operator.core.deploy import serves
+from penstock_operator.core.observed import ObservedRun, Ref
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.reuse import find_earlier, reused, why
+from penstock_operator.core.run_status import Summary, build
+from penstock_operator.core.settings import Settings
+from penstock_operator.core.start import (
+    CannotStart,
+    adoption,
+    fresh_records,
+    frozen_for,
+    not_started,
+    parameter_problem,
+)
+from penstock_operator.core.text import clip, sentence
+from penstock_operator.core.work import work_of
+from penstock_spec import names
+from penstock_spec.edges import RESULT, STATE
+from penstock_spec.graph import CompiledPipeline
+from penstock_spec.kinds.deploy import Deploy
+from penstock_spec.names import Reason, StatusWord
+from penstock_spec.resolve import run_values
+from penstock_spec.run import RunMode
+from penstock_spec.status import StepState
+
+_WHY = 256  # status.StepStatus.why
+_NAMED = 12  # steps in a message
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """One step's answer. `record` is what later steps see: ended where the answer is sure, else waiting."""
+
+    reason: Reason
+    why: str
+    record: StepRecord
+    until: str = ""  # the step that an unknown waits for
+    may_be_skipped: bool = False
+
+    def shown(self, now: str) -> StepRecord:
+        """The entry in the status of the run."""
+        return StepRecord(
+            self.record.name,
+            self.record.kind,
+            StepState.PLANNED,
+            str(self.reason),
+            digest=self.record.digest,
+            why=clip(self.why, _WHY),
+            finished_at=now,
+        )
+
+
+def foresees(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
+    """Rule: a run of mode Plan says what it would do, and ends. Nothing is created."""
+    run = observed.run
+    if run.mode != RunMode.PLAN:
+        return None
+    ref = Ref(names.PIPELINE, run.pipeline)
+    if not run.revision and ref not in observed.live:
+        return Plan(confirm=(ref,))
+    found = frozen_for(observed, now, settings)
+    if isinstance(found, CannotStart):
+        return not_started(observed, found, now, settings)
+    problem = parameter_problem(found.pipeline, run.given, run.logical_time)
+    if problem is not None:
+        return not_started(observed, problem, now, settings)
+    if joined := adoption(observed):
+        return Plan(actions=joined)  # what earlier runs made is known by the Pipeline that they belong to
+    answers = foresee(context_for(observed, found.pipeline, now, settings))
+    summary = _summary(answers)
+    records = [answers[step.name].shown("") for step in found.pipeline.spec.steps]
+    status = build(run, summary, records, now, None, started=False)
+    return Plan(status=status, events=(EventNote(Reason.PLANNED, summary.message),))
+
+
+def context_for(
+    observed: ObservedRun, pipeline: CompiledPipeline, now: datetime, settings: Settings
+) -> RunContext:
+    """The run as it stands before anything."""
+    run = observed.run
+    records = {one.name: one for one in fresh_records(pipeline)}
+    values = run_values(pipeline.spec, run.given, run.logical_time)
+    return RunContext(observed, now, settings, pipeline, values, records, records)
+
+
+def foresee(context: RunContext) -> Mapping[str, Foreseen]:
+    """The answer for every step, in topological order."""
+    answers: dict[str, Foreseen] = {}
+    for name in context.pipeline.order:
+        record = context.records[name]
+        answer = next(found for rule in RULES if (found := rule(context, record, answers)) is not None)
+        answers[name] = answer
+        records = {**context.records, name: answer.record}
+        context = replace(context, records=records, recorded=records)
+    return answers
+
+
+Answers = Mapping[str, Foreseen]
+
+
+def _perhaps_skipped(context: RunContext, record: StepRecord, answers: Answers) -> Foreseen | None:
+    """A step before it may turn out to be skipped, and this one with it."""
+    doubtful = [answers[one] for one in context.pipeline.needs(record.name) if answers[one].may_be_skipped]
+    return _unknown(record, doubtful[0].until, may_be_skipped=True) if doubtful else None
+
+
+def _skipped(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """What it takes would be skipped."""
+    words = needs.missing(context, record)
+    if not words:
+        return None
+    skipped = needs.as_skipped(context, record, Reason.INPUT_SKIPPED, words)
+    return Foreseen(Reason.WOULD_SKIP, skipped.message, skipped)
+
+
+def _conditional(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """Its own `when` does not hold, or cannot be told yet."""
+    when = context.pipeline.spec.step(record.name).when
+    if when is None:
+        return None
+    asked = [context.records[one] for one in _asked(context, record)]
+    unsure = next((one for one in asked if not one.ended), None)
+    if unsure is not None:
+        return _unknown(record, unsure.name, may_be_skipped=True)
+    words = whens.objection(context, when)
+    if not words:
+        return None
+    return Foreseen(Reason.WOULD_SKIP, words, needs.as_skipped(context, record, Reason.WHEN_NOT_MET, words))
+
+
+def _asked(context: RunContext, record: StepRecord) -> Sequence[str]:
+    """The steps whose ends or results its `when` asks about."""
+    pipeline = context.pipeline
+    conditions = {RESULT, STATE}
+    return [one for one in pipeline.needs(record.name) if conditions & pipeline.kinds(one, record.name)]
+
+
+def _fed_by_unknown(context: RunContext, record: StepRecord, answers: Answers) -> Foreseen | None:
+    """An input is made by a step that would run, or is unknown itself."""
+    sources = dict.fromkeys(source for source, _ in context.pipeline.inputs(record.name).values())
+    for name in sources:
+        if not context.records[name].ended:
+            return _unknown(record, answers[name].until or name)
+    return None
+
+
+def _unknown(record: StepRecord, until: str, *, may_be_skipped: bool = False) -> Foreseen:
+    return Foreseen(Reason.UNKNOWN_YET, f"unknown until step {until} has run", record, until, may_be_skipped)
+
+
+def _compares(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """Deploy and monitor steps have no result to reuse: they compare with what is live."""
+    if record.kind not in ("deploy", "monitor"):
+        return None
+    body = context.pipeline.spec.step(record.name).body
+    words = "compares how the endpoint is watched with how it should be"
+    if isinstance(body, Deploy):
+        step, _output = context.pipeline.inputs(record.name)["model"]
+        version = context.records[step].model_version
+        live = context.observed.endpoints.get(body.endpoint)
+        same = live is not None and live.version == version and serves(live)
+        words = f"endpoint {body.endpoint} is to serve {version}"
+        if same:
+            words = f"endpoint {body.endpoint} already serves {version}: nothing to do"
+    return Foreseen(Reason.WOULD_RUN, words, record)
+
+
+def _reuses(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """The same has been made before."""
+    work = work_of(context, record)
+    found = find_earlier(context, record, work)
+    if found is None:
+        return None
+    taken = reused(context, replace(record, digest=work.digest), found)
+    if record.kind == "ingest":
+        words = f"reused from run {found.run}, if its source has not changed: that is looked at first"
+        return Foreseen(Reason.WOULD_REUSE, words, taken)
+    return Foreseen(Reason.WOULD_REUSE, taken.why, taken)
+
+
+def _runs(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """Anything else runs."""
+    work = work_of(context, record)
+    return Foreseen(Reason.WOULD_RUN, why(context, record, work, None), replace(record, digest=work.digest))
+
+
+# The first that answers decides.
+RULES: Sequence[Callable[[RunContext, StepRecord, Answers], Foreseen | None]] = (
+    _skipped,
+    _perhaps_skipped,
+    _conditional,
+    _fed_by_unknown,
+    _compares,
+    _reuses,
+    _runs,
+)
+
+
+def _summary(answers: Answers) -> Summary:
+    said = [
+        _counted(answers, Reason.WOULD_RUN, "would run"),
+        _counted(answers, Reason.UNKNOWN_YET, "unknown until others have run"),
+        _counted(answers, Reason.WOULD_REUSE, "would be reused"),
+        _counted(answers, Reason.WOULD_SKIP, "would be skipped"),
+    ]
+    first, *more = [one for one in said if one]
+    return Summary(StatusWord.PLANNED, Reason.PLANNED, sentence(first, *more), finished=True, succeeded=True)
+
+
+def _counted(answers: Answers, reason: Reason, words: str) -> str:
+    found = [name for name, one in answers.items() if one.reason is reason]
+    if not found:
+        return ""
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"{len(found)} {words}: {', '.join(found[:_NAMED])}{more}"

@@ -1,0 +1,77 @@
+"""Halts: a run that goes no further ends what has not ended. Only steps with `always` still run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from penstock_operator.core.actions import Action
+from penstock_operator.core.ahead import concurrency_of
+from penstock_operator.core.attempts import JOB, left_behind
+from penstock_operator.core.context import Decision, Halt, RunContext
+from penstock_operator.core.observed import Ref
+from penstock_operator.core.record import StepRecord
+from penstock_spec.names import Reason
+from penstock_spec.policy import Concurrency, OnFailure
+from penstock_spec.status import StepState
+
+JOBS = Ref(JOB)
+
+
+def halt_of(context: RunContext) -> Halt | None:
+    """Why the run goes no further; None while it does."""
+    return _failure(context) or _replaced(context)
+
+
+def _replaced(context: RunContext) -> Halt | None:
+    """A newer run waits, and the policy is that it replaces this one; never in the middle of a roll-out."""
+    behind = context.observed.behind
+    if not behind or concurrency_of(context.observed.pipeline) is not Concurrency.REPLACE:
+        return None
+    rolling = any(
+        one.kind == "deploy" and one.state is StepState.RUNNING for one in context.recorded.values()
+    )
+    if rolling:
+        return None
+    return Halt(Reason.RUN_REPLACED, f"run {behind[-1]} came, and policy.concurrency is Replace")
+
+
+def _failure(context: RunContext) -> Halt | None:
+    """A step has failed, that is written, and the policy is to stop then."""
+    if context.policy.on_failure is not OnFailure.STOP:
+        return None
+    failures = [
+        one
+        for one in context.recorded.values()
+        if one.state is StepState.FAILED and not context.pipeline.always(one.name)
+    ]
+    if not failures:
+        return None
+    first = min(failures, key=lambda one: one.finished_at)
+    return Halt(Reason.FAILURE_STOPPED_RUN, f"step {first.name} failed, and policy.onFailure is Stop")
+
+
+def halted(context: RunContext, record: StepRecord) -> Decision | None:
+    """Rule: when the run goes no further, a step that has not ended is cancelled and its Job deleted."""
+    if context.halt is None or context.pipeline.always(record.name):
+        return None
+    if not context.is_live(JOBS):
+        # A Job that a cache does not show yet would run on unseen.
+        return Decision(record, confirm=(JOBS,))
+    ended = cancelled(context, record, context.halt)
+    return Decision(ended, after=leftovers(context, ended))
+
+
+def cancelled(context: RunContext, record: StepRecord, halt: Halt) -> StepRecord:
+    """The final entry of a step that was ended from outside."""
+    return replace(
+        record,
+        state=StepState.CANCELLED,
+        reason=halt.reason,
+        message=halt.message,
+        retry_at="",
+        finished_at=context.stamp,
+    )
+
+
+def leftovers(context: RunContext, record: StepRecord) -> Sequence[Action]:
+    """Deletions of the Jobs of a cancelled step; its pods get their grace period."""
+    return left_behind(context, record)

@@ -1,0 +1,147 @@
+"""`rerun`: a new run that takes over what an old one has made, and does the rest again.
+
+What is done again is computed from the graph: the steps that were asked for or did not end well, those whose
+digest is another one by changed parameters, and everything behind them. All else is written into the new run
+at its start, as the old one recorded it; so the old run may go afterwards.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+import networkx as nx
+
+from penstock_operator.core.actions import Plan
+from penstock_operator.core.ahead import pipeline_uid
+from penstock_operator.core.context import RunContext
+from penstock_operator.core.observed import ObservedRun, Ref, RunObject
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.run_status import build, waiting
+from penstock_operator.core.settings import Settings
+from penstock_operator.core.start import (
+    CannotStart,
+    Frozen,
+    adoption,
+    not_started,
+    parameter_problem,
+    snapshot_of,
+    thawed,
+)
+from penstock_operator.core.work import work_of
+from penstock_spec import names
+from penstock_spec.errors import did_you_mean
+from penstock_spec.graph import CompiledPipeline
+from penstock_spec.names import Reason
+from penstock_spec.resolve import run_values
+from penstock_spec.status import SATISFYING, StepState
+
+_ENDED_ILL = frozenset({StepState.FAILED, StepState.BLOCKED, StepState.CANCELLED})
+
+
+def repeats(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
+    """Rule: a run that repeats another begins with what that one has made, and keeps its parameters."""
+    run, old = observed.run, observed.origin
+    if not run.rerun or run.status.get("snapshot"):
+        return None
+    ref = Ref(names.PIPELINE_RUN, run.rerun["run"])
+    if (old is None or not old.finished) and ref not in observed.live:
+        return Plan(confirm=(ref,))
+    found = _repeated(observed)
+    if isinstance(found, CannotStart) or old is None:
+        return not_started(observed, found, now, settings) if isinstance(found, CannotStart) else Plan()
+    given = {**old.given, **run.parameters}
+    problem = parameter_problem(found.pipeline, given, old.logical_time)
+    if problem is not None:
+        return not_started(observed, problem, now, settings)
+    kept = {"parameters": given} if given else {}
+    snapshot = {**snapshot_of(observed, found), **kept, "scheduledTime": old.logical_time}
+    records = _taken_over(observed, old, found.pipeline, now, settings)
+    summary = waiting(Reason.STEPS_WAITING, f"what is left of run {old.meta.name} is about to start")
+    status = build(run, summary, records, now, snapshot, started=False)
+    return Plan(actions=adoption(observed), status=status, look_again=now)
+
+
+def _repeated(observed: ObservedRun) -> Frozen | CannotStart:
+    """What the old run executed; or why it is none that can be repeated like that."""
+    run, old, name = observed.run, observed.origin, observed.run.rerun["run"]
+    if old is None:
+        what = f"there is no PipelineRun {name} to repeat; perhaps it was tidied away"
+        return CannotStart(Reason.RUN_NOT_FOUND, what)
+    mine = pipeline_uid(run) or (observed.pipeline.meta.uid if observed.pipeline else "")
+    if old.pipeline != run.pipeline or pipeline_uid(old) != mine:
+        return _refused(f"run {name} is one of another Pipeline than {run.pipeline}")
+    if not old.finished:
+        return _refused(f"run {name} has not ended; repeat it when it has")
+    snapshot = old.status.get("snapshot")
+    if not snapshot:
+        return _refused(f"run {name} never began; create a new run instead")
+    frozen = thawed(observed, snapshot["revision"], snapshot["digest"])
+    if isinstance(frozen, CannotStart):
+        return frozen
+    known = [one.name for one in frozen.pipeline.spec.steps]
+    unknown = next((one for one in run.rerun.get("from", ()) if one not in known), None)
+    if unknown is not None:
+        hint = did_you_mean(unknown, known)
+        return _refused(f'spec.rerun.from: there is no step "{unknown}". {hint}'.strip())
+    if not _asked(run, old):
+        return _refused(f"no step of run {name} failed, so there is nothing to repeat")
+    return frozen
+
+
+def _refused(what: str) -> CannotStart:
+    return CannotStart(Reason.INVALID_RERUN, what)
+
+
+def _asked(run: RunObject, old: RunObject) -> frozenset[str]:
+    """Where to begin: the named steps, else those that did not end well."""
+    if "from" in run.rerun:
+        return frozenset(run.rerun["from"])
+    return frozenset(one["name"] for one in old.status.get("steps", ()) if one["state"] in _ENDED_ILL)
+
+
+def _taken_over(
+    observed: ObservedRun, old: RunObject, pipeline: CompiledPipeline, now: datetime, settings: Settings
+) -> list[StepRecord]:
+    """The entries of the new run at its start, in the order of the file."""
+    before = {one["name"]: StepRecord.from_status(one) for one in old.status.get("steps", ())}
+    roots = [one for one in _asked(observed.run, old) if one in pipeline.graph]
+    again = {one for root in roots for one in (root, *nx.descendants(pipeline.graph, root))}
+    records = {step.name: StepRecord(step.name, step.kind) for step in pipeline.spec.steps}
+    values = run_values(pipeline.spec, {**old.given, **observed.run.parameters}, old.logical_time)
+    context = RunContext(observed, now, settings, pipeline, values, records, records)
+    for name in pipeline.order:
+        known = before.get(name)
+        fresh = any(not context.records[one].ended for one in pipeline.needs(name))
+        if known is None or name in again or fresh or pipeline.always(name) or not _holds(context, known):
+            continue
+        context = replace(context, records={**context.records, name: _taken(context, known, old.meta.name)})
+    return [context.records[step.name] for step in pipeline.spec.steps]
+
+
+def _holds(context: RunContext, known: StepRecord) -> bool:
+    """Whether what the old run recorded is what the new one would get."""
+    if known.state is StepState.SKIPPED:
+        return not context.observed.run.parameters  # else its condition is asked again
+    if known.state not in SATISFYING:
+        return False
+    if known.kind in ("deploy", "monitor"):
+        return True  # a repetition of something else does not touch what is live
+    if known.kind == "train":
+        version = context.version(known.model_version)
+        if version is None or version.digest != known.outputs.get("model"):
+            return False
+    return work_of(context, known).digest == known.digest
+
+
+def _taken(context: RunContext, known: StepRecord, run: str) -> StepRecord:
+    blank = replace(known, attempt=0, retries={}, memory="", job="", log="", failure_class="")
+    if known.state is StepState.SKIPPED:
+        return blank
+    return replace(
+        blank,
+        state=StepState.REUSED,
+        reason=str(Reason.UNCHANGED),
+        message="",
+        why=f"taken over from run {run}",
+        started_at=context.stamp,
+        finished_at=context.stamp,
+    )

@@ -1,0 +1,58 @@
+"""How runs are executed and kept. Nothing here changes a result, so changing it starts no run."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from penstock_spec.base import SpecModel
+
+
+class OnFailure(StrEnum):
+    """What a failed step means for those that do not need it."""
+
+    FINISH = "Finish"
+    STOP = "Stop"
+
+
+class OnChange(StrEnum):
+    """What a change of the pipeline does."""
+
+    RUN = "Run"
+    PLAN = "Plan"
+    WAIT = "Wait"
+
+
+class Concurrency(StrEnum):
+    """What becomes of a run that comes while another one of the pipeline is unfinished."""
+
+    ALLOW = "Allow"
+    QUEUE = "Queue"
+    REPLACE = "Replace"
+    FORBID = "Forbid"
+
+
+class Policy(SpecModel):
+    """How runs are executed and kept. Changing it starts no run; a run keeps what it started with."""
+
+    concurrency: Concurrency = Field(
+        default=Concurrency.QUEUE,
+        description="What becomes of a run that comes while another is unfinished. Allow: both run. Queue: "
+        "it waits for its turn. Replace: the older one is cancelled, unless it is rolling a model out. "
+        "Forbid: it does not run; a change still waits and is not lost.",
+    )
+    on_change: OnChange = Field(
+        default=OnChange.RUN,
+        description="What a change of the pipeline does. Run: it starts a run. Plan: it starts a run of mode "
+        "Plan, which says what would happen. Wait: nothing, until a trigger or a person starts a run.",
+    )
+    keep_runs: int = Field(
+        default=10,
+        ge=1,
+        le=1000,
+        description="Finished runs to keep; older ones are deleted with their Jobs and pods.",
+    )
+    on_failure: OnFailure = Field(
+        default=OnFailure.FINISH,
+        description="When a step has failed. Finish: what does not need it goes on. Stop: nothing else "
+        "starts, and what runs is ended; steps with always run all the same.",
+    )

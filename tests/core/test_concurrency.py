@@ -1,0 +1,123 @@
+"""policy.concurrency: what becomes of a run that comes while another one is unfinished."""
+
+from typing import Any
+
+import pytest
+
+from tests.core.fake_cluster import FakeCluster
+from tests.core.pipelines import programs
+from tests.core.schedule_world import TriggerLife, scheduled
+from tests.core.simulation import Simulation, pipeline
+from tests.core.test_pipelines import condition, new_run, status
+
+
+def two_runs(concurrency: str | None) -> Simulation:
+    """A pipeline whose first run is under way when a person makes the runs a and b."""
+    policy = {"concurrency": concurrency} if concurrency else {}
+    simulation = Simulation(FakeCluster())
+    cluster = simulation.cluster
+    spec = programs({"x": []}, policy=policy, parameters=[{"name": "n", "default": "0"}])
+    simulation.person(lambda: cluster.create(pipeline("tumour", spec)))
+    simulation._work()
+    for name in "ab":
+        simulation.person(lambda name=name: cluster.create(new_run(name)))
+    simulation._work()
+    return simulation
+
+
+def words(simulation: Simulation) -> dict[str, tuple[str, str]]:
+    found = {name: status(simulation, "PipelineRun", name) for name in ("tumour-g1", "a", "b")}
+    return {name: (one["status"], one["reason"]) for name, one in found.items()}
+
+
+@pytest.mark.parametrize("concurrency", ["Queue", None])
+def test_in_a_queue_each_waits_for_its_turn(concurrency: str | None) -> None:
+    simulation = two_runs(concurrency)
+    assert [words(simulation)[one] for one in "ab"] == [("Waiting", "WaitingForRun")] * 2
+    simulation.run_to_rest()
+    assert {one for one, _ in words(simulation).values()} == {"Succeeded"}
+
+
+def test_where_it_is_allowed_they_run_side_by_side() -> None:
+    simulation = two_runs("Allow")
+    assert {one for one, _ in words(simulation).values()} == {"Running"}
+    simulation.run_to_rest()
+    assert {one for one, _ in words(simulation).values()} == {"Succeeded"}
+    simulation.assert_at_rest()
+
+
+def test_where_it_is_forbidden_the_later_one_ends_at_once_and_says_why() -> None:
+    simulation = two_runs("Forbid")
+    simulation.run_to_rest()
+    found = words(simulation)
+    assert found["tumour-g1"][0] == "Succeeded"
+    assert found["a"] == found["b"] == ("Failed", "RunForbidden")
+    assert "run tumour-g1 is unfinished" in status(simulation, "PipelineRun", "a")["message"]
+    assert not [one for one in simulation.jobs_created() if one.startswith(("a-", "b-"))]
+    assert condition(simulation, "Pipeline", "tumour", "Ready")["status"] == "True"
+
+
+@pytest.mark.parametrize(("concurrency", "at_once"), [("Allow", True), ("Queue", False), ("Forbid", False)])
+def test_a_change_is_never_lost(concurrency: str, at_once: bool) -> None:
+    life = TriggerLife(programs({"a": []}, policy={"concurrency": concurrency}))
+    life.edit(steps=programs({"a": [], "b": []})["steps"])
+    assert life.unfinished() == ["p-g2"]
+    life.edit(steps=programs({"a": [], "c": []})["steps"])
+    assert life.unfinished() == (["p-g2", "p-g3"] if at_once else ["p-g2"])
+    life.finish("p-g2")
+    assert life.runs() == ["p-g1", "p-g2", "p-g3"]
+
+
+def busy(concurrency: str, **schedule: Any) -> TriggerLife:
+    """A run of ten o'clock that goes on while three more hours pass."""
+    life = TriggerLife(scheduled(policy={"concurrency": concurrency}, **schedule))
+    life.at("2026-11-21T11:00:00+00:00")
+    life.begin("p-202611211100")
+    for hour in (12, 13, 14):
+        life.at(f"2026-11-21T{hour}:00:00+00:00")
+    return life
+
+
+def test_ticks_start_side_by_side_where_that_is_allowed() -> None:
+    life = busy("Allow")
+    assert len(life.unfinished()) == 4
+    life = TriggerLife(scheduled(policy={"concurrency": "Allow"}, missed="RunAll"))
+    life.at("2026-11-21T13:30:00+00:00")
+    assert life.unfinished() == ["p-202611211100", "p-202611211200", "p-202611211300"]
+
+
+def test_ticks_during_a_run_start_nothing_where_that_is_forbidden_and_are_not_made_up_for() -> None:
+    life = busy("Forbid", missed="RunAll")
+    assert life.unfinished() == ["p-202611211100"]
+    assert life.entry("tick")["lastSkipped"] == "2026-11-21T14:00:00Z"
+    life.finish_all()
+    life.at("2026-11-21T14:30:00+00:00")
+    assert life.unfinished() == []
+    life.at("2026-11-21T15:00:00+00:00")
+    assert life.unfinished() == ["p-202611211500"]
+
+
+def test_two_triggers_of_one_moment_start_one_run_where_two_are_forbidden() -> None:
+    spec = scheduled(policy={"concurrency": "Forbid"})
+    spec["triggers"].append({"name": "other", "schedule": {"cron": "0 11 * * *"}})
+    life = TriggerLife(spec)
+    life.at("2026-11-21T11:00:00+00:00")
+    assert life.unfinished() == ["p-202611211100"]
+
+
+def test_changing_the_policy_starts_nothing() -> None:
+    life = TriggerLife(programs({"a": []}))
+    life.edit(policy={"concurrency": "Allow"})
+    assert life.runs() == ["p-g1"]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("deadly", [2, 3])  # the first finds the frozen steps there
+def test_a_kill_at_any_write_of_a_start_does_not_make_it_a_forbidden_one(moment: str, deadly: int) -> None:
+    life = TriggerLife(scheduled(policy={"concurrency": "Forbid"}))
+    count = iter(range(1, 100))
+    life.fate_of_write = lambda: moment if next(count) == deadly else ""
+    life.at("2026-11-21T11:00:00+00:00")
+    assert life.kills == 1
+    assert life.entry("tick")["lastRun"] == "p-202611211100"
+    assert "lastSkipped" not in life.entry("tick")

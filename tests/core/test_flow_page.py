@@ -1,0 +1,28 @@
+"""docs/flow.md says what the planner does: each pipeline on it lives, and its steps end as the page says."""
+
+import pytest
+
+from tests.core.fake_cluster import FakeCluster
+from tests.core.flow_page import EXAMPLES, fate_of, left_by
+from tests.core.simulation import Simulation
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_steps_of_an_example_end_as_the_page_says(name: str) -> None:
+    manifest, ends = EXAMPLES[name]
+    steps = manifest["spec"]["steps"]
+    simulation = Simulation(
+        FakeCluster(
+            results={one["name"]: left_by(one) for one in steps},
+            fates={one["name"]: [fate] for one in steps if (fate := fate_of(one))},
+        )
+    )
+    meta = {**manifest["metadata"], "namespace": "ml"}
+    simulation.person(lambda: simulation.cluster.create({**manifest, "metadata": meta}))
+    simulation.run_to_rest()
+    simulation.assert_at_rest()
+    found = simulation.steps(f"{name}-g1")
+    assert {step: one["state"] for step, one in found.items()} == {step: one[0] for step, one in ends.items()}
+    for step, (state, why) in ends.items():
+        if state not in {"Succeeded", "Failed"}:
+            assert found[step]["message"] == why

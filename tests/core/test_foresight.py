@@ -1,0 +1,228 @@
+"""mode: Plan says what a run would do and does nothing; policy.onChange says what a change does."""
+
+import copy
+import random
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from tests.core.fake_cluster import FakeCluster
+from tests.core.pipelines import TUMOUR_NEEDS, programs, tumour
+from tests.core.schedule_world import TriggerLife
+from tests.core.simulation import Simulation, pipeline
+from tests.core.test_pipelines import apply, condition, new_run, runs, states, status
+
+WAIT = {"onChange": "Wait", "keepRuns": 1000}
+
+
+def living(spec: Any, needs: Any = TUMOUR_NEEDS) -> Simulation:
+    """A Pipeline whose changes wait, with one run that a person made."""
+    simulation = Simulation(FakeCluster(), needs)
+    simulation.person(lambda: simulation.cluster.create(pipeline("tumour", spec)))
+    run(simulation, "first")
+    return simulation
+
+
+def run(simulation: Simulation, name: str, **spec: Any) -> None:
+    simulation.cluster.advance(1)
+    simulation.person(lambda: simulation.cluster.create(new_run(name, **spec)))
+    simulation.run_to_rest()
+
+
+def foreseen(simulation: Simulation, name: str = "plan", **spec: Any) -> dict[str, tuple[str, str]]:
+    run(simulation, name, mode="Plan", **spec)
+    steps = simulation.steps(name)
+    assert {one["state"] for one in steps.values()} == {"Planned"}
+    return {step: (one["reason"], one["why"]) for step, one in steps.items()}
+
+
+def loosened() -> Any:
+    spec = tumour(policy=WAIT)
+    spec["steps"][3]["validate"]["thresholds"][0]["minimum"] = 0.9
+    return spec
+
+
+def test_a_plan_says_what_each_step_would_do_and_creates_nothing() -> None:
+    simulation = living(tumour(policy=WAIT))
+    apply(simulation, loosened())
+    before = len(simulation.cluster.log)
+    found = foreseen(simulation)
+    created = [one for one in simulation.cluster.log[before:] if one[0] == "create"]
+    assert created == [("create", "PipelineRun", "plan")]
+    looked = "reused from run first, if its source has not changed: that is looked at first"
+    assert found == {
+        "data": ("WouldReuse", looked),
+        "split": ("WouldReuse", "output reused from run first"),
+        "fit": ("WouldReuse", "output reused from run first"),
+        "gate": ("WouldRun", "changed: steps.gate.validate.thresholds[0].minimum 0.95 -> 0.9"),
+        "serve": ("WouldRun", "endpoint tumour already serves tumour-1: nothing to do"),
+    }
+    told = status(simulation, "PipelineRun", "plan")
+    assert (told["status"], told["reason"]) == ("Planned", "Planned")
+    assert told["message"] == "2 would run: gate, serve; 3 would be reused: data, split, fit"
+    simulation.assert_at_rest()
+
+
+def test_what_depends_on_a_step_that_would_run_is_unknown_until_it_has() -> None:
+    simulation = living(tumour(policy=WAIT))
+    found = foreseen(simulation, parameters={"trees": 7})
+    assert found["fit"][0] == "WouldRun"
+    assert "200 -> 7" in found["fit"][1]
+    assert found["gate"] == found["serve"] == ("UnknownYet", "unknown until step fit has run")
+
+
+def test_a_plan_of_a_pipeline_that_never_ran_is_all_first_runs() -> None:
+    simulation = Simulation(FakeCluster(), TUMOUR_NEEDS)
+    simulation.person(lambda: simulation.cluster.create(pipeline("tumour", tumour(policy=WAIT))))
+    found = foreseen(simulation)
+    assert found["data"] == ("WouldRun", "first run")
+    assert {one for one, _ in found.values()} == {"WouldRun", "UnknownYet"}
+    assert runs(simulation) == ["plan"]
+
+
+def test_a_step_that_its_condition_leaves_out_would_be_skipped_and_what_it_feeds_with_it() -> None:
+    spec = programs({"a": [], "b": ["a"], "c": ["b"]}, policy=WAIT)
+    spec["steps"][1]["when"] = {"all": [{"trigger": {"in": ["change"]}}]}
+    simulation = living(spec, {})
+    found = foreseen(simulation)
+    assert [found[one][0] for one in "abc"] == ["WouldReuse", "WouldSkip", "WouldSkip"]
+    assert "asked for change" in found["b"][1]
+
+
+def test_a_condition_on_a_step_that_would_run_is_unknown_until_it_has() -> None:
+    spec = programs({"a": [], "b": [], "c": ["b"]}, policy=WAIT, parameters=[{"name": "n", "default": "0"}])
+    spec["steps"][0]["run"]["argumentsFrom"] = {"n": {"parameter": "n"}}
+    spec["steps"][1]["when"] = {"all": [{"step": "a", "states": ["Reused"]}]}
+    simulation = living(spec, {})
+    found = foreseen(simulation, parameters={"n": "1"})
+    assert [found[one] for one in "bc"] == [("UnknownYet", "unknown until step a has run")] * 2
+    assert foreseen(simulation, "other")["b"][0] == "WouldRun"
+
+
+def test_wrong_parameters_end_a_plan_in_words() -> None:
+    simulation = living(tumour(policy=WAIT))
+    run(simulation, "plan", mode="Plan", parameters={"tree": 3})
+    assert status(simulation, "PipelineRun", "plan")["reason"] == "InvalidParameters"
+
+
+def test_a_plan_neither_waits_nor_is_waited_for_nor_counts_as_an_outcome() -> None:
+    simulation = Simulation(FakeCluster(), TUMOUR_NEEDS)
+    cluster = simulation.cluster
+    simulation.person(lambda: cluster.create(pipeline("tumour", tumour())))
+    simulation._work()
+    simulation.person(lambda: cluster.create(new_run("plan", mode="Plan")))
+    simulation._work()
+    assert status(simulation, "PipelineRun", "plan")["status"] == "Planned"
+    assert status(simulation, "Pipeline", "tumour")["lastRun"] == "tumour-g1"
+    simulation.run_to_rest()
+    assert condition(simulation, "Pipeline", "tumour", "LastRunSucceeded")["message"] == "run tumour-g1"
+
+
+def test_plans_beyond_the_limit_go_and_take_no_run_with_them() -> None:
+    simulation = living(tumour(policy={"onChange": "Wait", "keepRuns": 2}))
+    for number in range(4):
+        foreseen(simulation, f"plan-{number}")
+    assert runs(simulation) == ["first", "plan-2", "plan-3"]
+
+
+# policy.onChange
+
+
+def test_a_change_that_waits_is_taken_note_of_and_run_by_whoever_comes_next() -> None:
+    life = TriggerLife(programs({"a": []}, policy={"onChange": "Wait"}))
+    assert life.runs() == []
+    assert life.status["message"].startswith("the change of generation 1 waits (policy.onChange)")
+    life.edit(policy={"onChange": "Run"})
+    assert life.runs() == [], "changing the policy starts nothing"
+
+
+def test_a_change_may_start_a_plan_instead_of_a_run() -> None:
+    simulation = Simulation(FakeCluster(), TUMOUR_NEEDS)
+    policy = {"onChange": "Plan"}
+    simulation.person(lambda: simulation.cluster.create(pipeline("tumour", tumour(policy=policy))))
+    simulation.run_to_rest()
+    assert status(simulation, "PipelineRun", "tumour-g1")["status"] == "Planned"
+    words = "the change of generation 1 is planned in run tumour-g1: create a run to execute it"
+    assert status(simulation, "Pipeline", "tumour")["message"] == words
+    assert list(simulation.cluster.find("Job")) == []
+    run(simulation, "mine")
+    assert set(states(simulation, "mine").values()) == {"Succeeded"}
+    assert words not in status(simulation, "Pipeline", "tumour").get("message", "")
+    apply(simulation, {**loosened(), "policy": policy})
+    simulation.run_to_rest()
+    assert simulation.steps("tumour-g2")["gate"]["reason"] == "WouldRun"
+    simulation.assert_at_rest()
+
+
+# Predictions come true
+
+
+def random_pipeline(chance: random.Random) -> Any:
+    names = [f"s{number}" for number in range(chance.randrange(3, 6))]
+    needs = {
+        name: chance.sample(names[:index], chance.randrange(0, min(index, 2) + 1))
+        for index, name in enumerate(names)
+    }
+    return programs(needs, policy=WAIT)
+
+
+def edited(spec: Any, chance: random.Random, number: int) -> Any:
+    """One edit as people make them."""
+    spec = copy.deepcopy(spec)
+    step = chance.choice(spec["steps"])
+    match chance.randrange(7):
+        case 0 | 1:
+            step["run"].setdefault("arguments", {})["step"] = f"v{number}"
+        case 2:
+            step["run"]["image"] = chance.choice(["ghcr.io/acme/step:1", "ghcr.io/acme/step:2"])
+        case 3:
+            step["run"]["image"] = chance.choice(["ghcr.io/acme/step", "ghcr.io/acme/step:1"])
+        case 4:
+            spec["steps"].append(
+                {
+                    "name": f"n{number}",
+                    "run": {
+                        "image": "ghcr.io/acme/step:1",
+                        "inputs": {"x": f"{step['name']}.files"},
+                        "outputs": [{"name": "files"}],
+                    },
+                }
+            )
+        case 5:
+            step.setdefault("when", {"all": [{"trigger": {"in": ["change"]}}]})
+        case _:
+            step.pop("when", None)
+            step["resources"] = {"cpu": str(number % 3 + 1)}
+    return spec
+
+
+def named(found: Iterable[tuple[str, str]], *words: str) -> set[str]:
+    return {step for step, word in found if word in words}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_s1_what_is_foreseen_of_two_hundred_random_edits_is_what_then_happens(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - pipelines, not secrets
+    spec = random_pipeline(chance)
+    simulation = living(spec, {})
+    older, counts = [spec], Counter[str]()
+    for number in range(10):
+        # Going back to what was is an edit too.
+        spec = chance.choice(older) if chance.random() < 0.2 else edited(spec, chance, number)
+        older.append(spec)
+        apply(simulation, spec)
+        plan = [(step, one) for step, (one, _) in foreseen(simulation, f"plan{number}").items()]
+        run(simulation, f"run{number}")
+        ended = list(states(simulation, f"run{number}").items())
+        assert named(plan, "WouldReuse") <= named(ended, "Reused"), (plan, ended)
+        assert named(plan, "WouldSkip") <= named(ended, "Skipped"), (plan, ended)
+        assert named(plan, "WouldRun") <= named(ended, "Succeeded"), (plan, ended)
+        # A program whose image may have changed may give what it gave before: that is what is not known.
+        unsure = {one["name"] for one in spec["steps"] if one["run"]["image"] == "ghcr.io/acme/step"}
+        if not unsure:
+            assert named(plan, "WouldRun", "UnknownYet") == named(ended, "Succeeded"), (plan, ended)
+        counts.update(one for _, one in plan)
+    assert counts["WouldRun"]
+    assert counts["WouldReuse"]
