@@ -134,6 +134,8 @@ def run(item: Object) -> RunObject:
         revision=spec.get("revision", ""),
         generation=spec.get("generation", 0),
         trigger=spec.get("trigger", ""),
+        suspend=spec.get("suspend") is True,
+        cancel=spec.get("cancel") is True,
         status=item.get("status") or {},
     )
 

@@ -22,7 +22,7 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
-from penstock_spec.policy import Policy
+from penstock_spec.policy import Deadline, Policy
 from penstock_spec.values import ParameterType
 from penstock_spec.when import When
 
@@ -80,6 +80,18 @@ class Step(SpecModel):
         description="Run after all other steps have ended, however they ended; the program finds the outcome "
         "in /penstock/run.json. It is never reused, and only steps with always may refer to it.",
     )
+    deadline: Deadline | None = Field(
+        default=None,
+        description="Time that one attempt may run, as 90s, 30m or 12h; of a deploy or monitor, that it "
+        "may take. "
+        "Left out, any time.",
+    )
+    start_deadline: Deadline | None = Field(
+        default=None,
+        description="Time in which the pod of an attempt must have started: a node, its images, its "
+        "volumes. Left "
+        "out, what the installation says (10m).",
+    )
     resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
     ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")
     split: Split | None = Field(
@@ -134,6 +146,12 @@ class PipelineSpec(SpecModel):
     )
     secrets: Annotated[Sequence[DeclaredSecret], ListMap()] = Field(
         default=(), max_length=16, description="Secrets that steps may read, each under an alias."
+    )
+    suspend: bool = Field(
+        default=False,
+        description="Nothing new begins while this is true: changes start no run, and runs that have not "
+        "begun "
+        "wait. Runs that have begun go on. Changing it starts no run by itself.",
     )
     policy: Policy = Field(
         default_factory=Policy, description="How runs are executed and kept. Changing it starts no run."

@@ -6,13 +6,28 @@ from pydantic import Field, StringConstraints
 
 from penstock_spec.base import JsonMap, Name40, Rule, SpecModel
 
-IMMUTABLE = Rule("self == oldSelf", "the spec of a run cannot change; create another run")
+_FIXED = ("pipeline", "parameters", "revision", "generation", "trigger")
+
+
+def _unchanged(field: str) -> str:
+    both = f"has(self.{field}) == has(oldSelf.{field})"
+    return f"({both} && (!has(self.{field}) || self.{field} == oldSelf.{field}))"
+
+
+IMMUTABLE = Rule(
+    " && ".join(_unchanged(field) for field in _FIXED),
+    "the spec of a run cannot change but for suspend and cancel; create another run",
+)
+ONE_WAY = Rule(
+    "!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",
+    "a cancelled run stays cancelled; create another run",
+)
 
 
 class PipelineRunSpec(SpecModel):
     """What to execute, and with which values."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE,)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_WAY)
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
     parameters: JsonMap = Field(
@@ -33,4 +48,13 @@ class PipelineRunSpec(SpecModel):
         default="",
         description="Name of the trigger that started this run, for the conditions of steps. Empty: a change "
         "of the Pipeline where generation is set, else a person.",
+    )
+    suspend: bool = Field(
+        default=False,
+        description="No step starts while this is true; what runs goes on. May be changed at any time.",
+    )
+    cancel: bool = Field(
+        default=False,
+        description="End the run now: its Jobs are deleted, and its outcome is Cancelled. Cannot be taken "
+        "back.",
     )

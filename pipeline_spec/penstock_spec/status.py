@@ -200,7 +200,11 @@ class PipelineRunStatus(SpecModel):
     conditions: Conditions = Field(
         default=(), max_length=16, description="Ready, Reconciling, Stalled, Finished, Succeeded."
     )
-    status: Word = Field(default="", description="Waiting, Running, Succeeded or Failed: the STATUS column.")
+    status: Word = Field(
+        default="",
+        description="Waiting, Running, Suspended, Succeeded, Failed, Cancelled or Expired: the STATUS "
+        "column.",
+    )
     reason: Word = Field(
         default="", description="One word for why; of a failed run, the first failed step's reason."
     )
@@ -214,6 +218,12 @@ class PipelineRunStatus(SpecModel):
     snapshot: Snapshot | None = Field(default=None, description="What this run executes, frozen.")
     started_at: Time = Field(
         default="", description="When the first step was allowed to start, RFC 3339 in UTC."
+    )
+    suspended_at: Time = Field(
+        default="", description="Since when the run is suspended; left out while it is not, RFC 3339 in UTC."
+    )
+    suspended_seconds: int = Field(
+        default=0, description="How long it was suspended before that; no deadline counts this time."
     )
     finished_at: Time = Field(default="", description="When the last step ended, RFC 3339 in UTC.")
     duration: Word = Field(
@@ -244,7 +254,10 @@ class PipelineStatus(SpecModel):
     conditions: Conditions = Field(
         default=(), max_length=16, description="Accepted, Ready, Stalled, LastRunSucceeded."
     )
-    status: Word = Field(default="", description="Running, Succeeded, Failed or Refused: the STATUS column.")
+    status: Word = Field(
+        default="",
+        description="Running, Suspended, Refused, or how the last run ended: the STATUS column.",
+    )
     reason: Word = Field(default="", description="One word for why: the current or last run's reason.")
     message: Annotated[str, StringConstraints(max_length=8192)] = Field(
         default="", description="The same in words; of a refused spec, every problem with its path."

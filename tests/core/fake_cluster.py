@@ -239,8 +239,12 @@ class FakeCluster:
             return {"phase": "Pending", "main": "running"}
         if fate in ("pod_deleted", "job_deleted"):
             return None
+        limit = job["spec"]["template"]["spec"].get("activeDeadlineSeconds")
+        if limit is not None and age >= limit:
+            killed = {"phase": "Failed", "reason": "DeadlineExceeded", "container": "main", "code": 137}
+            return {**killed, "ended": written(self.now)}
         if fate == "hangs":
-            return {"phase": "Pending", "main": "running"}
+            return {"phase": "Pending", "main": "running", "hangs": True}
         status = self._end(job, fate)
         return {**status, "ended": written(self.now)}
 

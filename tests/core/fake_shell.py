@@ -278,6 +278,8 @@ def run_of(item: Object) -> RunObject:
         spec.get("revision", ""),
         spec.get("generation", 0),
         spec.get("trigger", ""),
+        spec.get("suspend", False),
+        spec.get("cancel", False),
         item.get("status", {}),
     )
 
@@ -348,6 +350,7 @@ def pod_of(item: Object, job: Object) -> PodView:
     return PodView(
         meta=meta_of(item),
         phase=status["phase"],
+        reason=status.get("reason", ""),
         unschedulable=status.get("unschedulable", ""),
         disrupted=status.get("disrupted", ""),
         containers=() if "unschedulable" in status else _containers(status, order, init),

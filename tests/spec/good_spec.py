@@ -16,7 +16,7 @@ parameters:
 - {name: seed, type: Integer, default: 7}
 secrets:
 - {name: token, secret: report-token}
-policy: {keepRuns: 20, onFailure: Stop}
+policy: {keepRuns: 20, onFailure: Stop, deadline: 2h}
 steps:
 - name: data
   ingest:
@@ -38,6 +38,8 @@ steps:
     entity: patient
     saltFrom: {parameter: region}
 - name: fit
+  deadline: 1h
+  startDeadline: 5m
   resources: {cpu: "1", memory: 2Gi}
   train:
     model: tumour

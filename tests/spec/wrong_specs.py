@@ -457,6 +457,27 @@ WRONG = (
         ("steps.report.when.any.1.step", "tell"),
         ("steps.+", TELL),
     ),
+    _row(
+        "a step has more time than its run",
+        "spec.steps[2].deadline",
+        Reason.CONFLICTING_FIELDS,
+        "Give the step less time, or the run more.",
+        ("steps.fit.deadline", "3h"),
+    ),
+    _row(
+        "a step may take longer to start than its run may take",
+        "spec.steps[2].startDeadline",
+        Reason.CONFLICTING_FIELDS,
+        "Give the step less time, or the run more.",
+        ("steps.fit.startDeadline", "1d"),
+    ),
+    _row(
+        "a deploy has a deadline for the start of a pod",
+        "spec.steps[4].startDeadline",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it, or set deadline.",
+        ("steps.serve.startDeadline", "5m"),
+    ),
     # What the API server sees as well; the compiler says it in words for whoever runs without one.
     _schema(
         "a condition compares in two ways at once",
@@ -472,6 +493,13 @@ WRONG = (
         Reason.CONFLICTING_FIELDS,
         "Step and states belong together: {step: gate, states: [Failed]}.",
         ("steps.report.when.any.1.states", REMOVE),
+    ),
+    _schema(
+        "a deadline is no length of time",
+        "spec.steps[2].deadline",
+        Reason.INVALID_VALUE,
+        "Write a number and a unit, s, m, h or d: 90s, 5m, 12h, 180d.",
+        ("steps.fit.deadline", "1h30m"),
     ),
     _schema(
         "a when says nothing",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from penstock_operator.core.actions import Action, Create, Delete
 from penstock_operator.core.classify import classify, is_over, is_stuck, own_pods
 from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.deadlines import patience
 from penstock_operator.core.endings import well
 from penstock_operator.core.findings import Done, Failed, Underway
 from penstock_operator.core.observed import JobView, Ref, Refusal
@@ -127,7 +128,8 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
         # Jobs and pods come on streams of their own, and a pod that has lost our label on none.
         return Decision(record, confirm=(PODS,))
     trouble = context.observed.troubles.get(record.job)
-    finding = classify(job, expectation(context, record), trouble, context.now, context.settings)
+    settings = patience(context, record)
+    finding = classify(job, expectation(context, record), trouble, context.now, settings)
     if isinstance(finding, Done):
         return well(context, record, finding)
     if isinstance(finding, Failed):

@@ -26,6 +26,7 @@ class Change:
     confirm: Sequence[Ref] = ()
     last_started: Mapping[str, Any] | None = None  # to be recorded
     waits_for: str = ""  # the unfinished run that a change waits for
+    suspended: bool = False  # a change waits until the Pipeline is no longer suspended
     refusal: Refusal | None = None  # of the run that should have started
 
 
@@ -45,6 +46,8 @@ def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
         return Change(last_started=recorded)  # the spec in hand is older than what has been started
     if _started(observed, digest, recorded, newest):
         return Change(last_started=_record(digest, recorded, newest))
+    if observed.pipeline.suspended:
+        return Change(last_started=recorded, suspended=True)
     unfinished = [one for one in own_runs(observed) if not one.finished and not one.meta.deleting]
     if unfinished:
         return Change(last_started=recorded, waits_for=unfinished[0].meta.name)

@@ -117,13 +117,11 @@ def _out_of_disk(_: JobView, pod: PodView, expected: Expectation, __: Settings) 
 
 
 def _out_of_time(_: JobView, pod: PodView, expected: Expectation, __: Settings) -> Failed | None:
-    """Ended by the kubelet at the pod's own deadline, which only pods that judge windows have."""
+    """Ended by the kubelet at the pod's own deadline."""
     if pod.reason != "DeadlineExceeded":
         return None
-    what = "it took longer than its pod may run"
-    return Failed(
-        FailureClass.INVALID_RESULT, sentence(what, expected.logs()), reason=Reason.DEADLINE_EXCEEDED
-    )
+    what = f"it took longer than its deadline{f' of {expected.deadline}' if expected.deadline else ''}"
+    return Failed(FailureClass.DEADLINE, sentence(what, expected.logs()), reason=Reason.DEADLINE_EXCEEDED)
 
 
 def _not_started(_: JobView, pod: PodView, expected: Expectation, __: Settings) -> Failed | None:

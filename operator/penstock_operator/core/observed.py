@@ -197,6 +197,11 @@ class PipelineObject:
     # None.
     applied: Mapping[str, Any] | None = None
 
+    @property
+    def suspended(self) -> bool:
+        """Whether nothing new begins."""
+        return self.spec.get("suspend") is True
+
 
 @dataclass(frozen=True)
 class RunObject:
@@ -208,6 +213,8 @@ class RunObject:
     revision: str = ""
     generation: int = 0
     trigger: str = ""
+    suspend: bool = False
+    cancel: bool = False
     status: Mapping[str, Any] = field(default_factory=dict)
 
     @property

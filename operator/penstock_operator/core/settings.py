@@ -39,6 +39,7 @@ DEFAULT_BUDGETS: Mapping[FailureClass, Budget] = {
     FailureClass.IMAGE_UNAVAILABLE: Budget(0),
     FailureClass.INVALID_CONTAINER: Budget(0),
     FailureClass.UNSCHEDULABLE: Budget(0),
+    FailureClass.DEADLINE: Budget(0),
     FailureClass.INVALID_RESULT: Budget(0),
     FailureClass.STORE_UNAVAILABLE: Budget(5, first=1.0),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_operator.core.context import RunContext
+from penstock_operator.core.deadlines import pod_seconds
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.outcome import outcome_text
 from penstock_operator.core.record import StepRecord
@@ -106,6 +107,7 @@ def job_manifest(
             connection=source.get("object", {}).get("connection", ""),
             config_map=source.get("configMap", {}).get("name", ""),
             config_key=source.get("configMap", {}).get("key", ""),
+            deadline=pod_seconds(step_of(context, record.name)),
             outcome=outcome_text(context) if context.pipeline.always(record.name) else "",
         ),
         settings.pods,
@@ -147,6 +149,7 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         results=context.pipeline.results(record.name),
         connection=source.connection if source is not None else "",
         store_secret=context.settings.pods.store_secret,
+        deadline=step_of(context, record.name).deadline or "",
         cpu=cpu_of(context, record),
         memory=memory_of(context, record),
     )

@@ -46,6 +46,7 @@ class Attempt:
     connection: str = ""  # of an ingest from a bucket
     config_map: str = ""  # of an ingest from a ConfigMap, with the key
     config_key: str = ""
+    deadline: int | None = None  # seconds that the pod may run
     outcome: str = ""  # of a step with `always`: JSON, how the run has gone
 
 
@@ -80,11 +81,16 @@ def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
                 "podReplacementPolicy": "Failed",  # never a second pod beside one that is ending
                 "template": {
                     "metadata": pods.template_metadata(labels, contract.MAIN),
-                    "spec": {**_pod(attempt, settings), "restartPolicy": "Never"},
+                    "spec": {**_pod(attempt, settings), "restartPolicy": "Never", **_deadline(attempt)},
                 },
             },
         }
     )
+
+
+def _deadline(attempt: Attempt) -> dict[str, Any]:
+    """On the pod and not on the Job: the kubelet ends it, and the pod's end says why."""
+    return {} if attempt.deadline is None else {"activeDeadlineSeconds": attempt.deadline}
 
 
 def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:

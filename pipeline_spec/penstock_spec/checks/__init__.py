@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock_spec.checks import (
     containers,
+    deadlines,
     estimators,
     gates,
     monitors,
@@ -33,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     whens.types,
     order.cycles,
     order.last,
+    deadlines.contradictions,
     order.deploys,
     containers.environment,
     containers.names,
