@@ -25,11 +25,15 @@ demo-down: .venv/.synced ## Remove the demo and its cluster (built tools stay ca
 	@$(BIN)/python -m hack.demo down --cluster $(DEMO_CLUSTER)
 
 .PHONY: test
-test: check e2e ## Everything: check, then the end-to-end suite on a real cluster
+test: check-all e2e ## Everything: check, the slow tests, then the end-to-end suite on a real cluster
 
 .PHONY: check
 check: .venv/.synced ## Format, lint, types, layers, generated files, fast tests: no cluster needed
 	@$(BIN)/python -m hack.check
+
+.PHONY: check-all
+check-all: .venv/.synced ## check, and the tests that take minutes but no cluster
+	@$(BIN)/python -m hack.check --slow
 
 .PHONY: e2e
 e2e: .venv/.synced ## The end-to-end suite alone

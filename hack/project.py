@@ -95,6 +95,14 @@ def get(cluster: Cluster, kind: str, name: str, namespace: str) -> dict[str, Any
     return found
 
 
+def pods_of(cluster: Cluster, namespace: str, endpoint: str) -> list[dict[str, Any]]:
+    """The pods that serve on an endpoint, those on their way out included."""
+    selector = f"penstock.dev/endpoint={endpoint},app.kubernetes.io/component=server"
+    found = json.loads(kubectl(cluster, "get", "pods", "-n", namespace, "-l", selector, "-o", "json"))
+    pods: list[dict[str, Any]] = found["items"]
+    return pods
+
+
 def make_namespace(cluster: Cluster, name: str) -> None:
     """Create the namespace under the strictest Pod Security level."""
     labels = {

@@ -22,7 +22,7 @@ COPY serving/penstock_server /opt/penstock/penstock_server
 RUN find /opt/penstock -name __pycache__ -prune -exec rm -rf {} + \
     && /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib /opt/penstock \
     && PYTHONPATH=/opt/penstock /opt/venv/bin/python -c \
-       "import penstock_server.server, penstock_server.fetch, obstore.store, onnxruntime"
+       "import penstock_server.server, penstock_server.supervisor, penstock_server.fetch, penstock_server.prediction_log.ship, obstore.store, onnxruntime"
 
 FROM ${BASE}
 COPY --from=built /opt/venv /opt/venv
@@ -34,6 +34,6 @@ ENV PYTHONPATH=/opt/penstock \
     HOME=/tmp
 USER 65532:65532
 WORKDIR /tmp
-EXPOSE 8080
+EXPOSE 8080 8081
 ENTRYPOINT ["/opt/venv/bin/python", "-m", "penstock_server"]
 CMD ["serve"]

@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 
 from hack.cluster.cluster import load
 from hack.project import bucket
-from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, OperatorSwitch, Runs, keep_evidence
+from tests.support import ROOT, Kubectl, OperatorSwitch, Runs, keep_evidence, made_namespace
 
 
 def _needed(variable: str) -> str:
@@ -76,39 +74,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture
 def namespace(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace of its own, restricted Pod Security enforced, with the store and the connection `lake`."""
-    name = f"t-{os.getpid()}-{time.monotonic_ns() % 10**9}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted", "penstock.dev/test": "true"}
-    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-    secret = kubectl.get("secret", "penstock-store", SYSTEM_NAMESPACE)
-    data = secret["data"]
-    plain = {key: b64decode(value).decode() for key, value in data.items()}
-    kubectl.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "penstock-store", "namespace": name},
-            "data": data,
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": "lake", "namespace": name, "labels": {"penstock.dev/connection": "s3"}},
-            "data": {
-                "type": "S3",
-                "endpoint": plain["endpoint"],
-                "region": plain.get("region", "us-east-1"),
-                "bucket": plain["url"].removeprefix("s3://").split("/")[0],
-                "prefix": f"lake/{name}",
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "lake", "namespace": name},
-            "data": {key: data[key] for key in ("accessKeyId", "secretAccessKey")},
-        },
-    )
+    """A namespace for one test; what is in it is kept as evidence when the test fails."""
+    name = made_namespace(kubectl)
     yield name
     report = getattr(request.node, "report_call", None)
     if report is not None and report.failed:

@@ -1,8 +1,10 @@
 """What tests on the real cluster share: kubectl, waiting with a bound, evidence of a failure."""
 
 import json
+import os
 import subprocess
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +64,43 @@ def wait_for(what: str, condition: Callable[[], Any], seconds: float = 120, ever
             return seen
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}; last seen: {seen!r}"
         time.sleep(every)
+
+
+def made_namespace(kubectl: Kubectl) -> str:
+    """A namespace of its own, restricted Pod Security enforced, with the store and the connection `lake`."""
+    name = f"t-{os.getpid()}-{time.monotonic_ns() % 10**9}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "penstock.dev/test": "true"}
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    secret = kubectl.get("secret", "penstock-store", SYSTEM_NAMESPACE)
+    data = secret["data"]
+    plain = {key: b64decode(value).decode() for key, value in data.items()}
+    kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "penstock-store", "namespace": name},
+            "data": data,
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "lake", "namespace": name, "labels": {"penstock.dev/connection": "s3"}},
+            "data": {
+                "type": "S3",
+                "endpoint": plain["endpoint"],
+                "region": plain.get("region", "us-east-1"),
+                "bucket": plain["url"].removeprefix("s3://").split("/")[0],
+                "prefix": f"lake/{name}",
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "lake", "namespace": name},
+            "data": {key: data[key] for key in ("accessKeyId", "secretAccessKey")},
+        },
+    )
+    return name
 
 
 def keep_evidence(kubectl: Kubectl, namespace: str, folder: Path) -> None:

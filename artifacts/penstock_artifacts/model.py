@@ -33,6 +33,7 @@ __all__ = [
     "NULL_TOKEN",
     "Cells",
     "ColumnSignature",
+    "Halt",
     "InputError",
     "Layout",
     "ModelError",
@@ -72,6 +73,20 @@ class Prediction:
     values: NDArray[np.float64] | None = None
 
 
+class Halt:
+    """Ends a prediction that runs in another thread, at its next operator."""
+
+    def __init__(self) -> None:
+        """For one prediction."""
+        import onnxruntime  # noqa: PLC0415 - heavy; only who predicts pays for it
+
+        self.options = onnxruntime.RunOptions()
+
+    def now(self) -> None:
+        """End it: `answer` raises ModelError. Does nothing to one that has ended."""
+        self.options.terminate = True
+
+
 class Predictor:
     """A loaded model. Safe to use from several threads at once."""
 
@@ -95,9 +110,9 @@ class Predictor:
         rows = row_count(columns)
         return self.answer(self.feed(columns), rows)
 
-    def answer(self, feed: Mapping[str, NDArray[Any]], rows: int) -> Prediction:
-        """The answers for what `feed` made of that many rows. ModelError when the model is at fault."""
-        return self._decode(self._run(feed), rows)
+    def answer(self, feed: Mapping[str, NDArray[Any]], rows: int, halt: "Halt | None" = None) -> Prediction:
+        """The answers for what `feed` made of that many rows. ModelError when it fails or is halted."""
+        return self._decode(self._run(feed, halt), rows)
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -123,9 +138,9 @@ class Predictor:
         """
         return self._feed(columns)
 
-    def _run(self, feed: Mapping[str, NDArray[Any]]) -> list[Any]:
+    def _run(self, feed: Mapping[str, NDArray[Any]], halt: "Halt | None") -> list[Any]:
         try:
-            return list(self._session.run(self._outputs, dict(feed)))
+            return list(self._session.run(self._outputs, dict(feed), halt and halt.options))
         except Exception as error:  # ONNX Runtime raises classes of its own, made in C++ at run time
             # Its message may hold parts of the input, so only the class is passed on.
             raise ModelError(f"ONNX Runtime could not run the model ({type(error).__name__})") from error

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.serving import load, model
@@ -46,13 +47,15 @@ def measure(made: model.BenchModel, servers: Sequence[str], rounds: int, seconds
     figures: Figures = {}
     for number in range(rounds):
         for place, name in enumerate(servers):
-            with running(name, made, FIRST_PORT + 10 * place, core=0) as url:
-                _warm(url, content)
+            with running(name, made, FIRST_PORT + 10 * place, core=0) as server:
+                _warm(server.url, content)
                 for connections in CONNECTIONS:
-                    found = load.drive(url, content, connections, seconds, core=1)
+                    before = server.cpu_seconds()
+                    found = load.drive(server.url, content, connections, seconds, core=1)
+                    spent = 1000 * (server.cpu_seconds() - before) / (found.per_second * seconds)
+                    found = replace(found, cpu=spent)
                     figures.setdefault((name, connections), []).append(found)
-                    words = f"{found.per_second:8.0f}/s  p50 {found.p50:6.2f}  p99 {found.p99:6.2f} ms"
-                    print(f"round {number + 1}  {name:<9} c={connections:<3} {words}", flush=True)
+                    print(f"round {number + 1}  {name:<9} c={connections:<3} {found.words()}", flush=True)
     return figures
 
 
@@ -71,15 +74,15 @@ def table(figures: Figures, servers: Sequence[str]) -> str:
     lines = [
         f"{platform.machine()}, Python {platform.python_version()}; medians of {_rounds(figures)} rounds",
         "",
-        "| connections | server | requests/s | p50 ms | p99 ms | failed | requests/s, first server = 1 |",
-        "|---|---|---|---|---|---|---|",
+        "| connections | server | requests/s | p50 ms | p99 ms | CPU ms a request | failed | ratio of requests/s |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for connections in CONNECTIONS:
         base = _median(figures, servers[0], connections)["per_second"]
         for name in servers:
             one = _median(figures, name, connections)
             failed = sum(round_.failed for round_ in figures[name, connections])
-            times = f"{one['per_second']:,.0f} | {one['p50']:.2f} | {one['p99']:.2f}"
+            times = f"{one['per_second']:,.0f} | {one['p50']:.2f} | {one['p99']:.2f} | {one['cpu']:.3f}"
             lines.append(f"| {connections} | {name} | {times} | {failed} | {one['per_second'] / base:.2f} |")
     return "\n".join(lines)
 
@@ -91,7 +94,8 @@ def _rounds(figures: Figures) -> int:
 def _median(figures: Figures, name: str, connections: int) -> Mapping[str, float]:
     rounds = figures[name, connections]
     return {
-        key: statistics.median(getattr(one, key) for one in rounds) for key in ("per_second", "p50", "p99")
+        key: statistics.median(getattr(one, key) for one in rounds)
+        for key in ("per_second", "p50", "p99", "cpu")
     }
 
 

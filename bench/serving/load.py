@@ -31,6 +31,9 @@ class Measured:
     p50: float  # milliseconds
     p99: float  # milliseconds
     failed: int
+    cpu: float = (
+        0.0  # milliseconds of the server's CPU per request: what the machine's other work changes least
+    )
 
 
 def body(rows: Sequence[Sequence[float]]) -> str:

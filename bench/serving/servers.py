@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.serving.environments import python_of
@@ -46,9 +47,22 @@ def mlserver(model: BenchModel, port: int) -> tuple[Sequence[str], Mapping[str, 
 SERVERS = {"Penstock": penstock, "KServe": kserve, "MLServer": mlserver}
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    url: str  # of inference
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """CPU time that the process has used so far, its own and the kernel's for it."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def running(name: str, model: BenchModel, port: int, core: int) -> Iterator[str]:
-    """The server's inference URL while the context lasts; the process runs on the CPU `core` alone."""
+def running(name: str, model: BenchModel, port: int, core: int) -> Iterator[Running]:
+    """The server while the context lasts; its process runs on the CPU `core` alone."""
     command, variables = SERVERS[name](model, port)
     process = subprocess.Popen(
         ["taskset", "-c", str(core), *command],
@@ -58,7 +72,7 @@ def running(name: str, model: BenchModel, port: int, core: int) -> Iterator[str]
     )
     try:
         _wait(f"http://127.0.0.1:{port}/v2/health/ready", process, name)
-        yield f"http://127.0.0.1:{port}/v2/models/forest/infer"
+        yield Running(f"http://127.0.0.1:{port}/v2/models/forest/infer", process.pid)
     finally:
         process.terminate()
         try:

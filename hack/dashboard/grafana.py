@@ -25,10 +25,14 @@ class Look(StrEnum):
 
 @dataclass(frozen=True)
 class Query:
-    """A PromQL expression, and the name of each series in it: `{{label}}` stands for a value of a label."""
+    """A PromQL expression, and the name of each series in it: `{{label}}` stands for a value of a label.
+
+    `dashed`: it is what the others are measured by, such as a limit.
+    """
 
     expression: str
     legend: str
+    dashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,14 +168,14 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "description": panel.description,
         "datasource": DATASOURCE,
         "targets": [_target(number, one) for number, one in enumerate(panel.queries)],
-        "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
+        "fieldConfig": {"defaults": _defaults(panel), "overrides": list(_overrides(panel))},
         "options": _options(panel),
     }
 
 
 def _target(number: int, query: Query) -> dict[str, Any]:
     return {
-        "refId": chr(ord("A") + number),
+        "refId": _letter(number),
         "datasource": DATASOURCE,
         "editorMode": "code",
         "expr": query.expression,
@@ -179,6 +183,17 @@ def _target(number: int, query: Query) -> dict[str, Any]:
         "range": True,
         "instant": False,
     }
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number)
+
+
+def _overrides(panel: Panel) -> Iterator[dict[str, Any]]:
+    dashes = {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [10, 10]}}
+    for number, query in enumerate(panel.queries):
+        if query.dashed:
+            yield {"matcher": {"id": "byFrameRefID", "options": _letter(number)}, "properties": [dashes]}
 
 
 def _defaults(panel: Panel) -> dict[str, Any]:

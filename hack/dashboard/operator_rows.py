@@ -1,7 +1,7 @@
 """The pipelines, and the operator that runs them."""
 
 from hack.dashboard.grafana import Look, Panel, Query, Row
-from hack.dashboard.queries import RATE, quantiles, rate, share, sum_of_the_hour
+from hack.dashboard.queries import RATE, increase_of_the_hour, quantiles, rate, share, sum_of_the_hour
 
 # Other programs have series of these names too.
 _OF_THE_OPERATOR = "and on (job, instance) penstock_synced"
@@ -91,10 +91,21 @@ OPERATOR = Row(
             unit="s",
         ),
         Panel(
-            "Watch streams opened again, last hour",
-            "ended: as usual, every four minutes; gone: listed anew; unavailable: the API server did not "
-            "answer.",
-            [Query(sum_of_the_hour("penstock_watch_restarts_total", "kind, cause"), "{{kind}} {{cause}}")],
+            "Watch streams, last hour",
+            "Streams opened again. ended: as usual, every four minutes; gone: listed anew; unavailable: the "
+            "API server did not answer. Dashed: objects that a full comparison found different from what the "
+            "streams had told; beyond a few, something between swallows events.",
+            [
+                Query(
+                    increase_of_the_hour("penstock_watch_restarts_total", "kind, cause"),
+                    "{{kind}} {{cause}}",
+                ),
+                Query(
+                    increase_of_the_hour("penstock_resync_differences_total", "kind"),
+                    "{{kind}} differences",
+                    dashed=True,
+                ),
+            ],
         ),
         Panel(
             "Ages",

@@ -25,6 +25,16 @@ def sum_of_the_hour(series: str, by: str, matchers: str = "") -> str:
     return f"sum by ({by}) (({selected} unless {selected} offset 1h) or increase({selected}[1h]))"
 
 
+def increase_of_the_hour(series: str, by: str, matchers: str = "") -> str:
+    """The same of a counter that begins at nought with its process."""
+    return f"sum by ({by}) (increase({_selected(series, matchers)}[1h]))"
+
+
+def told_of_the_hour(series: str, by: str, matchers: str = CHOSEN) -> str:
+    """The same of a counter that the operator reads from a status: it goes on where the pod before ended."""
+    return f"increase({latest(series, by, matchers)}[1h:])"
+
+
 def share(part: str, whole: str) -> str:
     """A ratio that is 0, not absent, while nothing of the part has ever happened."""
     return f"({part} or 0 * {whole}) / {whole}"

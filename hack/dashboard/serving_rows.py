@@ -1,19 +1,32 @@
 """What is served, and what is known of the data that it is asked with."""
 
 from hack.dashboard.grafana import Look, Panel, Query, Row
-from hack.dashboard.queries import BY_ENDPOINT, CHOSEN, NAME, latest, quantiles, rate, share, sum_of_the_hour
+from hack.dashboard.queries import (
+    BY_ENDPOINT,
+    CHOSEN,
+    NAME,
+    RATE,
+    increase_of_the_hour,
+    latest,
+    quantiles,
+    rate,
+    share,
+    told_of_the_hour,
+)
 
 _REQUESTS = "penstock_server_requests_total"
 # Of the codes, those that are the server's fault: HTTP's and gRPC's.
-_ERRORS = "5..|DATA_LOSS|DEADLINE_EXCEEDED|INTERNAL|UNAVAILABLE|UNKNOWN"
+_ERRORS = "5..|DATA_LOSS|DEADLINE_EXCEEDED|INTERNAL|RESOURCE_EXHAUSTED|UNAVAILABLE|UNKNOWN"
+# Other programs have series of the process too.
+_OF_A_SERVER = "and on (job, instance) penstock_server_ready"
 
 ENDPOINTS = Row(
     "Endpoints",
     [
         Panel(
             "Requests by version and code",
-            "Inference requests answered, by HTTP status or gRPC code. 4xx: the request was wrong; 499: the"
-            " client went away; 5xx: ours.",
+            "Inference requests answered, by HTTP status or gRPC code. 4xx, INVALID_ARGUMENT: the request "
+            "was wrong; 499, CANCELLED: the client went away; 5xx, INTERNAL, UNAVAILABLE: ours.",
             [
                 Query(
                     rate(_REQUESTS, f"{BY_ENDPOINT}, version, code"),
@@ -46,8 +59,15 @@ ENDPOINTS = Row(
             unit="s",
         ),
         Panel(
+            "Requests by protocol",
+            "Inference requests answered: rest or grpc.",
+            [Query(rate(_REQUESTS, f"{BY_ENDPOINT}, protocol"), f"{NAME} {{{{protocol}}}}")],
+            unit="reqps",
+            stacked=True,
+        ),
+        Panel(
             "In flight",
-            "Requests not yet answered.",
+            "Requests not yet answered, over both protocols.",
             [Query(f"sum by ({BY_ENDPOINT}) (penstock_server_in_flight{{{CHOSEN}}})", NAME)],
         ),
         Panel(
@@ -72,15 +92,31 @@ ENDPOINTS = Row(
             ],
         ),
         Panel(
+            "Workers",
+            "Processes that can answer, over all pods, and those that died and were replaced in an hour.",
+            [
+                Query(f"sum by ({BY_ENDPOINT}) (penstock_server_workers{{{CHOSEN}}})", f"{NAME} answer"),
+                Query(
+                    increase_of_the_hour("penstock_server_workers_replaced_total", BY_ENDPOINT, CHOSEN),
+                    f"{NAME} replaced",
+                ),
+            ],
+        ),
+        Panel(
             "Memory of servers",
-            "Resident memory of each pod's processes.",
+            "Resident memory of each pod's workers.",
+            [Query(f"process_resident_memory_bytes{{{CHOSEN}}} {_OF_A_SERVER}", f"{NAME} {{{{pod}}}}")],
+            unit="bytes",
+        ),
+        Panel(
+            "CPU of servers",
+            "Cores that each pod's workers use; spec.resources sets the limit.",
             [
                 Query(
-                    f"process_resident_memory_bytes{{{CHOSEN}}} and on (job, instance) penstock_server_ready",
+                    f"rate(process_cpu_seconds_total{{{CHOSEN}}}{RATE}) {_OF_A_SERVER}",
                     f"{NAME} {{{{pod}}}}",
                 )
             ],
-            unit="bytes",
         ),
         Panel(
             "Requests without a known token",
@@ -89,6 +125,17 @@ ENDPOINTS = Row(
                 Query(
                     rate("penstock_server_unauthorized_total", f"{BY_ENDPOINT}, protocol"),
                     f"{NAME} {{{{protocol}}}}",
+                )
+            ],
+            unit="reqps",
+        ),
+        Panel(
+            "Requests by client",
+            "By the name of the client's token, where spec.authentication is set.",
+            [
+                Query(
+                    rate("penstock_server_client_requests_total", f"{BY_ENDPOINT}, client"),
+                    f"{NAME} {{{{client}}}}",
                 )
             ],
             unit="reqps",
@@ -149,15 +196,19 @@ MONITORING = Row(
         ),
         Panel(
             "Drift statistics",
-            "The largest over all columns in the newest window. The line is the default limit of Psi and of "
-            "Cramer's V; spec.monitoring.drift sets others.",
+            "The largest over all columns in the newest window. Dashed: the endpoint's own limits. Above "
+            "one, a column has drifted where the difference is significant too.",
             [
                 Query(
                     latest("penstock_endpoint_drift_statistic", f"{BY_ENDPOINT}, method"),
                     f"{NAME} {{{{method}}}}",
-                )
+                ),
+                Query(
+                    latest("penstock_endpoint_drift_limit", f"{BY_ENDPOINT}, method"),
+                    f"{NAME} {{{{method}}}} limit",
+                    dashed=True,
+                ),
             ],
-            limit=0.2,
         ),
         Panel(
             "Rows of a window",
@@ -191,11 +242,43 @@ MONITORING = Row(
             unit="s",
         ),
         Panel(
+            "Rows that wait",
+            "Rows chosen for the log of which nothing has become yet: they lie in the pods' spools.",
+            [
+                Query(
+                    f"sum by ({BY_ENDPOINT}) (penstock_server_log_accepted_rows_total{{{CHOSEN}}}) "
+                    f"- sum by ({BY_ENDPOINT}) (penstock_server_log_rows_total{{{CHOSEN}}})",
+                    NAME,
+                )
+            ],
+        ),
+        Panel(
+            "Spool of the prediction log",
+            "What each pod's disk holds of it.",
+            [
+                Query(
+                    f"max by ({BY_ENDPOINT}, pod) (penstock_server_log_spool_bytes{{{CHOSEN}}})",
+                    f"{NAME} {{{{pod}}}}",
+                )
+            ],
+            unit="bytes",
+        ),
+        Panel(
+            "Age of the newest window",
+            "Since the end of the newest window that was judged. Dashed: the length of a window. Far above "
+            "it, windows have stopped: the alert PenstockWindowsStopped.",
+            [
+                Query(f"time() - {latest('penstock_endpoint_window_end_seconds')}", NAME),
+                Query(latest("penstock_endpoint_window_every_seconds"), f"{NAME} length", dashed=True),
+            ],
+            unit="s",
+        ),
+        Panel(
             "Windows by verdict, last hour",
             "Windows that were judged.",
             [
                 Query(
-                    sum_of_the_hour("penstock_endpoint_windows_total", f"{BY_ENDPOINT}, verdict", CHOSEN),
+                    told_of_the_hour("penstock_endpoint_windows_total", f"{BY_ENDPOINT}, verdict"),
                     f"{NAME} {{{{verdict}}}}",
                 )
             ],

@@ -1,10 +1,8 @@
 """The demo's second half: traffic as in training, then drifted traffic, until the endpoint names it."""
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,8 @@ from hack.cluster.cluster import Cluster
 from hack.cluster.errors import ClusterError
 from hack.cluster.shell import say
 from hack.demo import show
-from hack.project import forwarded, get, kubectl
+from hack.load import sending
+from hack.project import get, kubectl, pods_of
 
 ENDPOINT = "tumour"
 EVERY = "15s"
@@ -26,8 +25,9 @@ PATIENCE_SECONDS = 240
 def watched(cluster: Cluster, namespace: str, table: Path) -> None:
     """Show three calm windows, then drift. Raises ClusterError where the endpoint says something else."""
     rows = traffic.read(table)
+    settled(cluster, namespace)
     last = _last_window(_monitoring(cluster, namespace))
-    with sending(cluster, namespace, rows, {}) as answers:
+    with sending(cluster, namespace, ENDPOINT, rows, rate=RATE) as answers:
         say(f"traffic as in training: {RATE:.0f} requests per second; a verdict every {EVERY}")
         for window in _windows(cluster, namespace, last):
             _tell(window)
@@ -37,7 +37,7 @@ def watched(cluster: Cluster, namespace: str, table: Path) -> None:
             if _calm(cluster, namespace) >= CALM_WINDOWS:
                 break
     _all_answered(answers)
-    with sending(cluster, namespace, rows, SHIFT) as answers:
+    with sending(cluster, namespace, ENDPOINT, rows, rate=RATE, shift=SHIFT) as answers:
         words = " and ".join(f"{name} by {amount:g} standard deviations" for name, amount in SHIFT.items())
         say(f"now shifted: {words}")
         for window in _windows(cluster, namespace, last):
@@ -53,30 +53,15 @@ def watched(cluster: Cluster, namespace: str, table: Path) -> None:
         raise ClusterError(f"the message does not name {', '.join(missing)}")
 
 
-@contextmanager
-def sending(
-    cluster: Cluster, namespace: str, table: traffic.Table, shift: Mapping[str, float]
-) -> Iterator[Counter[str]]:
-    """Traffic to the endpoint while the context lasts; the counts of its answers fill up meanwhile."""
-    stop = threading.Event()
-    answers: Counter[str] = Counter()
-
-    def work() -> None:
-        with forwarded(cluster, namespace, f"svc/{ENDPOINT}", 80) as port:
-            url, seed = f"http://127.0.0.1:{port}", int(time.monotonic())
-            while not stop.is_set():
-                seed += 1
-                answers.update(
-                    traffic.send(url, ENDPOINT, table, rate=RATE, seconds=1, shift=shift, seed=seed)
-                )
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield answers
-    finally:
-        stop.set()
-        thread.join(30)
+def settled(cluster: Cluster, namespace: str) -> None:
+    """Wait until no pod of the endpoint is on its way out. Raises ClusterError after four minutes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while any("deletionTimestamp" in one["metadata"] for one in pods_of(cluster, namespace, ENDPOINT)):
+        if time.monotonic() > deadline:
+            raise ClusterError(
+                f"an old pod of endpoint {ENDPOINT} does not go: kubectl get pods -n {namespace}"
+            )
+        time.sleep(0.5)
 
 
 def _all_answered(answers: Counter[str]) -> None:

@@ -18,6 +18,9 @@ from penstock_operator.store import Object
 
 log = logging.getLogger(__name__)
 
+# Why a stream has to be opened again.
+ENDED, GONE, UNAVAILABLE = "ended", "gone", "unavailable"
+CAUSES = (ENDED, GONE, UNAVAILABLE)
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 
@@ -39,7 +42,9 @@ class Informer:
         self._kind = kind
         self._namespace = namespace
         self._labels = labels
-        self._restarted = restarted  # called with kind and cause whenever a stream has to be opened again
+        self._restarted = (
+            restarted  # called with kind and cause (of CAUSES) whenever a stream has to be opened again
+        )
         self._version = ""  # empty: list first
         self.synced = asyncio.Event()
 
@@ -53,7 +58,7 @@ class Informer:
             self._restarted(self._kind, cause)
             if monotonic() - opened > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
-            if cause != "ended" or monotonic() - opened < FIRST_PAUSE:
+            if cause != ENDED or monotonic() - opened < FIRST_PAUSE:
                 await asyncio.sleep(clock.spread(pause / 2, pause))
                 pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -65,11 +70,11 @@ class Informer:
             await self._watch()
         except Gone:
             self._version = ""
-            return "gone"
+            return GONE
         except Unavailable as error:
             log.warning("stream broken", extra={"kind": self._kind, "why": str(error)})
-            return "unavailable"
-        return "ended"
+            return UNAVAILABLE
+        return ENDED
 
     async def _list(self) -> None:
         items, version = await self._cluster.list(self._kind, self._namespace, self._labels)

@@ -4,6 +4,7 @@ The only module that knows prometheus_client; names and meanings: docs/operation
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 
 from prometheus_client import (
     CollectorRegistry,
@@ -66,6 +67,16 @@ class Metrics:
         self.differences = counter(
             "resync_differences", "Objects that the full comparison found different from the cache", "kind"
         )
+
+    def expect(self, kinds: Iterable[str], watched: Iterable[str], causes: Iterable[str]) -> None:
+        """Let what may be counted begin at nought: increase() does not see the event that makes a series.
+
+        `kinds` are compared, `watched` are those of them with a stream of ours, which ends for `causes`.
+        """
+        for kind in kinds:
+            self.differences.labels(kind)
+        for kind, cause in product(watched, causes):
+            self.watch_restarts.labels(kind, cause)
 
     def request(self, verb: str, kind: str, code: int, seconds: float) -> None:
         """Count one request; `code` 0 means that there was no answer."""

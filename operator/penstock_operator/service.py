@@ -18,12 +18,12 @@ from penstock_operator.caches import Caches
 from penstock_operator.cluster import Cluster
 from penstock_operator.credentials import Credentials
 from penstock_operator.errors import NotFound, Unavailable
-from penstock_operator.informer import Informer
+from penstock_operator.informer import CAUSES, Informer
 from penstock_operator.metrics import Metrics
 from penstock_operator.options import Options
 from penstock_operator.reads import Reads
 from penstock_operator.reconcile import Reconciler
-from penstock_operator.resources import CHILD_KINDS, MANAGED_SELECTOR
+from penstock_operator.resources import CHILD_KINDS, CUSTOM_KINDS, MANAGED_SELECTOR
 from penstock_operator.resync import Resync
 from penstock_operator.store import Change
 from penstock_operator.watchdog import Watchdog
@@ -250,5 +250,6 @@ class Service:
         metrics.gauge(
             "namespaces_left_out", "Namespaces that lack rights and are not served", lambda: left_out
         )
+        metrics.expect((*CUSTOM_KINDS, *CHILD_KINDS), CHILD_KINDS, CAUSES)
         metrics.objects(self._caches.sizes())
         metrics.endpoints(self._caches[names.MODEL_ENDPOINT].all)

@@ -18,13 +18,13 @@ from penstock_spec.resolve import ResolvedStep
 # Raised when the same arguments and inputs give another result, e.g. because a default that matters has
 # changed.
 KIND_CONTRACTS: Mapping[str, int] = {
-    "ingest": 1,
-    "split": 1,
-    "train": 1,
+    "ingest": 2,  # 2: profiles that windows of predictions can be compared with; so in split, train and run
+    "split": 2,
+    "train": 2,
     "validate": 1,
     "deploy": 1,
     "monitor": 1,
-    "run": 1,
+    "run": 2,
 }
 
 WHY_LENGTH = 256  # status.StepStatus.why

@@ -1,4 +1,4 @@
-"""`python -m penstock_server`: fetch lays a model out, serve answers with it, ship stores what it answered."""
+"""`python -m penstock_server`: fetch lays a model out, serve answers with it, ship stores the answers."""
 
 import argparse
 import os
@@ -59,6 +59,7 @@ def main(arguments: list[str]) -> int:
     except SettingsError as error:
         logs.event("wrongly configured", level=logs.ERROR, reason=str(error))
         return 2
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are not JSON; what matters, we say
     from penstock_server import server, supervisor  # noqa: PLC0415 - fetch needs no HTTP server
 
     place = os.environ.get(supervisor.VARIABLE)

@@ -113,7 +113,6 @@ class _Entrance:
         except Exception as error:  # noqa: BLE001 - the client has its 500 already; the process lives on
             logs.event("internal error", level=logs.ERROR, exception=error)
 
-
     def _closing(self, send: Send) -> Send:
         """A draining server wants its clients to go elsewhere."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock_artifacts.model import ModelError, Prediction, Predictor, ValueType
+from penstock_artifacts.model import Halt, ModelError, Prediction, Predictor, ValueType
 from penstock_server.holding import Held
 from penstock_server.runner import Runner
 
@@ -89,7 +89,7 @@ class Batcher:
                 item.held.share()
             try:
                 last = max(item.deadline for item in items)
-                call = lambda: self._predicted(items)  # noqa: E731 - once, below
+                call = lambda halt: self._predicted(items, halt)  # noqa: E731 - once, below
                 found = await self._runner.in_thread(call, 0, items[0].held, last)
             finally:
                 for item in items[1:]:
@@ -99,20 +99,20 @@ class Batcher:
         else:
             _deliver(items, found)
 
-    def _predicted(self, items: Sequence[_Item]) -> list[Prediction | Exception]:
+    def _predicted(self, items: Sequence[_Item], halt: Halt | None = None) -> list[Prediction | Exception]:
         """An answer or error for each, never more than one's own error."""
         try:
             if len(items) == 1:
                 self._ran(items[0].rows)
-                return [self._predictor.answer(items[0].feed, items[0].rows)]
+                return [self._predictor.answer(items[0].feed, items[0].rows, halt)]
             together = {name: np.concatenate([item.feed[name] for item in items]) for name in items[0].feed}
             rows = sum(item.rows for item in items)
             self._ran(rows)
-            return list(_split(self._predictor.answer(together, rows), [item.rows for item in items]))
+            return list(_split(self._predictor.answer(together, rows, halt), [item.rows for item in items]))
         except ModelError as error:
             if len(items) == 1:
                 return [error]
-            return [found for item in items for found in self._predicted([item])]
+            return [found for item in items for found in self._predicted([item], halt)]
 
 
 def _deliver(items: Sequence[_Item], found: Sequence[Prediction | Exception]) -> None:

@@ -13,8 +13,8 @@ from penstock_server.refusals import RequestError
 HEADER = "Inference-Header-Content-Length"
 
 
-def load(body: bytes, header: str) -> dict[str, Any]:
-    """The tree of a request whose JSON has the length that `header` says; its raw tensors become arrays.
+def load(body: bytes, header: str, max_texts: int) -> dict[str, Any]:
+    """The tree of a request whose JSON has the length that `header` says; its raw tensors become cells.
 
     RequestError when lengths do not fit each other or a tensor's bytes are not of its datatype.
     """
@@ -32,7 +32,8 @@ def load(body: bytes, header: str) -> dict[str, Any]:
             raise RequestError(f'{where}: "data" and "binary_data_size" exclude each other')
         if position + size > len(body):
             raise RequestError(f"{where}: binary_data_size goes beyond the end of the body")
-        tensor["data"] = raw.decode(check_datatype(tensor, where), whole[position : position + size], where)
+        content = whole[position : position + size]
+        tensor["data"] = raw.decode(check_datatype(tensor, where), content, where, max_texts)
         position += size
         if tensor["parameters"].keys() == {"binary_data_size"}:
             del tensor["parameters"]

@@ -1,6 +1,6 @@
 """Inference over gRPC: from the protocol's messages to the tree that `infer_request` reads, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,14 @@ _FIELDS: Mapping[str, str] = {
     "BYTES": "bytes_contents",
 }
 
+_WHOLE: Mapping[str, Any] = {
+    "bool_contents": np.bool_,
+    "int_contents": np.int32,
+    "int64_contents": np.int64,
+    "uint_contents": np.uint32,
+    "uint64_contents": np.uint64,
+}
+
 
 def parsed(kind: Any, content: bytes) -> Any:
     """The message of that kind. RequestError when the bytes are none."""
@@ -41,42 +49,42 @@ def parsed(kind: Any, content: bytes) -> Any:
 class GrpcExchange:
     """One request and its answer: raw contents where the request had them, else typed ones."""
 
-    def __init__(self, settings: Settings, message: Any, size: int, request_id: str) -> None:
-        """`message` is a ModelInferRequest of `size` bytes."""
-        self.size = size
+    def __init__(
+        self,
+        settings: Settings,
+        content: bytes,
+        request_id: str,
+        check_names: Callable[[str, str], None],
+    ) -> None:
+        """`content` is a ModelInferRequest; `check_names` refuses one to another model or version."""
+        self.size = len(content)
         self.request_id = request_id
         self._settings = settings
-        self._message = message
-        self._raw = bool(message.raw_input_contents)
+        self._content = content
+        self._check_names = check_names
+        self._raw = False
 
     def read(self, reader: RequestReader) -> InferRequest:
-        """The request."""
-        message = self._message
+        """The request. Once: each form of it is let go as soon as the next one is there."""
+        message = parsed(messages.ModelInferRequest, self._content)
+        self._content = b""
+        self._check_names(message.model_name, message.model_version)
+        self._raw = bool(message.raw_input_contents)
+        return reader.read(self._tree(message, reader.max_rows))
+
+    def _tree(self, message: Any, max_rows: int) -> dict[str, Any]:
         if self._raw and len(message.raw_input_contents) != len(message.inputs):
             raise RequestError(
                 f"{len(message.inputs)} inputs, but {len(message.raw_input_contents)} raw_input_contents: "
                 "send one for each input, in the same order"
             )
-        inputs = [self._tensor(index, one) for index, one in enumerate(message.inputs)]
+        raws: Sequence[bytes | None] = message.raw_input_contents or [None] * len(message.inputs)
+        inputs = [_tensor(one, content, max_rows) for one, content in zip(message.inputs, raws, strict=True)]
         tree: dict[str, Any] = {"id": message.id or None, "inputs": inputs}
         if message.parameters:
             tree["parameters"] = _plain(message.parameters)
         tree["outputs"] = [{"name": one.name} for one in message.outputs]
-        return reader.read(tree)
-
-    def _tensor(self, index: int, one: Any) -> dict[str, Any]:
-        tensor: dict[str, Any] = {"name": one.name, "datatype": one.datatype, "shape": list(one.shape)}
-        if one.parameters:
-            tensor["parameters"] = _plain(one.parameters)
-        where = f"tensor {quoted(one.name)}"
-        datatype = check_datatype(tensor, where)
-        if not self._raw:
-            tensor["data"] = _cells(one.contents, datatype, where)
-        elif one.HasField("contents"):
-            raise RequestError(f"{where}: contents and raw_input_contents exclude each other")
-        else:
-            tensor["data"] = raw.decode(datatype, self._message.raw_input_contents[index], where)
-        return tensor
+        return tree
 
     def write(self, predictor: Predictor, request: InferRequest, prediction: Prediction) -> bytes:
         """The answer, a ModelInferResponse."""
@@ -98,7 +106,22 @@ class GrpcExchange:
         return content
 
 
-def _cells(contents: Any, datatype: str, where: str) -> Any:
+def _tensor(one: Any, content: bytes | None, max_rows: int) -> dict[str, Any]:
+    tensor: dict[str, Any] = {"name": one.name, "datatype": one.datatype, "shape": list(one.shape)}
+    if one.parameters:
+        tensor["parameters"] = _plain(one.parameters)
+    where = f"tensor {quoted(one.name)}"
+    datatype = check_datatype(tensor, where)
+    if content is None:
+        tensor["data"] = _cells(one.contents, datatype, where, max_rows)
+    elif one.HasField("contents"):
+        raise RequestError(f"{where}: contents and raw_input_contents exclude each other")
+    else:
+        tensor["data"] = raw.decode(datatype, content, where, max_rows)
+    return tensor
+
+
+def _cells(contents: Any, datatype: str, where: str, max_rows: int) -> Any:
     field = _FIELDS.get(datatype)
     if field is None:
         raise RequestError(f"{where}: {datatype} has no typed contents; send raw_input_contents")
@@ -107,8 +130,11 @@ def _cells(contents: Any, datatype: str, where: str) -> Any:
             raise RequestError(f"{where}: cells of {datatype} belong into {field}, not {other.name}")
     cells = getattr(contents, field)
     if datatype == "BYTES":
+        raw.check_texts(len(cells), where, max_rows)
         return [raw.text(cell, where, row) for row, cell in enumerate(cells)]
-    return np.array(cells, dtype=raw.DTYPES["FP64" if datatype.startswith("FP") else datatype])
+    # The messages of INT8 to INT32 hold any 32-bit number, and are taken as such. No list is made on the way.
+    dtype = np.float64 if datatype.startswith("FP") else _WHOLE[field]
+    return np.fromiter(cells, dtype, count=len(cells))
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -122,7 +122,10 @@ class GrpcFace:
         self._metrics.in_flight.inc()
         try:
             held.add(len(content))
-            answer = await self._service.infer(self._exchange(content, request_id), held)
+            service = self._service
+            exchange = GrpcExchange(service.settings, content, request_id, service.check_names)
+            del content  # the exchange lets go of it once it is read
+            answer = await service.infer(exchange, held)
             context.set_trailing_metadata((("x-request-id", request_id),))
             code = "OK"
         except asyncio.CancelledError:
@@ -138,11 +141,6 @@ class GrpcFace:
             held.release()
             self.count(code, time.perf_counter() - started)
             self._metrics.in_flight.dec()
-
-    def _exchange(self, content: bytes, request_id: str) -> GrpcExchange:
-        message = parsed(messages.ModelInferRequest, content)
-        self._service.check_names(message.model_name, message.model_version)
-        return GrpcExchange(self._service.settings, message, len(content), request_id)
 
     def count(self, code: str, seconds: float) -> None:
         """An inference request was answered."""

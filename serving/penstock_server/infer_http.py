@@ -44,7 +44,9 @@ class HttpExchange:
     def read(self, reader: RequestReader) -> InferRequest:
         """The request."""
         length = self._length
-        return reader.read(load_json(self._body) if length is None else binary.load(self._body, length))
+        if length is None:
+            return reader.read(load_json(self._body))
+        return reader.read(binary.load(self._body, length, reader.max_rows))
 
     def write(
         self, predictor: Predictor, request: InferRequest, prediction: Prediction

@@ -108,7 +108,7 @@ class RequestReader:
         """What does not change between requests is worked out here."""
         self._signature = signature
         self._answers = answers
-        self._max_rows = max_rows
+        self.max_rows = max_rows
         self._types = {column.name: column.type for column in signature.inputs}
         self._taken = {column.name: _TAKEN[column.type] for column in signature.inputs}
 
@@ -153,7 +153,7 @@ class RequestReader:
         except (KeyError, TypeError, ValueError, IndexError):
             return None
         complete = len(tensors) == len(columns) == len(self._taken)
-        return columns if complete and 0 < rows <= self._max_rows else None
+        return columns if complete and 0 < rows <= self.max_rows else None
 
     def _outputs(self, data: Mapping[str, Any]) -> tuple[tuple[str, ...], frozenset[str]]:
         """Names of the outputs that are wanted, and which of them as raw bytes."""
@@ -249,8 +249,8 @@ class RequestReader:
             raise RequestError(f'{where}: "shape" must be a list of one or two whole numbers')
         if shape[0] == 0:
             raise RequestError(f"{where}: no rows; send at least one")
-        if shape[0] > self._max_rows:
-            message = f"{where}: {shape[0]} rows are more than {self._max_rows}; send them in parts"
+        if shape[0] > self.max_rows:
+            message = f"{where}: {shape[0]} rows are more than {self.max_rows}; send them in parts"
             raise RequestError(message, Blame.SIZE)
         return shape
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock_server.refusals import RequestError
+from penstock_server.refusals import Blame, RequestError
 
 DTYPES: Mapping[str, np.dtype[Any]] = {
     "BOOL": np.dtype("?"),
@@ -31,10 +31,15 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
 _LENGTH = struct.Struct("<I")
 
 
-def decode(datatype: str, content: bytes | memoryview, where: str) -> NDArray[Any] | list[str]:
-    """The cells in `content`. RequestError, beginning with `where`, when it is not of that datatype."""
+def decode(
+    datatype: str, content: bytes | memoryview, where: str, max_texts: int
+) -> NDArray[Any] | list[str]:
+    """The cells in `content`. RequestError, beginning with `where`, when it is not of that datatype.
+
+    More texts than `max_texts` are refused before they take thirty times their size in memory.
+    """
     if datatype == "BYTES":
-        return _texts(content, where)
+        return _texts(content, where, max_texts)
     dtype = DTYPES[datatype]
     if len(content) % dtype.itemsize:
         raise RequestError(
@@ -49,10 +54,18 @@ def decode(datatype: str, content: bytes | memoryview, where: str) -> NDArray[An
     return cells
 
 
-def _texts(content: bytes | memoryview, where: str) -> list[str]:
+def check_texts(count: int, where: str, max_texts: int) -> None:
+    """RequestError when that many texts are too many."""
+    if count > max_texts:
+        message = f"{where}: more than {max_texts} texts are more rows than are taken; send them in parts"
+        raise RequestError(message, Blame.SIZE)
+
+
+def _texts(content: bytes | memoryview, where: str, max_texts: int) -> list[str]:
     texts: list[str] = []
     position, end = 0, len(content)
     while position < end:
+        check_texts(len(texts) + 1, where, max_texts)
         start = position + 4
         position = start + _LENGTH.unpack_from(content, position)[0] if start <= end else end + 1
         if position > end:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import TypeVar
 
-from penstock_artifacts.model import Predictor
+from penstock_artifacts.model import Halt, Predictor
 from penstock_server.holding import Held
 from penstock_server.refusals import Blame, RequestError
 from penstock_server.settings import Settings
@@ -42,10 +42,15 @@ class Runner:
         """Whether no thread works."""
         return not self._tasks
 
-    def warm_up(self, predictor: Predictor) -> None:
-        """Let the model answer one row and many, and learn how many it answers quickly. ModelError."""
+    def warm_up(self, predictor: Predictor, *, steady: bool) -> None:
+        """Let the model answer one row and many, and learn how many it answers quickly. ModelError.
+
+        `steady` says that its time does not depend on the rows' values; else it always runs in threads.
+        """
         predictor.warm_up()
         predictor.warm_up(_TRIAL_ROWS)  # the first run of each shape also allocates
+        if not steady:
+            return
         one = min(_seconds(predictor, 1) for _ in range(3))
         many = min(_seconds(predictor, _TRIAL_ROWS) for _ in range(3))
         per_row = max((many - one) / (_TRIAL_ROWS - 1), 1e-7)
@@ -67,18 +72,23 @@ class Runner:
         """Until when a request that is whole now must be answered, by `time.monotonic`."""
         return time.monotonic() + self._limits.request_seconds
 
-    async def in_thread(self, call: Callable[[], T], size: int, held: Held, deadline: float) -> T:
+    async def in_thread(self, call: Callable[[Halt], T], size: int, held: Held, deadline: float) -> T:
         """`call` in a thread. RequestError: 503 when too many wait, 504 when it takes too long.
 
-        A thread cannot be stopped: what runs beyond its time goes on, and holds its bytes, for nobody.
+        A thread cannot be stopped, but the model in it can, by the `Halt` that `call` is given: until it has
+        ended it holds its bytes and its place.
         """
-        task = asyncio.create_task(self._run(call, size > _LARGE_BYTES, held, deadline))
+        halt = Halt()
+        task = asyncio.create_task(self._run(lambda: call(halt), size > _LARGE_BYTES, held, deadline))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
-        return await self.until(deadline, task)
+        try:
+            return await self.until(deadline, task)
+        finally:
+            halt.now()
 
     async def until(self, deadline: float, work: asyncio.Future[T]) -> T:
-        """The result of `work`, unless that takes too long: then RequestError 504, and it goes on alone."""
+        """The result of `work`, unless that takes too long: then RequestError 504, and it ends alone."""
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
                 return await asyncio.shield(work)

@@ -18,6 +18,7 @@ from penstock_server.app import build
 from penstock_server.board import Board
 from penstock_server.grpc_face import GrpcFace
 from penstock_server.listening import Place, bind
+from penstock_server.one_write import OneWriteProtocol
 from penstock_server.prediction_log.figures import LogFigures
 from penstock_server.prediction_log.settings import LogSettings
 from penstock_server.prediction_log.writer import SpooledLog
@@ -36,6 +37,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 build(service),
+                http=OneWriteProtocol,
                 lifespan="off",
                 ws="none",
                 log_config=None,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from penstock_artifacts.columns import quoted
-from penstock_artifacts.model import Prediction, Predictor
+from penstock_artifacts.model import Halt, ModelError, Prediction, Predictor
 from penstock_server import describe, logs
 from penstock_server.batching import Batcher, changes_bits
 from penstock_server.board import Board
@@ -22,6 +22,7 @@ from penstock_server.runner import Runner
 from penstock_server.settings import Settings
 from penstock_server.tokens import Tokens
 from penstock_server.verify import verify_folder
+from penstock_spec import contract
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -99,15 +100,21 @@ class Service:
         settings = self.settings
         verify_folder(settings.folder, settings.manifest, settings.digest)
         predictor = Predictor(settings.folder)
-        self._runner.warm_up(predictor)
+        graph = (settings.folder / contract.MODEL_ONNX).read_bytes()
+        # The operator's name as the graph's file holds it: how often these run depends on the rows.
+        self._runner.warm_up(predictor, steady=not any(one in graph for one in (b"\x04Loop", b"\x04Scan")))
         if settings.batching.rows:
             self._set_up_batches(predictor)
         self._log.start(predictor.signature)
         return predictor
 
     def _set_up_batches(self, predictor: Predictor) -> None:
-        if changes_bits(predictor):
-            reason = "this model's answers depend in their last digits on the rows they are computed with"
+        try:
+            apart = changes_bits(predictor)
+        except ModelError:
+            apart = True
+        if apart:
+            reason = "this model's answers depend, be it in their last digit, on the rows they come with"
             logs.event("requests are not batched", level=logs.WARNING, reason=reason)
             return
         batching = self.settings.batching
@@ -154,23 +161,29 @@ class Service:
         if self._batcher is not None:
             return await self._infer_batched(self._batcher, exchange, held, deadline)
         if not self._runner.is_small(exchange.size):
-            call = lambda: self._finish(predictor, exchange, exchange.read(reader))  # noqa: E731 - once, below
+            call = lambda halt: self._finish(predictor, exchange, exchange.read(reader), halt)  # noqa: E731 - once
             return await self._runner.in_thread(call, exchange.size, held, deadline)
         request = exchange.read(reader)
         if self._runner.is_quick(request.rows):
             return self._finish(predictor, exchange, request)
-        call = lambda: self._finish(predictor, exchange, request)  # noqa: E731 - once, below
+        call = lambda halt: self._finish(predictor, exchange, request, halt)  # noqa: E731 - once
         return await self._runner.in_thread(call, 0, held, deadline)
 
-    def _finish(self, predictor: Predictor, exchange: Exchange[T], request: InferRequest) -> T:
+    def _finish(
+        self,
+        predictor: Predictor,
+        exchange: Exchange[T],
+        request: InferRequest,
+        halt: Halt | None = None,
+    ) -> T:
         feed = predictor.feed(request.columns)
         self.metrics.batch_rows.observe(request.rows)
-        return self._answer(predictor, exchange, request, predictor.answer(feed, request.rows))
+        return self._answer(predictor, exchange, request, predictor.answer(feed, request.rows, halt))
 
     async def _infer_batched(self, batcher: Batcher, exchange: Exchange[T], held: Held, deadline: float) -> T:
         predictor, run = self.predictor, self._runner.in_thread
 
-        def prepared() -> tuple[InferRequest, Any]:
+        def prepared(_halt: Halt | None = None) -> tuple[InferRequest, Any]:
             assert self._reader is not None  # noqa: S101 - set together with the predictor
             request = exchange.read(self._reader)
             return request, predictor.feed(request.columns)
@@ -180,7 +193,7 @@ class Service:
         prediction = await batcher.answer(feed, request.rows, held, deadline)
         if small:
             return self._answer(predictor, exchange, request, prediction)
-        call = lambda: self._answer(predictor, exchange, request, prediction)  # noqa: E731 - once, below
+        call = lambda _halt: self._answer(predictor, exchange, request, prediction)  # noqa: E731 - once
         return await run(call, 0, held, deadline)
 
     def _answer(

@@ -1,10 +1,11 @@
 """Where batches of the prediction log lie, and how they are found, checked and removed."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -62,7 +63,7 @@ numbers = st.integers(0, 2**53)
     lost=numbers,
     sha256=st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
 )
-def test_every_batch_comes_back_from_its_key(**parts) -> None:
+def test_every_batch_comes_back_from_its_key(**parts: Any) -> None:
     batch = Batch(**parts)
     assert parse_key(key_of(batch)) == batch
     assert len(key_of(batch).split("/")) == 6
@@ -89,7 +90,7 @@ def test_the_key_is_what_the_contract_says() -> None:
         lambda key: "",
     ],
 )
-def test_what_is_no_key_of_a_batch_is_refused(change) -> None:
+def test_what_is_no_key_of_a_batch_is_refused(change: Callable[[str], str]) -> None:
     with pytest.raises(ValueError, match="not the key of a batch"):
         parse_key(change(key_of(made(NOON))))
 

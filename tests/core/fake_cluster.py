@@ -309,7 +309,7 @@ class FakeCluster:
             return
         done: Object = {"observedGeneration": meta["generation"], "ready": not self.endpoint_trouble}
         if self.endpoint_trouble:
-            done |= {"stalled": self.endpoint_trouble}
+            done |= {"stalled": self.endpoint_trouble, "refused": self.endpoint_trouble == "DeadlineExceeded"}
         else:
             done |= {"stable": model["version"], "stableDigest": model["digest"]}
         self.change(endpoint, status=done)

@@ -305,6 +305,7 @@ def endpoint_of(item: Object) -> EndpointView:
         scale=item["spec"].get("scale", {}),
         rollout=item["spec"].get("rollout", {}),
         pinned=item["spec"].get("rollbackTo"),
+        refused=status.get("refused", False),
         stable=status.get("stable", ""),
         stable_digest=status.get("stableDigest", ""),
         observed_generation=status.get("observedGeneration", 0),

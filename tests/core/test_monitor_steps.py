@@ -136,6 +136,14 @@ def test_it_is_not_done_before_the_endpoint_has_taken_it_over(
     assert done.record.state is StepState.SUCCEEDED
 
 
+def test_what_the_step_no_longer_sets_is_taken_back() -> None:
+    decision = monitors(context(replace(WATCHED, monitoring={**WANTED, "significance": 0.05})), WAITING)
+    assert decision is not None
+    (action,) = decision.actions
+    assert isinstance(action, Apply)
+    assert action.manifest["spec"] == {"monitoring": WANTED}
+
+
 def test_what_others_set_beside_it_is_theirs() -> None:
     own = {"method": "Psi", "maximum": 0.3}
     theirs = {"method": "ChiSquared", "maximum": 0.1}

@@ -1,18 +1,18 @@
 """S3 and S6: calm windows stay calm, a shift is found and named, a falsified log is noticed, not judged."""
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 import yaml
 
 from examples import traffic
-from hack.cluster.cluster import load
-from hack.project import bucket, forwarded
+from hack import load
+from hack.cluster.cluster import load as cluster
+from hack.project import bucket, forwarded, pods_of
 from tests.support import ROOT, SYSTEM_NAMESPACE, condition, steps_of, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -32,38 +32,11 @@ def watched_tumour(namespace: str) -> dict[str, Any]:
     return found
 
 
-@contextmanager
 def sending(
     namespace: str, table: traffic.Table, *, rate: float = RATE, shift: Mapping[str, float] | None = None
-) -> Iterator[Counter[str]]:
+) -> AbstractContextManager[Counter[str]]:
     """Traffic to the endpoint while the context lasts; what was answered, by status."""
-    stop, answers = threading.Event(), Counter[str]()
-
-    def work() -> None:
-        with forwarded(load("penstock-test"), namespace, f"svc/{ENDPOINT}", 80) as port:
-            seed = 0
-            while not stop.is_set():
-                seed += 1
-                answers.update(
-                    traffic.send(
-                        f"http://127.0.0.1:{port}",
-                        ENDPOINT,
-                        table,
-                        rate=rate,
-                        seconds=1,
-                        shift=shift or {},
-                        seed=seed,
-                    )
-                )
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield answers
-    finally:
-        stop.set()
-        thread.join(60)
-        assert not thread.is_alive()
+    return load.sending(cluster("penstock-test"), namespace, ENDPOINT, table, rate=rate, shift=shift)
 
 
 class Watch:
@@ -103,6 +76,12 @@ def served(runs, namespace, lake, data_folder, kubectl) -> Iterator[tuple[Watch,
     run = runs.execute(watched_tumour(namespace))
     assert run["status"]["status"] == "Succeeded", json.dumps(run["status"], indent=1)
     assert steps_of(run)["watch"]["state"] == "Succeeded"
+
+    def settled() -> bool:
+        pods = pods_of(cluster("penstock-test"), namespace, ENDPOINT)
+        return not any("deletionTimestamp" in one["metadata"] for one in pods)
+
+    wait_for("the pods without a log to go", settled, 60)
     return Watch(kubectl, namespace), traffic.read(data_folder / "tumour.csv")
 
 
@@ -170,7 +149,7 @@ def test_calm_traffic_is_calm_a_shift_is_named_too_few_rows_and_a_falsified_log_
 
 def report_is_kept(kubectl, namespace: str, digest: str) -> None:
     """The report of a window lies in the store: a page with pictures that names the columns."""
-    with bucket(load("penstock-test"), namespace) as store:
+    with bucket(cluster("penstock-test"), namespace) as store:
         found = {one["path"].rsplit("/", 1)[-1]: one["path"] for page in store.list() for one in page}
         manifest = json.loads(bytes(store.get(found[digest.removeprefix("sha256:")]).bytes()))
         files = {
@@ -184,7 +163,7 @@ def report_is_kept(kubectl, namespace: str, digest: str) -> None:
 
 def flip_a_byte(namespace: str) -> str:
     """Falsify the newest object of the log that is still to be judged; gives its name."""
-    with bucket(load("penstock-test"), namespace) as store:
+    with bucket(cluster("penstock-test"), namespace) as store:
 
         def log() -> set[str]:
             return {
@@ -237,7 +216,7 @@ def log_rows(namespace: str) -> dict[str, float]:
 
     from prometheus_client.parser import text_string_to_metric_families
 
-    with forwarded(load("penstock-test"), namespace, f"svc/{ENDPOINT}", 80) as port:
+    with forwarded(cluster("penstock-test"), namespace, f"svc/{ENDPOINT}", 80) as port:
         text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20).read().decode()
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):

@@ -8,17 +8,20 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
 import yaml
+from tritonclient import grpc as triton
 
 from examples import traffic
 from hack.cluster.cluster import load
 from hack.dashboard.content import DASHBOARD
-from hack.demo.watch import sending
+from hack.load import sending
 from hack.project import forwarded, image_values
 from tests.chart.rendering import render
+from tests.e2e.endpoints import Stage
 from tests.observability.prometheus_process import RULES, Prometheus, prometheus
 from tests.observability.promql import asked
 from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, condition, pipeline, wait_for
@@ -27,12 +30,14 @@ from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, condition, pipeline, 
 pytestmark = pytest.mark.e2e
 
 ENDPOINT = "tumour"
+CLOSED = "closed"  # the same model behind tokens
 EVERY = "15s"
+TOKEN = "open-sesame-0123456789"
+RATE = 40.0  # requests per second: enough rows for a verdict in each window
 SHIFT = {"mean_texture": 1.5, "worst_symmetry": 1.5}
-# Streams are opened again every four minutes; whatever else a panel shows is there much sooner.
-LONGEST = 300.0
+LONGEST = 180.0  # two windows have their verdict long before
 # What Grafana puts in at the top of the page and for the scrape interval.
-CHOICE = {"$__rate_interval": "30s", "$endpoint": ENDPOINT}
+CHOICE = {"$__rate_interval": "30s", "$endpoint": f"{ENDPOINT}|{CLOSED}"}
 
 
 def watched_pipeline(namespace: str) -> dict[str, Any]:
@@ -53,7 +58,7 @@ def failing_pipeline(namespace: str) -> dict[str, Any]:
 
 
 def expression_for(expression: str, namespace: str) -> str:
-    """The expression as Grafana sends it, with one namespace and one endpoint chosen."""
+    """The expression as Grafana sends it, with one namespace and two endpoints chosen."""
     for name, value in {**CHOICE, "$namespace": namespace}.items():
         expression = expression.replace(name, value)
     assert "$" not in expression, expression
@@ -82,11 +87,40 @@ def served(runs, kubectl: Kubectl, namespace: str, lake, data_folder) -> Iterato
 
 
 def send_nonsense(namespace: str) -> None:
-    """A request that is refused: a code beside 200."""
-    with forwarded(load(os.environ["PENSTOCK_CLUSTER"]), namespace, f"svc/{ENDPOINT}", 80) as port:
+    """Requests that are refused, over both protocols: codes beside 200."""
+    cluster = load(os.environ["PENSTOCK_CLUSTER"])
+    with forwarded(cluster, namespace, f"svc/{ENDPOINT}", 80) as port:
         url = f"http://127.0.0.1:{port}/v2/models/{ENDPOINT}/infer"
         with pytest.raises(urllib.error.HTTPError, match="400"):
             urllib.request.urlopen(urllib.request.Request(url, data=b"{}"), timeout=10)
+    with forwarded(cluster, namespace, f"svc/{ENDPOINT}", 8081) as port:
+        client = triton.InferenceServerClient(f"127.0.0.1:{port}")
+        with pytest.raises(triton.InferenceServerException, match="INVALID_ARGUMENT"):
+            client.infer(ENDPOINT, [], client_timeout=10)
+        client.close()
+
+
+def ask_with_a_token(kubectl: Kubectl, namespace: str, image: str) -> None:
+    """One request that is known and one that is not, to an endpoint of their own."""
+    (version,) = kubectl.list("modelversions", namespace)
+    name, body = version["metadata"]["name"], (ROOT / "examples/tumour/request.json").read_bytes()
+    kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "callers", "namespace": namespace},
+            "stringData": {"shop": TOKEN},
+        }
+    )
+    stage = Stage(kubectl, namespace, image, body.decode(), {name: version["spec"]["digest"]})
+    stage.endpoint(CLOSED, name, authentication={"secret": "callers"})
+    with forwarded(load(os.environ["PENSTOCK_CLUSTER"]), namespace, f"svc/{CLOSED}", 80) as port:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v2/models/{ENDPOINT}/infer", data=body)
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(request, timeout=10)
+        request.add_header("Authorization", f"Bearer {TOKEN}")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
 
 
 def test_s4_every_panel_and_every_rule_has_data_in_a_real_prometheus(
@@ -100,13 +134,15 @@ def test_s4_every_panel_and_every_rule_has_data_in_a_real_prometheus(
         failed = runs.execute(failing_pipeline(namespace))
         assert failed["status"]["status"] == "Failed"
         send_nonsense(namespace)
-        with sending(cluster, namespace, rows, {}):
+        ask_with_a_token(kubectl, namespace, images["server"])
+        with sending(cluster, namespace, ENDPOINT, rows, rate=RATE):
             targets_are_the_pods_that_the_monitors_select(there, kubectl, namespace)
             every_panel_has_data(there, namespace)
+            figures_are_those_of_the_endpoint(there, kubectl, namespace)
             variables_offer_the_endpoint(there, namespace)
             every_rule_is_evaluated(there)
             the_check_of_helm_asks_the_endpoint(kubectl, namespace, images)
-        with sending(cluster, namespace, rows, SHIFT):
+        with sending(cluster, namespace, ENDPOINT, rows, rate=RATE, shift=SHIFT):
             alerts_tell_of_the_drift_and_the_failed_run(there, namespace)
         endpoint = kubectl.get("modelendpoint", ENDPOINT, namespace)
         assert condition(endpoint, "Drifted")["status"] == "True"
@@ -144,7 +180,7 @@ def targets_are_the_pods_that_the_monitors_select(
     wanted = {
         "operator": selected("ServiceMonitor", SYSTEM_NAMESPACE),
         "servers": selected("PodMonitor", namespace),
-        "endpoints": {ENDPOINT},
+        "endpoints": {ENDPOINT, CLOSED},
     }
     assert all(wanted.values())
     wait_for("the operator and the servers to be scraped", lambda: scraped() == wanted, 60)
@@ -162,11 +198,37 @@ def every_panel_has_data(there: Prometheus, namespace: str) -> None:
     assert left == {}
 
 
+def figures_are_those_of_the_endpoint(there: Prometheus, kubectl: Kubectl, namespace: str) -> None:
+    """What Prometheus has of limits and windows is what spec and status say; both protocols count."""
+    only = f'{{namespace="{namespace}", endpoint="{ENDPOINT}"}}'
+    limits = {"Psi": 0.2, "KolmogorovSmirnov": 0.15, "ChiSquared": 0.2}
+    for method, limit in limits.items():
+        inner = only.replace("}", f', method="{method}"}}')
+        assert there.values(f"penstock_endpoint_drift_limit{inner}") == [limit]
+    assert there.values(f"penstock_endpoint_window_every_seconds{only}") == [15.0]
+
+    def ends() -> set[float]:
+        status = kubectl.get("modelendpoint", ENDPOINT, namespace)["status"]
+        told = datetime.fromisoformat(status["monitoring"]["lastWindow"]).timestamp()
+        return {told} & set(there.values(f"penstock_endpoint_window_end_seconds{only}"))
+
+    wait_for("the newest window to be told", ends, 30)
+    by_code = "sum by (protocol, code) (penstock_server_requests_total{})"
+    found = there.ask("query", query=by_code.replace("{}", only))["result"]
+    codes = {(one["metric"]["protocol"], one["metric"]["code"]) for one in found}
+    assert {("rest", "200"), ("rest", "400"), ("grpc", "INVALID_ARGUMENT")} <= codes
+    assert there.values(f"endpoint:penstock_server_errors:ratio_rate5m{only}") == [0.0]
+    closed = only.replace(ENDPOINT, CLOSED)
+    assert sum(there.values(f"penstock_server_unauthorized_total{closed}")) == 1.0
+    by_client = closed.replace("}", ', client="shop"}')
+    assert there.values(f"penstock_server_client_requests_total{by_client}") == [1.0]
+
+
 def variables_offer_the_endpoint(there: Prometheus, namespace: str) -> None:
     """The choices at the top of the page hold what there is to choose."""
     for one in DASHBOARD.variables:
         offered = there.labels(expression_for(one.series, namespace), one.label)
-        assert {"namespace": namespace, "endpoint": ENDPOINT}[one.name] in offered
+        assert {"namespace": {namespace}, "endpoint": {ENDPOINT, CLOSED}}[one.name] <= offered
 
 
 def every_rule_is_evaluated(there: Prometheus) -> None:
@@ -224,5 +286,5 @@ def the_check_of_helm_asks_the_endpoint(kubectl: Kubectl, namespace: str, images
 
     wait_for("the check to end", ended, 120, every=1)
     said = kubectl.run("logs", name, "-n", namespace).stdout
-    assert f"ok: 1 of 1 endpoints in {namespace} answer\n" in said
+    assert f"ok: 2 of 2 endpoints in {namespace} answer\n" in said
     assert "FAILED" not in said

@@ -36,7 +36,9 @@ def _reconciles(result: str) -> str:
 
 
 def _requests(code: str) -> str:
-    return series("penstock_server_requests_total", SERVER, code=code)
+    """Of one protocol: codes of HTTP are numbers, those of gRPC are names."""
+    protocol = "rest" if code.isdigit() else "grpc"
+    return series("penstock_server_requests_total", SERVER, protocol=protocol, code=code)
 
 
 def _calls(code: str) -> str:
@@ -47,15 +49,15 @@ def _failed(outcome: str) -> str:
     return series("penstock_runs_finished_total", outcome=outcome, reason="ThresholdNotMet")
 
 
-def _slow(within_a_second: str, all_of_them: str) -> dict[str, str]:
-    bucket = "penstock_server_request_seconds_bucket"
-    return {
-        series(bucket, SERVER, le="0.5"): "0x30",
-        series(bucket, SERVER, le="1.0"): within_a_second,
-        series(bucket, SERVER, le="2.5"): all_of_them,
-        series(bucket, SERVER, le="+Inf"): all_of_them,
-        _requests("200"): all_of_them,
+def _slow(rest_within_a_second: str, grpc_within_a_second: str) -> dict[str, str]:
+    """Sixty requests a minute over each protocol, and how many of them take less than a second."""
+    bucket, every = "penstock_server_request_seconds_bucket", "0+60x30"
+    buckets = {
+        series(bucket, SERVER, protocol=protocol, le=le): values
+        for protocol, within in (("rest", rest_within_a_second), ("grpc", grpc_within_a_second))
+        for le, values in {"0.5": "0x30", "1.0": within, "2.5": every, "+Inf": every}.items()
     }
+    return {**buckets, _requests("200"): every, _requests("OK"): every}
 
 
 SYNCED = series("penstock_synced")
@@ -66,6 +68,8 @@ LEFT_OUT = series("penstock_namespaces_left_out")
 READY = series("penstock_endpoint_ready", {**OPERATOR, **ENDPOINT})
 DRIFTED = series("penstock_endpoint_drifted", {**OPERATOR, **ENDPOINT})
 NULLS = series("penstock_endpoint_data_quality", {**OPERATOR, **ENDPOINT}, problem="NullBurst")
+DUE = series("penstock_endpoint_window_due_seconds", {**OPERATOR, **ENDPOINT})
+EVERY = series("penstock_endpoint_window_every_seconds", {**OPERATOR, **ENDPOINT})
 WORKERS = series("penstock_server_workers_replaced_total", SERVER)
 LOG = "penstock_server_log_rows_total"
 AGE = series("penstock_server_log_age_seconds", SERVER)
@@ -220,9 +224,40 @@ ENDPOINT_CASES = [
     ),
     Case(
         "PenstockEndpointErrors",
+        "both protocols together are one endpoint: one of ten requests meets a server at its limits",
+        "15m",
+        {
+            _requests("200"): "0+24x20",
+            _requests("503"): "0+2x20",
+            _requests("OK"): "0+30x20",
+            _requests("RESOURCE_EXHAUSTED"): "0+4x20",
+        },
+        ENDPOINT,
+        "Endpoint ml/tumour fails to answer.",
+        "10% of its requests got an error of the server's, and more than 5 % have done so for 5 minutes.",
+    ),
+    Case(
+        "PenstockEndpointErrors",
         "clients that send nonsense or go away",
         "15m",
         {_requests("200"): "0+6x20", _requests("400"): "0+60x20", _requests("499"): "0+60x20"},
+    ),
+    Case(
+        "PenstockEndpointErrors",
+        "clients that send nonsense over gRPC, without a token, or go away",
+        "15m",
+        {
+            _requests("OK"): "0+6x20",
+            _requests("INVALID_ARGUMENT"): "0+60x20",
+            _requests("UNAUTHENTICATED"): "0+60x20",
+            _requests("CANCELLED"): "0+60x20",
+        },
+    ),
+    Case(
+        "PenstockEndpointErrors",
+        "few errors over gRPC among many answers over REST",
+        "15m",
+        {_requests("200"): "0+90x20", _requests("OK"): "0+6x20", _requests("INTERNAL"): "0+4x20"},
     ),
     Case(
         "PenstockEndpointErrors",
@@ -235,10 +270,19 @@ ENDPOINT_CASES = [
         "PenstockEndpointSlow",
         "half of the requests take longer than a second",
         "20m",
-        _slow("0+30x30", "0+60x30"),
+        _slow("0+30x30", "0+30x30"),
         ENDPOINT,
         "Endpoint ml/tumour is slow.",
         "One request in a hundred takes 2.47s or longer, and more than 1 s for 10 minutes.",
+    ),
+    Case(
+        "PenstockEndpointSlow",
+        "half of those over gRPC do, and those over REST do not",
+        "20m",
+        _slow("0+60x30", "0+30x30"),
+        ENDPOINT,
+        "Endpoint ml/tumour is slow.",
+        "One request in a hundred takes 2.44s or longer, and more than 1 s for 10 minutes.",
     ),
     Case(
         "PenstockServerWorkersDie",
@@ -292,6 +336,58 @@ MONITORING_CASES = [
         "one judged window in the night is enough",
         "361m",
         {DRIFTED: "-1x200 0 -1x200"},
+    ),
+    Case(
+        "PenstockWindowsStopped",
+        "no window of five minutes has had a verdict for twenty, across a restart of the operator",
+        "20m",
+        {
+            DUE: "1x5 stale",
+            EVERY: "300x5 stale",
+            DUE.replace("penstock-0", "penstock-1"): "_x5 1x20",
+            EVERY.replace("penstock-0", "penstock-1"): "_x5 300x20",
+        },
+        ENDPOINT,
+        "Windows of endpoint ml/tumour are judged no more.",
+        "A window has been due for 19m 59s and has no verdict. What the endpoint says of drift and of its "
+        "data is as old as the window before it.",
+    ),
+    Case(
+        "PenstockWindowsStopped",
+        "that of a day is missed after an hour and a half",
+        "96m",
+        {DUE: "1x100", EVERY: "86400x100"},
+        ENDPOINT,
+        "Windows of endpoint ml/tumour are judged no more.",
+        "A window has been due for 1h 35m 59s and has no verdict. What the endpoint says of drift and of its "
+        "data is as old as the window before it.",
+    ),
+    Case(
+        "PenstockWindowsStopped",
+        "each window has its verdict a minute after it was due",
+        "60m",
+        {
+            DUE: "300x6 600x4 900x4 1200x4 1500x4 1800x4 2100x4 2400x4 2700x4 3000x4 3300x4 3600x10",
+            EVERY: "300x70",
+        },
+    ),
+    Case(
+        "PenstockWindowsStopped",
+        "short windows wait a quarter of an hour for their pod",
+        "15m",
+        {DUE: "1x20", EVERY: "15x20"},
+    ),
+    Case(
+        "PenstockWindowsStopped",
+        "that of an hour is tried three times",
+        "80m",
+        {DUE: "1x80", EVERY: "3600x80"},
+    ),
+    Case(
+        "PenstockWindowsStopped",
+        "an operator that was away for a day judges at once",
+        "1440m",
+        {DUE: "_x1439 1x2 86400x10", EVERY: "_x1439 300x13"},
     ),
     Case(
         "PenstockPredictionLogLosesRows",

@@ -24,15 +24,21 @@ _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 
 
 def operator_series() -> Mapping[str, set[str]]:
-    """Labels by series of an operator process, wired together as it really is and never run."""
-    metrics = OperatorMetrics()
-    options = Options((None,), OperatorSettings(), None, None, 0, "INFO")
-    nobody = cast("Any", None)  # nothing is asked of the cluster before run()
-    Service(options, nobody, nobody, metrics, (None,))
+    """Labels by series of an operator process."""
+    metrics = wired()
     families = {name: set(labels_of(name)) for name in FAMILIES}
     counts = {f"{name}_total": families[name] for name, about in FAMILIES.items() if about.counts}
     plain = {name: families[name] for name, about in FAMILIES.items() if not about.counts}
     return {**dict(registered(metrics.registry)), **counts, **plain}
+
+
+def wired() -> OperatorMetrics:
+    """The figures of an operator that is wired together as it really is and never run."""
+    metrics = OperatorMetrics()
+    options = Options((None,), OperatorSettings(), None, None, 0, "INFO")
+    nobody = cast("Any", None)  # nothing is asked of the cluster before run()
+    Service(options, nobody, nobody, metrics, (None,))
+    return metrics
 
 
 def server_series() -> Mapping[str, set[str]]:

@@ -10,6 +10,7 @@ import yaml
 from hack.dashboard.__main__ import FILE, text
 from hack.dashboard.content import DASHBOARD
 from hack.dashboard.grafana import WIDTH, Look
+from penstock_server.refusals import Blame
 from tests.observability.promql import asked, grouped, named
 from tests.observability.series import OF_THE_TARGET, operator_series, server_series
 from tests.support import ROOT
@@ -123,9 +124,44 @@ def test_endpoints_are_chosen_at_the_top_and_the_variables_are_those_of_the_expr
     assert used - {"__rate_interval"} == {one.name for one in DASHBOARD.variables}
 
 
-def test_every_series_of_the_operator_is_described() -> None:
-    pages = "".join((ROOT / f"docs/{page}.md").read_text() for page in ("operations", "observability"))
-    described = set(re.findall(r"`(penstock_\w+)`", pages))
+@pytest.mark.parametrize(
+    ("pages", "series"),
+    [
+        (("operations", "observability"), operator_series),
+        (("serving", "prediction-log"), server_series),
+    ],
+    ids=["operator", "server"],
+)
+def test_every_series_is_described(pages, series) -> None:
+    text = "".join((ROOT / f"docs/{page}.md").read_text() for page in pages)
+    described = set(re.findall(r"`(penstock_\w+)`", text))
     parts = re.compile("_(bucket|sum|count)$")
-    series = {name for name in operator_series() if name.startswith("penstock_")}
-    assert {name for name in series if parts.sub("", name) not in described} == set()
+    names = {name for name in series() if name.startswith("penstock_")}
+    assert {name for name in names if parts.sub("", name) not in described} == set()
+
+
+def test_the_codes_that_count_as_errors_are_those_that_the_server_takes_the_blame_for() -> None:
+    ours = {word for one in Blame if one.status >= 500 for word in (str(one.status), one.code)}
+    # A body that comes too slowly is known to HTTP alone; its code over gRPC is that of answers that do.
+    theirs = {word for one in Blame if one.status < 500 for word in (str(one.status), one.code)} - ours
+    expressions = [
+        next(
+            rule["expr"]
+            for rule in RULES
+            if rule.get("record", "").startswith("endpoint:penstock_server_errors")
+        ),
+        PANELS["Error ratio"].queries[0].expression,
+    ]
+    for expression in expressions:
+        (pattern,) = re.findall(r'code=~"([^"]+)"', expression)
+        for word in ours:
+            assert re.fullmatch(pattern, word), f"{word} is no error in {expression}"
+        for word in {*theirs, "200", "OK", "499", "CANCELLED"}:
+            assert not re.fullmatch(pattern, word), f"{word} is an error in {expression}"
+
+
+def test_dashed_lines_are_those_that_others_are_measured_by() -> None:
+    panel = next(one for one in PAGE["panels"] if one["title"] == "Drift statistics")
+    (override,) = panel["fieldConfig"]["overrides"]
+    (target,) = [one for one in panel["targets"] if one["refId"] == override["matcher"]["options"]]
+    assert "penstock_endpoint_drift_limit" in target["expr"]

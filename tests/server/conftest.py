@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.server.model_folders import BUILDERS, StoredModel
+from tests.server.model_folders import BUILDERS, SPECIAL, StoredModel
 from tests.server.server_process import ServerProcess, running
 
 
@@ -16,7 +16,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], StoredMo
 
     def get(name: str) -> StoredModel:
         if name not in made:
-            made[name] = BUILDERS[name](tmp_path_factory.mktemp(name))
+            made[name] = {**BUILDERS, **SPECIAL}[name](tmp_path_factory.mktemp(name))
         return made[name]
 
     return get

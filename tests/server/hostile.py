@@ -222,6 +222,7 @@ def _all_nulls(value: str) -> Callable[[Any], None]:
     return spoil
 
 
+_LABEL = service_pb2.ModelInferRequest.InferRequestedOutputTensor(name="label")
 _SPOILT: dict[str, Callable[[Any], None]] = {
     "no inputs": lambda message: message.ClearField("inputs"),
     "an input too few": lambda message: message.inputs.pop(),
@@ -242,7 +243,7 @@ _SPOILT: dict[str, Callable[[Any], None]] = {
     "an id too long": lambda message: setattr(message, "id", "x" * 257),
     "an unknown output": lambda message: message.outputs.add(name=SECRET),
     "an output without name": lambda message: message.outputs.add(),
-    "an output twice": lambda message: [message.outputs.add(name="label") for _ in range(2)],
+    "an output twice": lambda message: message.outputs.extend([_LABEL] * 2),
     "nulls that are no JSON": _nulls("[1"),
     "nulls beyond the rows": _nulls("[1]"),
     "nulls below nought": _nulls("[-1]"),

@@ -172,6 +172,63 @@ BUILDERS: Mapping[str, Callable[[Path], StoredModel]] = {
 }
 
 
+def slow(parent: Path) -> StoredModel:
+    """Answers the `which`-th of 0, 10, ... 90 after `loops` rounds of work; fails above a million."""
+    double = TensorProto.DOUBLE
+    work = helper.make_tensor(
+        "work", TensorProto.FLOAT, [64, 64], np.eye(64, dtype=np.float32).ravel().tolist()
+    )
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("MatMul", ["before", "work"], ["after"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("round", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("before", TensorProto.FLOAT, [64, 64]),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("after", TensorProto.FLOAT, [64, 64]),
+        ],
+    )
+    nodes = [
+        helper.make_node("ReduceMax", ["loops"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["most"], ["rounds"], to=TensorProto.INT64),
+        helper.make_node("Loop", ["rounds", "", "work"], ["done"], body=body),
+        helper.make_node("ReduceMax", ["done"], ["one"], keepdims=0),
+        helper.make_node("Cast", ["one"], ["factor"], to=double),
+        helper.make_node("Greater", ["which", "million"], ["beyond"]),
+        helper.make_node("Clip", ["which", "nought", "nine"], ["within"]),
+        helper.make_node("Where", ["beyond", "million", "within"], ["place"]),
+        helper.make_node("Cast", ["place"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "index"], ["found"], axis=0),
+        helper.make_node("Mul", ["found", "factor"], ["prediction"]),
+    ]
+    table = helper.make_tensor("table", double, [10], [float(10 * index) for index in range(10)])
+    columns = [helper.make_tensor_value_info(name, double, ["n", 1]) for name in ("which", "loops")]
+    answer = helper.make_tensor_value_info("prediction", double, ["n", 1])
+    scalars = {"million": 1e6, "nought": 0.0, "nine": 9.0}
+    constants = [helper.make_tensor(name, double, [], [value]) for name, value in scalars.items()]
+    graph = helper.make_graph(nodes, "slow", columns, [answer], [work, table, *constants])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    signature = Signature(
+        "slow",
+        Task.REGRESSION,
+        Layout.COLUMNS,
+        _numbers(["which", "loops"]),
+        ColumnSignature("y", ValueType.NUMBER),
+        null_token=NULL,
+    )
+    rows: Columns = {"which": [float(row) for row in range(10)], "loops": [0.0] * 10}
+    return store(parent, signature, model.SerializeToString(), rows)
+
+
+SPECIAL: Mapping[str, Callable[[Path], StoredModel]] = {"slow": slow}
+
+
 def _scaled(estimator: Any, names: Sequence[str]) -> Any:
     """The estimator behind a scaler: a graph with one input per column needs a step that joins them."""
     return make_pipeline(ColumnTransformer([("scale", StandardScaler(), list(range(len(names))))]), estimator)

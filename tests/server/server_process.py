@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from penstock_artifacts.model import ValueType
 from penstock_spec import contract
@@ -85,6 +87,23 @@ class ServerProcess:
         assert found is not None, f"no event {event!r} in {''.join(self.raw)}"
         return found
 
+    def wait_until(self, holds: Callable[[], bool], what: str) -> None:
+        """Ask again and again until it holds."""
+        end = time.monotonic() + SECONDS
+        while not holds():
+            assert time.monotonic() < end, f"never {what}: {''.join(self.raw)}"
+            assert self.process.poll() is None, f"ended before {what}: {''.join(self.raw)}"
+            time.sleep(0.01)
+
+    def figure(self, series: str, **labels: str) -> float:
+        """The sum of a series of /metrics over all labels but these."""
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(self.get("/metrics").text)
+            for sample in family.samples
+            if sample.name == series and labels.items() <= sample.labels.items()
+        )
+
     def _find(self, event: str) -> dict[str, Any] | None:
         return next((line for line in self.lines if line["event"] == event), None)
 
@@ -128,12 +147,21 @@ class ServerProcess:
         return self._http.post(self.url + (path or f"{self.model_path}/infer"), content=content)
 
 
+def wait_for(holds: Callable[[], bool], what: str) -> None:
+    """Ask again and again until it holds."""
+    end = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < end, f"waited too long for {what}"
+        time.sleep(0.01)
+
+
 @contextmanager
-def running(model: StoredModel, **settings: str) -> Iterator[ServerProcess]:
+def running(model: StoredModel, arguments: Sequence[str] = (), **settings: str) -> Iterator[ServerProcess]:
     """A server that is ready. It is ended with the block."""
-    server = ServerProcess(model, settings)
+    server = ServerProcess(model, settings, arguments)
     try:
         server.wait_for("ready")
+        server.wait_until(lambda: server.get("/v2/health/ready").status_code == 200, "ready")
         yield server
     finally:
         server.process.terminate()

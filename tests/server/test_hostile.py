@@ -192,7 +192,9 @@ def test_any_raw_bytes_are_answered_or_refused(
 
 
 @_FUZZ
-@given(message=st.one_of(_spoilt(hostile.good_message(raw=raw).SerializeToString()) for raw in (True, False)))
+@given(
+    message=st.one_of([_spoilt(hostile.good_message(raw=raw).SerializeToString()) for raw in (True, False)])
+)
 def test_any_message_is_answered_or_refused(channel: Any, message: bytes) -> None:
     code, words = _call(channel, message)
     assert code in {"OK", "INVALID_ARGUMENT", "NOT_FOUND"}

@@ -4,12 +4,15 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from penstock_server import settings
-from tests.server.server_process import ServerProcess
+from penstock_server.settings import Settings
+from penstock_spec import contract
+from tests.server.server_process import ServerProcess, tensors
 from tests.support import ROOT
 
 PAGE = (ROOT / "docs/serving.md").read_text()
@@ -54,6 +57,42 @@ def test_every_setting_and_every_series_stands_on_the_page(served: Callable[[str
         re.findall(r"^# TYPE (penstock_server_\w+) ", served("visitors").get("/metrics").text, re.MULTILINE)
     )
     assert {name for name in variables | series if f"`{name}`" not in PAGE} == set()
-    assert f"| `PENSTOCK_SERVE_BODY_BYTES` | {settings.Limits.body_bytes} |" in PAGE
-    assert f"| `PENSTOCK_SERVE_WAITING_BYTES` | {settings.Limits.waiting_bytes} |" in PAGE
-    assert f"| `PENSTOCK_SERVE_ROWS` | {settings.Limits.rows} |" in PAGE
+
+
+def test_the_defaults_on_the_page_are_those_of_a_server_that_is_told_nothing() -> None:
+    told = {
+        contract.MODEL_NAME_VARIABLE: "visitors",
+        contract.MODEL_VERSION_VARIABLE: "visitors-3",
+        contract.MODEL_DIGEST_VARIABLE: f"sha256:{'0' * 64}",
+    }
+    on_the_page = dict(re.findall(r"^\| `(PENSTOCK_SERVE_[A-Z_]+)` \| (\w+) \|", PAGE, re.MULTILINE))
+    assert len(on_the_page) == 13
+    plain = Settings.read(told, folder=Path("model"))
+    assert Settings.read({**told, **on_the_page}, folder=Path("model")) == plain
+    for name, default in on_the_page.items():
+        other = "all" if name.endswith("REQUEST_LOG") else str(int(default) + 1)
+        changed = Settings.read({**told, **on_the_page, name: other}, folder=Path("model"))
+        assert changed != plain, f"{name} changes nothing"
+
+
+@pytest.mark.parametrize("transport", ["grpc", "http"])
+def test_the_example_in_python_prints_what_rest_answers(
+    served: Callable[[str], ServerProcess], capsys: pytest.CaptureFixture[str], transport: str
+) -> None:
+    server = served("visitors")
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    address = server.grpc_address if transport == "grpc" else f"127.0.0.1:{server.port}"
+    program = program.replace("visitors:8081", address).replace(
+        "tritonclient.grpc", f"tritonclient.{transport}"
+    )
+    exec(compile(program, "docs/serving.md", "exec"), {})  # noqa: S102 - the page's own example
+    columns: dict[str, list[Any]] = {
+        "age": [31.5, None],
+        "visits": [3, 4],
+        "member": [True, False],
+        "city": ["Oslo", None],
+    }
+    answer = server.infer({"inputs": tensors(server.model, columns)})
+    assert answer.status_code == 200
+    expected = np.array(answer.json()["outputs"][1]["data"]).reshape(2, 2)
+    assert capsys.readouterr().out == f"{expected}\n"

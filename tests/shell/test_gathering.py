@@ -8,7 +8,8 @@ import pytest
 
 from penstock_operator import errors, views
 from penstock_operator.caches import Caches
-from penstock_operator.observe import LAST_APPLIED, applied_spec
+from penstock_operator.observe import LAST_APPLIED, Observer, applied_spec
+from penstock_operator.reads import Findings, Reads
 from penstock_operator.routes import affected, unfinished
 from penstock_operator.store import Change
 from penstock_operator.workqueue import Key
@@ -187,3 +188,45 @@ def test_an_endpoint_that_went_while_nobody_watched_is_looked_at_as_long_as_the_
     caches = world()
     caches.learn("ModelVersion", item("ModelVersion", "m-9", status={"endpoints": ["gone"]}))
     assert Key("ModelEndpoint", "ml", "gone") in set(unfinished(caches))
+
+
+# Windows of watched endpoints
+
+
+def window_job() -> dict[str, Any]:
+    labels = {"penstock.dev/window-version": "tumour-3"}
+    return item(
+        "Job",
+        "tumour-w20261121120000-abcdef",
+        owner=("ModelEndpoint", "tumour"),
+        spec={"template": {"metadata": {"labels": labels}}},
+    )
+
+
+def test_a_change_of_a_windows_job_or_pod_concerns_its_endpoint() -> None:
+    caches = Caches(lambda _: None)
+    job = window_job()
+    pod = item("Pod", "p", owner=("Job", job["metadata"]["name"]))
+    for kind, one in (("ModelEndpoint", item("ModelEndpoint", "tumour")), ("Job", job), ("Pod", pod)):
+        caches.learn(kind, one)
+    for kind, one in (("Job", job), ("Pod", pod)):
+        assert list(affected(Change(kind, None, one), caches)) == [Key("ModelEndpoint", "ml", "tumour")]
+
+
+def test_a_windows_job_tells_which_version_it_judges() -> None:
+    assert views.job(window_job(), ()).version == "tumour-3"
+    assert views.job(item("Job", "j", spec={"template": {}}), ()).version == ""
+
+
+def test_an_endpoint_is_observed_with_its_windows_and_their_pods() -> None:
+    caches = Caches(lambda _: None)
+    job = window_job()
+    pod = item("Pod", "p", owner=("Job", job["metadata"]["name"]), status={"phase": "Failed"})
+    endpoint = item("ModelEndpoint", "tumour", spec={})
+    for kind, one in (("ModelEndpoint", endpoint), ("Job", job), ("Pod", pod)):
+        caches.learn(kind, one)
+    cluster: Any = None  # nothing is read live
+    observed = Observer(caches, Reads(cluster, caches)).endpoint(endpoint, Findings())
+    (seen,) = observed.jobs.values()
+    assert (seen.meta.owner_uid, seen.version) == ("uid-tumour", "tumour-3")
+    assert [one.phase for one in seen.pods] == ["Failed"]

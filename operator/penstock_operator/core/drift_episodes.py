@@ -1,7 +1,9 @@
-"""From windows to an answer: a column has drifted when it did so in k of the last n judged windows.
+"""From windows to an answer: the data has drifted when a column did so in k of the last n judged windows.
 
 One window's verdict may be chance; the promise is about episodes, and two of three windows agree by chance
-far less often than one is wrong.
+far less often than one is wrong. Once there is an episode, what drifted in the newest window is named with
+it: its verdicts hold together at the level of significance, and the columns of one cause seldom all reach k
+in the same window.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +25,7 @@ class Answer:
     columns: Sequence[str] = ()  # the drifted ones, the worst of the newest window first
     suspects: Sequence[str] = ()  # drifted in some window, but in too few
     judged: int = 0  # windows that were counted
+    times: int = 0  # in so many of them the most frequent column has drifted
     unnamed: bool = False  # a counted window has more drifted columns than it names
 
 
@@ -53,12 +56,15 @@ def answer(windows: Sequence[Window], version: str, rule: DriftWindows) -> Answe
     for one in reversed(counted):
         for name in one.get("drifted", ()):
             seen[name] = seen.get(name, 0) + 1
-    columns = [name for name, times in seen.items() if times >= rule.drifted]
+    confirmed = {name for name, times in seen.items() if times >= rule.drifted}
+    newest = set(own[-1].get("drifted", ()))
+    columns = [name for name in seen if confirmed and name in confirmed | newest]
     return Answer(
         drifted=bool(columns),
         newest=own[-1],
         columns=columns,
         suspects=[name for name in seen if name not in columns],
         judged=len(counted),
+        times=max(seen.values(), default=0),
         unnamed=any(one.get("driftedCount", 0) > len(one.get("drifted", ())) for one in counted),
     )

@@ -1,13 +1,17 @@
-"""Figures of endpoints for Prometheus, read from their status whenever somebody asks: no restart loses any,
-and the series of an endpoint end with it.
+"""Figures of endpoints for Prometheus, read from spec and status whenever somebody asks: no restart loses
+any, and the series of an endpoint end with it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from penstock_operator.core.conditions import find
-from penstock_operator.core.windows import VERDICTS
+from penstock_operator.core.times import read
+from penstock_operator.core.windows import VERDICTS, begin_of, due, first_end
+from penstock_spec.monitoring import Monitoring
 from penstock_spec.names import Condition
 
 _WHERE = ("namespace", "endpoint")
@@ -45,7 +49,15 @@ FAMILIES: Mapping[str, Family] = {
     "penstock_endpoint_drift_statistic": Family(
         "Largest value over the columns in the newest window, by method", ("method",)
     ),
+    "penstock_endpoint_drift_limit": Family(
+        "Largest value that is no drift yet, by method: spec.monitoring.drift", ("method",)
+    ),
     "penstock_endpoint_drift_episodes": Family("How often Drifted has turned True"),
+    "penstock_endpoint_window_every_seconds": Family("Length of a window: spec.monitoring.every"),
+    "penstock_endpoint_window_end_seconds": Family("When the newest judged window ended, since 1970"),
+    "penstock_endpoint_window_due_seconds": Family(
+        "From when on the window after that one can be judged, since 1970"
+    ),
 }
 
 
@@ -64,6 +76,10 @@ def figures(endpoints: Iterable[Mapping[str, Any]]) -> Iterator[Figure]:
             yield Figure("penstock_endpoint_info", (*where, *_serving(status)), 1.0)
         if status.get("drifted"):
             yield from _watched(where, status)
+        monitoring = _monitoring(item)
+        if monitoring is not None:
+            yield from _limits(where, monitoring)
+            yield from _times(where, status.get("monitoring") or {}, monitoring)
 
 
 def _answer(status: Mapping[str, Any], type_: str) -> float:
@@ -95,3 +111,30 @@ def _watched(where: tuple[str, str], status: Mapping[str, Any]) -> Iterator[Figu
         yield Figure("penstock_endpoint_window_lost_rows", where, float(windows[-1].get("lost", 0)))
     for method, value in (part.get("statistics") or {}).items():
         yield Figure("penstock_endpoint_drift_statistic", (*where, method), float(value))
+
+
+def _monitoring(item: Mapping[str, Any]) -> Monitoring | None:
+    """How the endpoint is to be watched; None where it is not, or cannot be read (its conditions say why)."""
+    asked = (item.get("spec") or {}).get("monitoring")
+    if asked is None:
+        return None
+    try:
+        return Monitoring.model_validate(asked, by_alias=True, by_name=False)
+    except ValidationError:
+        return None
+
+
+def _limits(where: tuple[str, str], monitoring: Monitoring) -> Iterator[Figure]:
+    for one in monitoring.drift:
+        yield Figure("penstock_endpoint_drift_limit", (*where, str(one.method)), one.maximum)
+
+
+def _times(where: tuple[str, str], part: Mapping[str, Any], monitoring: Monitoring) -> Iterator[Figure]:
+    """Moments rather than ages: whoever asks compares them with a clock, also while no operator answers."""
+    yield Figure("penstock_endpoint_window_every_seconds", where, float(monitoring.seconds))
+    last, begin = read(part.get("lastWindow", "")), begin_of(part)
+    if last is not None:
+        yield Figure("penstock_endpoint_window_end_seconds", where, last.timestamp())
+    if begin is not None:
+        next_one = due(first_end(begin, monitoring.seconds), monitoring)
+        yield Figure("penstock_endpoint_window_due_seconds", where, next_one.timestamp())

@@ -52,7 +52,8 @@ def _late(scene: Scene, rollout: Rollout | None, now: datetime) -> Problem | Non
     deployment, server = scene.deployment(scene.wanted), scene.server
     if server is None or scene.wanted_ready:
         return None
-    failed = deployment.progress_failed if deployment is not None else ""
+    # The controller's own deadline knows nothing of requests: it counts only where there is no roll-out.
+    failed = deployment.progress_failed if deployment is not None and rollout is None else ""
     if not failed and (rollout is None or now < rollout.due):
         return None
     words = why_not_ready(deployment, scene.observed.troubles) if deployment is not None else ""
@@ -107,7 +108,7 @@ def _pods(scene: Scene, serving: DeploymentView | None) -> dict[str, Any]:
         return {"replicas": ""}
     labels = ",".join(f"{name}={value}" for name, value in sorted(selector(scene, serving.unit).items()))
     return {
-        "replicas": f"{serving.ready}/{scene.replicas}",
+        "replicas": f"{min(serving.ready, scene.replicas)}/{scene.replicas}",
         "pods": {"replicas": serving.existing, "selector": labels},
     }
 
@@ -122,7 +123,15 @@ def _words(scene: Scene, problem: Problem | None, *, settled: bool) -> tuple[str
         pinned = scene.spec is not None and scene.spec.rollback_to is not None
         return Reason.SERVING, f"{version} serves" + (", pinned by spec.rollbackTo" if pinned else "")
     found = scene.deployment(scene.wanted)
-    figures = f"{found.available} of {scene.replicas} pods ready" if found is not None else "being created"
-    words = f"{version} starts: {figures}"
     trouble = why_not_ready(found, scene.observed.troubles) if found is not None else ""
-    return (Reason.ROLLING_OUT if scene.answers else Reason.STARTING), sentence(words, trouble)
+    reason = Reason.ROLLING_OUT if scene.answers else Reason.STARTING
+    return reason, sentence(f"{version} {_progress(scene, found)}", trouble)
+
+
+def _progress(scene: Scene, found: DeploymentView | None) -> str:
+    """How far the wanted version's pods are."""
+    if found is None:
+        return "starts: being created"
+    if scene.last_stable == scene.selected == scene.wanted and found.available >= scene.replicas:
+        return "serves: its pods are being replaced one by one"
+    return f"starts: {min(found.available, scene.replicas)} of {scene.replicas} pods ready"

@@ -50,7 +50,8 @@ def _ask(context: RunContext, record: StepRecord, body: Monitor, live: EndpointV
         message=f"endpoint {body.endpoint} is to log and judge its traffic",
         started_at=context.stamp,
     )
-    if _holds(live.monitoring, body.monitoring()):
+    # Exactly: what stands beside it may be this step's own of an earlier run, and goes by applying.
+    if live.monitoring == body.monitoring():
         already = f"endpoint {body.endpoint} is monitored like that already: nothing to do"
         return Decision(replace(begun, why=already), look_again=context.now)
     manifest = monitored(context.namespace, body.endpoint, body.monitoring())

@@ -4,7 +4,7 @@ pods log ──► window ends ──► lag ──► Job ──► verdict in 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -57,10 +57,10 @@ def watch(
     """
     jobs = window_jobs(observed)
     if monitoring is None or image:
-        # Nobody waits for their verdicts any more.
-        every = tuple(delete(job) for found in jobs.values() for job in found)
         wanted = unsupported(image) if monitoring is not None else ()
-        return Watch(drifted="Unknown" if wanted else "", conditions=wanted, after=every)
+        # Nobody waits for the verdicts of Jobs any more.
+        gone = tuple(delete(job) for found in jobs.values() for job in found if not job.meta.deleting)
+        return Watch(drifted="Unknown" if wanted else "", conditions=wanted, after=gone)
     part = dict(observed.status.get("monitoring") or {})
     if not part.get("since") and logs:
         part["since"] = stamp(now)
@@ -78,8 +78,7 @@ def watch(
         after=_surplus(jobs, written, current),
         look_again=turn.look_again if turn.outcome is None else _next(written, monitoring, now),
     )
-    missed = skipped(begin_of(part) or now, turn.window.end, monitoring) if turn.outcome is not None else 0
-    return _told(desk, written, serving, turn.outcome, plan, missed)
+    return _told(desk, written, serving, turn.outcome, plan)
 
 
 def _turn(
@@ -169,7 +168,7 @@ def _surplus(
         for end, found in jobs.items()
         if end != current
         for job in found
-        if end != last or is_stuck(job)
+        if not job.meta.deleting and (end != last or is_stuck(job))
     )
 
 
@@ -179,7 +178,6 @@ def _told(
     serving: Mapping[str, Any],
     outcome: Outcome | None,
     plan: Watch,
-    missed: int = 0,
 ) -> Watch:
     """The plan with what the windows say together: conditions, Events, episodes."""
     meta, version = desk.observed.meta, str(serving.get("stable", ""))
@@ -196,20 +194,12 @@ def _told(
         part["drifting"] = True
     ended = was and found.drifted is False
     events = _events(desk.observed.status, wanted, outcome, begins=drifting and not was, ends=ended)
-    if missed:
+    missed = part.get("skipped", 0) - (desk.observed.status.get("monitoring") or {}).get("skipped", 0)
+    if missed > 0:
         words = f"{missed} windows were not judged: they ended too long ago when their turn came"
         events = (*events, EventNote(Reason.WINDOWS_SKIPPED, words, warning=True))
     drifted = "Unknown" if wanted[0].status is None else str(wanted[0].status)
-    return Watch(
-        status=part,
-        drifted=drifted,
-        conditions=wanted,
-        inquire=plan.inquire,
-        actions=plan.actions,
-        after=plan.after,
-        events=events,
-        look_again=plan.look_again,
-    )
+    return replace(plan, status=part, drifted=drifted, conditions=wanted, events=events)
 
 
 def _events(

@@ -72,15 +72,11 @@ def _not_yet(told: Told) -> str:
 
 
 def _found(told: Told, newest: Mapping[str, Any]) -> str:
-    answer, rule = told.answer, told.monitoring.windows
+    answer = told.answer
     of = f" of {told.part['columns']}" if told.part.get("columns") else ""
     noun = "column" if len(answer.columns) == 1 and not of else "columns"
-    what = (
-        f"{len(answer.columns)}{of} {noun} drifted in {min(rule.drifted, answer.judged)} or more of the last "
-        f"{answer.judged} windows: {', '.join(answer.columns)}"
-    )
-    if rule.drifted == answer.judged:
-        what = what.replace(" or more of the last", " of the last")
+    windows = f"confirmed by {answer.times} of the last {answer.judged} windows"
+    what = f"{len(answer.columns)}{of} {noun} drifted, {windows}: {', '.join(answer.columns)}"
     more = "more drifted than a window names: see the report" if answer.unnamed else ""
     report = f"report {newest['report']}" if newest.get("report") else ""
     command = f"kubectl describe me -n {told.namespace} {told.endpoint}"

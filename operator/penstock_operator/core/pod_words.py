@@ -24,6 +24,8 @@ def why_not_ready(deployment: DeploymentView, troubles: Mapping[str, Trouble]) -
 
 def said_by(pod: PodView) -> str:
     """What a pod that does not run says of itself; empty where it says nothing."""
+    if pod.ready:
+        return ""
     if pod.unschedulable:
         return one_line(pod.unschedulable, _LENGTH)
     for one in pod.containers:
@@ -34,8 +36,8 @@ def said_by(pod: PodView) -> str:
 
 
 def _said(one: ContainerView) -> str:
-    if one.last_exit_code is not None and not one.running:
-        # A loop of restarts: the end of the last try says more than the pause before the next.
+    if one.last_exit_code is not None and one.exit_code is None:
+        # A loop of restarts: the end of the last try says more than the pause before the next, or its start.
         waiting = f"{one.waiting_reason}, " if one.waiting_reason not in _QUIET else ""
         return f"{waiting}{_end(one.last_reason, one.last_exit_code, one.last_message)}"
     if one.waiting_reason not in _QUIET:

@@ -90,10 +90,9 @@ class Scene:
         found = self.deployment(self.wanted)
         if self.server is None or found is None:
             return False
-        return (
-            found.observed_generation >= found.meta.generation
-            and found.replicas == found.updated == found.ready == found.available == self.server.replicas
-        )
+        # Figures count old pods too: only where there are no others are all that are ready new ones.
+        figures = {found.replicas, found.existing, found.updated, found.ready, found.available}
+        return found.observed_generation >= found.meta.generation and figures == {self.server.replicas}
 
     @property
     def unseen(self) -> str:

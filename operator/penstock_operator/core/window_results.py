@@ -24,6 +24,7 @@ _METHODS = {
 _REASONS = {DRIFTED: Reason.DRIFT_FOUND, NOT_DRIFTED: Reason.NO_DRIFT, UNKNOWN: Reason.INSUFFICIENT_SAMPLES}
 _WORD = re.compile(r"[A-Z][A-Za-z]{0,63}")
 _NAME = 128  # base.ColumnName
+_ALWAYS = ("rows", "lost")  # said even where there are none
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,14 @@ class Outcome:
 
 def given_up(end: datetime, version: str, reason: str, message: str) -> Outcome:
     """A window that nobody could judge."""
-    entry = {"end": stamp(end), "verdict": UNKNOWN, "reason": str(reason), "version": version}
+    entry = {
+        "end": stamp(end),
+        "verdict": UNKNOWN,
+        "reason": str(reason),
+        "version": version,
+        "rows": 0,
+        "lost": 0,
+    }
     return Outcome(entry, one_line(message), failed=True)
 
 
@@ -62,7 +70,7 @@ def judged(end: datetime, version: str, result: Result) -> Outcome | None:
         "report": result.outputs.get(REPORT, ""),
     }
     return Outcome(
-        window={key: value for key, value in entry.items() if value not in ("", 0, [])},
+        window={key: value for key, value in entry.items() if key in _ALWAYS or value not in ("", 0, [])},
         message=one_line(result.message, 500),
         columns=result.columns,
         statistics={

@@ -50,7 +50,7 @@ def next_plan(folder: Path, notes: Notes, *, accepted: int | None) -> Plan | Non
     segment, offset, end = notes.segment, notes.offset, notes.end
     for number, after, record in read(folder, notes):
         full = rows + record.rows > BATCH_ROWS or size + record.size > BATCH_BYTES
-        if chosen and (full or record.time // HOUR != chosen[0].time // HOUR):
+        if chosen and (full or _breaks(chosen, record)):
             return Plan(tuple(chosen), segment, offset, end, complete=True)
         chosen.append(record)
         rows += record.rows
@@ -59,6 +59,11 @@ def next_plan(folder: Path, notes: Notes, *, accepted: int | None) -> Plan | Non
     if accepted is not None and accepted > notes.end:
         return Plan(tuple(chosen), segment, offset, accepted, complete=True)
     return Plan(tuple(chosen), segment, offset, end, complete=False) if chosen else None
+
+
+def _breaks(chosen: list[Record], record: Record) -> bool:
+    """Whether a record belongs to another hour, or to a time before: its clock was set back."""
+    return record.time // HOUR != chosen[0].time // HOUR or record.time < chosen[-1].time
 
 
 def planned(folder: Path, notes: Notes) -> Plan:

@@ -20,6 +20,8 @@ _INPUT_TYPES: Mapping[ValueType, DataType] = {
 }
 # A label keeps the target's own type: the label 3 is not 3.0.
 _LABEL_TYPES: Mapping[ValueType, DataType] = {**_INPUT_TYPES, ValueType.INTEGER: DataType.int64()}
+# zstd keeps some 30 kB for each column while a file is written, and gains little on columns that are short.
+_WIDE = 500
 _TIME = DataType.timestamp("ms", tz="UTC")
 
 
@@ -35,11 +37,17 @@ def to_parquet(head: Head, instance: str, records: Iterable[Record]) -> bytes:
     fields = [Field(name, array.type, nullable=True) for name, array in columns.items()]
     table = Table.from_arrays(list(columns.values()), schema=Schema(fields))
     file = io.BytesIO()
+    # Only of texts: a dictionary of numbers takes memory, and no less room than the numbers.
+    dictionaries: dict[str | Sequence[str], bool] = {
+        (name,): True for name, array in columns.items() if array.type == DataType.string()
+    }
     # Without the Arrow schema: Parquet's own types say it all.
     write_parquet(
         table,
         file,
-        compression="zstd(3)",
+        compression="zstd(3)" if len(columns) <= _WIDE else "snappy",
+        dictionary_enabled=False,
+        column_dictionary_enabled=dictionaries,
         created_by="penstock",
         key_value_metadata=metadata,
         skip_arrow_metadata=True,

@@ -116,7 +116,9 @@ class Shipper:
 
     def _is_due(self, plan: Plan, now: int) -> bool:
         first = plan.records[0].time if plan.records else now
-        return plan.complete or now - first >= self._flush or now // HOUR > first // HOUR
+        # A row from the future: the clock was set back, and may be for long.
+        waited = now - first >= self._flush or now < first
+        return plan.complete or waited or now // HOUR > first // HOUR
 
     def _store(self, folder: Path, what: Head, notes: Notes, now: int) -> Notes:
         """The notes once the planned batch is in the store. StoreError: it may be or not."""

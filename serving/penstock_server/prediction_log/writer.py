@@ -46,7 +46,6 @@ class SpooledLog:
         self._news = threading.Event()
         self._queue: deque[tuple[Note, int]] = deque()
         self._queued = 0
-        self._latest = 0
         self._closing = False
         self._spool: Spool | None = None
         self._tried = 0
@@ -84,10 +83,9 @@ class SpooledLog:
             if self._queued and self._queued + weight > QUEUED_CELLS:
                 cells[Cell.DROPPED] += rows
                 return
-            # A clock that is set back must not set back the log.
-            self._latest = now = max(self._latest, self._clock())
             self._queued += weight
-            self._queue.append((Note(sequence, now, columns, prediction, request_id, rows), weight))
+            note = Note(sequence, self._clock(), columns, prediction, request_id, rows)
+            self._queue.append((note, weight))
         if not self._news.is_set():
             self._news.set()
 

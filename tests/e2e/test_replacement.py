@@ -1,0 +1,125 @@
+"""S2: a version is replaced under traffic on connections that are kept open, whatever becomes of the new one
+or of the operator, and not one request fails.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.endpoints import Served, Stage, history
+from tests.e2e.traffic_pod import Traffic, start_traffic
+from tests.support import SYSTEM_NAMESPACE, Kubectl, condition, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("replacement")]
+
+REQUESTS = 1200  # 40 s at 30 per second
+DEADLINE = "15s"
+HANG = ["python", "-c", "import time; time.sleep(3600)"]
+CRASH = ["python", "-c", "import sys; sys.exit('the model is not to my taste')"]
+NEVER_READY = [
+    "python",
+    "-c",
+    """
+import http.server
+class Refusing(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path.endswith("live") else 503)
+        self.send_header("content-length", "0")
+        self.end_headers()
+http.server.ThreadingHTTPServer(("", 8080), Refusing).serve_forever()
+""",
+]
+SLOW = [
+    "python",
+    "-c",
+    "import os, time; time.sleep(22); os.execvp('python', ['python', '-m', 'penstock_server', 'serve'])",
+]
+
+
+def asked(stage: Stage, name: str, requests: int = REQUESTS) -> Traffic:
+    return start_traffic(stage.kubectl, stage.namespace, stage.image, name, requests, stage.body)
+
+
+def test_a_version_takes_over_under_traffic_and_no_request_fails(stage: Stage) -> None:
+    endpoint = stage.endpoint("plain", scale={"replicas": 2})
+    traffic = asked(stage, "plain")
+    endpoint.ask("tumour-2")
+    served = endpoint.wait_serving("tumour-2")
+    versions = traffic.expect_all_answered(REQUESTS)
+    assert set(versions) == {"tumour-1", "tumour-2"}
+    assert history(served) == [(1, "tumour-1", "ReplacedByHand"), (2, "tumour-2", "ReplacedByHand")]
+    assert served["status"]["history"][1]["actor"].startswith("kubectl")
+    wait_for("the old pods to go", lambda: endpoint.deployments() == ["tumour-2"], 30)
+
+
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "crashes": ({"command": CRASH}, "the model is not to my taste"),
+    "hangs": ({"command": HANG}, "probe failed"),
+    "never-ready": ({"command": NEVER_READY}, "503"),
+    "too-slow": ({"command": SLOW}, "probe failed"),
+    "no-image": ({"image": "localhost/penstock/nothing:1"}, "nothing:1"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_version_never_takes_traffic_and_no_request_fails(stage: Stage, name: str) -> None:
+    server, words = BROKEN[name]
+    endpoint = stage.endpoint(name, rollout={"deadline": DEADLINE})
+    traffic = asked(stage, name)
+    endpoint.ask("tumour-2", server={"image": stage.image, **server})
+    message = endpoint.wait_refused()
+    assert f"tumour-2 did not get ready within {DEADLINE}" in message
+    assert words in message
+    assert "tumour-1 goes on serving" in message
+    wait_for("its pods to go", lambda: endpoint.deployments() == ["tumour-1"], 30)
+    # The rest of the traffic outlasts the time in which the slow one would have been ready.
+    assert traffic.expect_all_answered(REQUESTS) == {"tumour-1": REQUESTS}
+    found = endpoint.get()
+    assert history(found) == [(1, "tumour-1", "ReplacedByHand")]
+    assert condition(found, "Ready")["status"] == "True"
+    assert endpoint.deployments() == ["tumour-1"]
+
+
+def test_a_version_whose_bytes_are_lost_never_takes_traffic_and_no_request_fails(stage: Stage) -> None:
+    record = stage.kubectl.get("modelversion", "tumour-2", stage.namespace)
+    lost = "sha256:" + "0" * 64
+    stage.kubectl.apply(
+        {
+            "apiVersion": record["apiVersion"],
+            "kind": record["kind"],
+            "metadata": {"name": "tumour-9", "namespace": stage.namespace},
+            "spec": {**record["spec"], "number": 9, "digest": lost},
+        }
+    )
+    endpoint = stage.endpoint("lost", rollout={"deadline": DEADLINE})
+    traffic = asked(stage, "lost")
+    endpoint.patch({"model": {"version": "tumour-9", "digest": lost}})
+    assert "fetch: " in endpoint.wait_refused()
+    assert traffic.expect_all_answered(REQUESTS) == {"tumour-1": REQUESTS}
+
+
+def kill_operator(kubectl: Kubectl) -> None:
+    """Without a chance to finish anything; the next one is there within seconds."""
+    words = ("-l", "app.kubernetes.io/component=operator", "--grace-period=0", "--force")
+    kubectl.run("delete", "pod", "-n", SYSTEM_NAMESPACE, *words)
+
+
+def test_the_operator_dies_at_each_stage_of_a_replacement_and_no_request_fails(stage: Stage) -> None:
+    endpoint = stage.endpoint("killed", scale={"replicas": 2})
+    traffic = asked(stage, "killed", 2 * REQUESTS)
+    endpoint.ask("tumour-2")
+    kill_operator(stage.kubectl)
+    wait_for("the new pods to be made", lambda: "tumour-2" in endpoint.deployments(), 60)
+    kill_operator(stage.kubectl)
+    wait_for("the Service to move", lambda: selected(endpoint) == "tumour-2", 60)
+    kill_operator(stage.kubectl)
+    served = endpoint.wait_serving("tumour-2")
+    wait_for("the old pods to go", lambda: endpoint.deployments() == ["tumour-2"], 60)
+    versions = traffic.expect_all_answered(2 * REQUESTS)
+    assert set(versions) == {"tumour-1", "tumour-2"}
+    assert [one[:2] for one in history(served)] == [(1, "tumour-1"), (2, "tumour-2")]
+
+
+def selected(endpoint: Served) -> str:
+    service = endpoint.stage.kubectl.get("service", endpoint.name, endpoint.stage.namespace)
+    return str(service["spec"]["selector"]["penstock.dev/model-version"])
