@@ -85,6 +85,7 @@ class FailureClass(StrEnum):
 
     USER_ERROR = "UserError"
     OUT_OF_MEMORY = "OutOfMemory"
+    OUT_OF_DISK = "OutOfDisk"
     DISRUPTION = "Disruption"
     IMAGE_UNAVAILABLE = "ImageUnavailable"
     INVALID_CONTAINER = "InvalidContainer"
@@ -92,6 +93,7 @@ class FailureClass(StrEnum):
     DEADLINE = "Deadline"
     INVALID_RESULT = "InvalidResult"
     STORE_UNAVAILABLE = "StoreUnavailable"
+    INPUT_MISSING = "InputMissing"
 
 
 class Reason(StrEnum):

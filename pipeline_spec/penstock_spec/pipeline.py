@@ -23,6 +23,7 @@ from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
 from penstock_spec.policy import Deadline, Policy
+from penstock_spec.retry import Retry
 from penstock_spec.values import ParameterType
 from penstock_spec.when import When
 
@@ -91,6 +92,11 @@ class Step(SpecModel):
         description="Time in which the pod of an attempt must have started: a node, its images, its "
         "volumes. Left "
         "out, what the installation says (10m).",
+    )
+    retry: Retry | None = Field(
+        default=None,
+        description="How often a failed attempt is tried again, by whose fault it was. Left out, what the "
+        "installation says.",
     )
     resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
     ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")

@@ -1,6 +1,8 @@
 """What we report: the states of a step, which may follow which, and the status of each kind.
 
-The diagram in docs/engine.md is drawn from TRANSITIONS. Terminal states never change.
+The diagram in docs/engine-states.md is drawn from TRANSITIONS. Terminal states never change, but for a
+reused step
+whose outputs are lost: it is made again for a step that needs them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -72,20 +74,38 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
             StepState.CANCELLED,
         }
     ),
+    # Queued again: a queueing system has suspended its Job.
     StepState.RUNNING: frozenset(
-        {StepState.SUCCEEDED, StepState.REUSED, StepState.RETRYING, StepState.FAILED, StepState.CANCELLED}
+        {
+            StepState.QUEUED,
+            StepState.SUCCEEDED,
+            StepState.REUSED,
+            StepState.RETRYING,
+            StepState.FAILED,
+            StepState.CANCELLED,
+        }
     ),
     StepState.RETRYING: frozenset(
         {StepState.QUEUED, StepState.STARTING, StepState.RUNNING, StepState.FAILED, StepState.CANCELLED}
     ),
     StepState.SUCCEEDED: frozenset(),
-    StepState.REUSED: frozenset(),
+    # Only when what it had promised turns out to be gone: then it is made again.
+    StepState.REUSED: frozenset({StepState.RETRYING}),
     StepState.SKIPPED: frozenset(),
     StepState.BLOCKED: frozenset(),
     StepState.FAILED: frozenset(),
     StepState.CANCELLED: frozenset(),
 }
-TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
+TERMINAL = frozenset(
+    {
+        StepState.SUCCEEDED,
+        StepState.REUSED,
+        StepState.SKIPPED,
+        StepState.BLOCKED,
+        StepState.FAILED,
+        StepState.CANCELLED,
+    }
+)
 # What a step that needs another one is satisfied by.
 SATISFYING = frozenset({StepState.SUCCEEDED, StepState.REUSED})
 
@@ -132,12 +152,19 @@ class StepStatus(SpecModel):
     attempt: int = Field(
         default=0, description="Number of the attempt that runs or ran, from 1; 0 before the first."
     )
-    retries: Annotated[Mapping[str, int], MapLimits(properties=8)] = Field(
+    retries: Annotated[Mapping[str, int], MapLimits(properties=16)] = Field(
         default_factory=dict, description="Failed attempts so far that were retried, by failure class."
     )
     retry_at: Time = Field(default="", description="When the next attempt starts, RFC 3339 in UTC.")
     memory: Annotated[str, StringConstraints(max_length=20)] = Field(
         default="", description="Memory of the attempt where it grew after running out: the learned need."
+    )
+    scratch: Annotated[str, StringConstraints(max_length=20)] = Field(
+        default="",
+        description="Scratch space of the attempt where it grew after running out.",
+    )
+    remakes: Annotated[tuple[Name40, ...], Field(max_length=32)] = Field(
+        default=(), description="Steps whose lost outputs are made again before the next attempt."
     )
     job: Name63 = Field(default="", description="Job of the current or last attempt.")
     digest: Annotated[str, StringConstraints(max_length=71)] = Field(

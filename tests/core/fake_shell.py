@@ -263,7 +263,7 @@ _LOADED: dict[str, Revision] = {}
 def loaded(item: Object) -> Revision:
     """The frozen pipeline; compiled once, as every shell should: the data of a revision cannot change."""
     meta, digest = item["metadata"], item["data"]["digest"]
-    key = f"{meta['uid']} {meta['resourceVersion']} {digest}"
+    key = f"{meta['name']} {meta['uid']} {meta['resourceVersion']} {digest}"
     if key not in _LOADED:
         _LOADED[key] = frozen.load(meta_of(item), item["data"])
     return _LOADED[key]
@@ -320,6 +320,10 @@ def endpoint_of(item: Object) -> EndpointView:
     )
 
 
+def moment_of(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
 def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
     """The run's Jobs. Pods are found by their label, as a careless reader would: who owns them is for the
     planner.
@@ -336,6 +340,8 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
         conditions = job.get("status", {}).get("conditions", ())
         found[name] = JobView(
             meta=meta_of(job),
+            suspended=job.get("status", {}).get("suspended", False),
+            started=moment_of(job.get("status", {}).get("startTime")),
             complete="Complete" in conditions,
             failed_reason="BackoffLimitExceeded" if "Failed" in conditions else "",
             pods=tuple(pod_of(one, job) for one in pods),
@@ -352,6 +358,7 @@ def pod_of(item: Object, job: Object) -> PodView:
         meta=meta_of(item),
         phase=status["phase"],
         reason=status.get("reason", ""),
+        message=status.get("message", "") if "reason" in status else "",
         unschedulable=status.get("unschedulable", ""),
         disrupted=status.get("disrupted", ""),
         containers=() if "unschedulable" in status else _containers(status, order, init),

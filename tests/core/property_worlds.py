@@ -16,6 +16,7 @@ BUDGETS: Mapping[str, int | None] = {
     "success": None,
     "late": None,
     "quota": None,
+    "preempted": None,
     "exit3": 0,
     "imposter": 0,
     "no_result": 0,
@@ -24,6 +25,8 @@ BUDGETS: Mapping[str, int | None] = {
     "config": 0,
     "unschedulable": 0,
     "oom": 2,
+    "disk": 0,
+    "lost": 0,  # what a step of this run has made is not made again
     "store": 5,
     "evicted": 20,
     "pod_deleted": 20,

@@ -179,7 +179,11 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             id="suspension holds nothing",
         ),
         pytest.param(
-            retry.failed, "used < budget.retries", "used <= budget.retries", FAILING, id="retry off by one"
+            retry.failed,
+            "used < budget.retries and",
+            "used <= budget.retries and",
+            FAILING,
+            id="retry off by one",
         ),
     ],
 )

@@ -26,6 +26,8 @@ def worst(index: int, state: StepState, outputs: int) -> StepRecord:
         attempt=28,
         retries={"OutOfMemory": 2, "Disruption": 20, "StoreUnavailable": 5},
         memory="2304Mi",
+        scratch="20480Mi",
+        remakes=tuple(f"{one}".rjust(40, "r") for one in range(2)) if state is StepState.RETRYING else (),
         job="j" * 51,
         digest=DIGEST,
         source_revision="r" * 160,

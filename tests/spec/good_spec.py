@@ -40,7 +40,12 @@ steps:
 - name: fit
   deadline: 1h
   startDeadline: 5m
-  resources: {cpu: "1", memory: 2Gi}
+  resources: {cpu: "1", memory: 2Gi, scratch: 4Gi}
+  retry:
+    outOfMemory: {limit: 3, factor: 1.5, maximum: 8Gi}
+    outOfDisk: {limit: 1, factor: 2}
+    userError: {limit: 2, backoff: {first: 10s, factor: 3, maximum: 5m}}
+    disruption: {limit: 20}
   train:
     model: tumour
     train: split.train

@@ -478,6 +478,41 @@ WRONG = (
         "Remove it, or set deadline.",
         ("steps.serve.startDeadline", "5m"),
     ),
+    _row(
+        "memory may grow to less than the step asks for",
+        "spec.steps[2].retry.outOfMemory.maximum",
+        Reason.EMPTY_RANGE,
+        "Raise it.",
+        ("steps.fit.retry.outOfMemory.maximum", "1Gi"),
+    ),
+    _row(
+        "the memory of a step that asks for none may grow to less than the default",
+        "spec.steps[5].retry.outOfMemory.maximum",
+        Reason.EMPTY_RANGE,
+        "Raise it.",
+        ("steps.report.retry", {"outOfMemory": {"maximum": "512Mi"}}),
+    ),
+    _row(
+        "scratch space without a size is to grow",
+        "spec.steps[5].retry.outOfDisk",
+        Reason.CONFLICTING_FIELDS,
+        "Set resources: {scratch: 10Gi} as well.",
+        ("steps.report.retry", {"outOfDisk": {"limit": 2}}),
+    ),
+    _row(
+        "the first pause is longer than the longest",
+        "spec.steps[2].retry.userError.backoff.first",
+        Reason.EMPTY_RANGE,
+        "Exchange them.",
+        ("steps.fit.retry.userError.backoff.first", "10m"),
+    ),
+    _row(
+        "a deploy is to be retried",
+        "spec.steps[4].retry",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.serve.retry", {"disruption": {"limit": 2}}),
+    ),
     # What the API server sees as well; the compiler says it in words for whoever runs without one.
     _schema(
         "a condition compares in two ways at once",
@@ -500,6 +535,14 @@ WRONG = (
         Reason.INVALID_VALUE,
         "Write a number and a unit, s, m, h or d: 90s, 5m, 12h, 180d.",
         ("steps.fit.deadline", "1h30m"),
+    ),
+    _schema(
+        "a class of failure is misspelt",
+        "spec.steps[2].retry.outOfMemry",
+        Reason.UNKNOWN_FIELD,
+        'Did you mean "outOfMemory"?',
+        ("steps.fit.retry.outOfMemory", REMOVE),
+        ("steps.fit.retry.outOfMemry", {"limit": 3}),
     ),
     _schema(
         "a when says nothing",

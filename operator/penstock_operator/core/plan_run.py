@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from penstock_operator.core import attempts, halts, needs, whens
+from penstock_operator.core import attempts, halts, needs, remakes, whens
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.cancels import cancels, held, holds_back, shown_suspended
 from penstock_operator.core.classify import is_stuck
@@ -34,6 +34,7 @@ RunRule = Callable[[ObservedRun, datetime, Settings], Plan | None]
 
 # What becomes of one step; the first rule that answers decides.
 STEP_RULES: Sequence[Rule] = (
+    remakes.remade,  # what it had made is gone, and needed
     attempts.ended,  # nothing changes any more
     halts.halted,  # the run goes no further
     needs.blocked,  # a step it needs has failed
@@ -46,6 +47,7 @@ STEP_RULES: Sequence[Rule] = (
     monitors,  # the same
     reuses,  # the same has been made before
     attempts.starts,  # its first Job
+    remakes.awaits,  # an input of it is being made again
     attempts.retries,  # its next Job, when the time has come and the one before is gone
     attempts.watches,  # its pod says how it goes
 )

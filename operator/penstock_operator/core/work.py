@@ -62,6 +62,16 @@ def memory_of(context: RunContext, record: StepRecord) -> str:
     return asked.memory or context.settings.pods.default_memory
 
 
+def scratch_of(context: RunContext, record: StepRecord) -> str:
+    """The scratch space of the next attempt: as grown, else as asked; empty where it has no bound."""
+    asked = step_of(context, record.name).resources
+    if record.scratch:
+        return record.scratch
+    if asked.scratch_from is not None:
+        return str(context.values[asked.scratch_from.parameter])
+    return asked.scratch or ""
+
+
 def cpu_of(context: RunContext, record: StepRecord) -> str:
     """The CPU of the step's program: as asked, else the installation's default."""
     asked = step_of(context, record.name).resources
@@ -102,6 +112,7 @@ def job_manifest(
             run_uid=meta.uid,
             cpu=cpu_of(context, record),
             memory=memory_of(context, record),
+            scratch=scratch_of(context, record),
             helper_memory=grown_memory(settings.pods.helper_memory, settings.memory_factor**grown),
             program=_program(work.resolved),
             connection=source.get("object", {}).get("connection", ""),

@@ -41,6 +41,7 @@ class Attempt:
     run_uid: str
     cpu: str
     memory: str
+    scratch: str = ""  # of /tmp and /penstock, each; empty: no bound
     helper_memory: str = "512Mi"  # of fetch and publish
     program: Program | None = None  # None: the built-in one
     connection: str = ""  # of an ingest from a bucket
@@ -96,9 +97,9 @@ def _deadline(attempt: Attempt) -> dict[str, Any]:
 def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
     volumes = _source_volume(attempt)
     if attempt.program is None:
-        asked = pods.resources(attempt.cpu, attempt.memory)
+        asked = pods.resources(attempt.cpu, attempt.memory, scratch=attempt.scratch)
         main = _with_source(ours(contract.MAIN, "run", attempt.task, settings, asked), attempt)
-        return pods.pod_spec([main], volumes=volumes, grace_seconds=settings.termination_grace_seconds)
+        return pods.pod_spec([main], (), volumes, settings.termination_grace_seconds, attempt.scratch)
     asked = pods.resources(_CPU_OF_HELPERS, attempt.helper_memory)
     fetch = _with_source(ours(contract.FETCH, "fetch", attempt.task, settings, asked), attempt)
     if attempt.outcome:
@@ -106,7 +107,8 @@ def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
         fetch["env"] = [*fetch["env"], pods.literal(contract.RUN_VARIABLE, attempt.outcome)]
     publish = ours(contract.PUBLISH, "publish", attempt.task, settings, asked)
     main = _theirs(attempt.program, attempt, settings)
-    return pods.pod_spec([publish], [fetch, main], volumes, settings.termination_grace_seconds)
+    grace = settings.termination_grace_seconds
+    return pods.pod_spec([publish], [fetch, main], volumes, grace, attempt.scratch)
 
 
 def ours(
@@ -158,7 +160,7 @@ def _theirs(program: Program, attempt: Attempt, settings: PodSettings) -> dict[s
         "image": program.image,
         "imagePullPolicy": settings.image_pull_policy,
         "env": env,
-        "resources": pods.resources(attempt.cpu, attempt.memory),
+        "resources": pods.resources(attempt.cpu, attempt.memory, scratch=attempt.scratch),
         "securityContext": pods.security(program.user, read_only=False),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         # Inputs cannot be changed: what publish reads of them is what fetch has checked.
