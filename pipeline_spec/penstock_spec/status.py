@@ -38,59 +38,23 @@ class StepState(StrEnum):
     CANCELLED = "Cancelled"
 
 
+# How a step may go on once it has a Job.
+_FROM_JOB = frozenset(
+    {StepState.SUCCEEDED, StepState.REUSED, StepState.RETRYING, StepState.FAILED, StepState.CANCELLED}
+)
 TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
-    StepState.WAITING: frozenset(
-        {
-            StepState.QUEUED,
-            StepState.STARTING,
-            StepState.RUNNING,
-            StepState.REUSED,
-            StepState.SKIPPED,
-            StepState.BLOCKED,
-            StepState.FAILED,
-            StepState.CANCELLED,
-        }
-    ),
+    StepState.WAITING: frozenset(StepState) - {StepState.WAITING, StepState.RETRYING, StepState.SUCCEEDED},
     # An observation may come late: what was queued may be seen again when it has ended already.
-    StepState.QUEUED: frozenset(
-        {
-            StepState.STARTING,
-            StepState.RUNNING,
-            StepState.SUCCEEDED,
-            StepState.REUSED,
-            StepState.RETRYING,
-            StepState.FAILED,
-            StepState.CANCELLED,
-        }
-    ),
-    StepState.STARTING: frozenset(
-        {
-            StepState.QUEUED,
-            StepState.RUNNING,
-            StepState.SUCCEEDED,
-            StepState.REUSED,
-            StepState.RETRYING,
-            StepState.FAILED,
-            StepState.CANCELLED,
-        }
-    ),
+    StepState.QUEUED: _FROM_JOB | {StepState.STARTING, StepState.RUNNING},
+    StepState.STARTING: _FROM_JOB | {StepState.QUEUED, StepState.RUNNING},
     # Queued again: a queueing system has suspended its Job.
-    StepState.RUNNING: frozenset(
-        {
-            StepState.QUEUED,
-            StepState.SUCCEEDED,
-            StepState.REUSED,
-            StepState.RETRYING,
-            StepState.FAILED,
-            StepState.CANCELLED,
-        }
-    ),
+    StepState.RUNNING: _FROM_JOB | {StepState.QUEUED},
     StepState.RETRYING: frozenset(
         {StepState.QUEUED, StepState.STARTING, StepState.RUNNING, StepState.FAILED, StepState.CANCELLED}
     ),
-    StepState.SUCCEEDED: frozenset(),
     # Only when what it had promised turns out to be gone: then it is made again.
     StepState.REUSED: frozenset({StepState.RETRYING}),
+    StepState.SUCCEEDED: frozenset(),
     StepState.SKIPPED: frozenset(),
     StepState.BLOCKED: frozenset(),
     StepState.FAILED: frozenset(),
