@@ -74,7 +74,7 @@ def table(figures: Figures, servers: Sequence[str]) -> str:
     lines = [
         f"{platform.machine()}, Python {platform.python_version()}; medians of {_rounds(figures)} rounds",
         "",
-        "| connections | server | requests/s | p50 ms | p99 ms | CPU ms a request | failed | ratio of requests/s |",
+        "| connections | server | requests/s | p50 ms | p99 ms | CPU ms | failed | ratio of requests/s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for connections in CONNECTIONS:

@@ -31,9 +31,12 @@ class Measured:
     p50: float  # milliseconds
     p99: float  # milliseconds
     failed: int
-    cpu: float = (
-        0.0  # milliseconds of the server's CPU per request: what the machine's other work changes least
-    )
+    cpu: float = 0.0  # milliseconds of the server's CPU a request: other work on the machine changes it least
+
+    def words(self) -> str:
+        """One line of figures."""
+        times = f"p50 {self.p50:6.2f}  p99 {self.p99:6.2f}  CPU {self.cpu:5.3f} ms"
+        return f"{self.per_second:8.0f}/s  {times}"
 
 
 def body(rows: Sequence[Sequence[float]]) -> str:

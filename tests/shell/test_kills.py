@@ -43,6 +43,11 @@ CUTS: Mapping[str, Cut] = {
     ),
     "the endpoint is asked for": Cut("patch", "modelendpoints", Moment.AFTER_COMMIT),
     "the Deployment is made": Cut("patch", "deployments", Moment.AFTER_ACK),
+    "the Service is made": Cut("patch", "services", Moment.AFTER_COMMIT),
+    "the disruption budget is made": Cut("patch", "poddisruptionbudgets", Moment.AFTER_COMMIT),
+    "the endpoint's first revision is about to be written": Cut(
+        "patch", "modelendpoints/status", Moment.BEFORE_SEND, body="history"
+    ),
     "the run's last status is about to be written": Cut(
         "patch", RUN_STATUS, Moment.BEFORE_SEND, body="/status/finishedAt"
     ),

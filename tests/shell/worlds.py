@@ -12,8 +12,8 @@ from typing import Any
 from tests.support import Kubectl, condition, pipeline
 
 KINDS = (
-    "pipelines,pipelineruns,modelversions,modelendpoints,jobs,deployments,services,controllerrevisions,"
-    "configmaps/penstock-model-numbers"
+    "pipelines,pipelineruns,modelversions,modelendpoints,jobs,deployments,services,"
+    "poddisruptionbudgets,controllerrevisions,configmaps/penstock-model-numbers"
 )
 # Of no meaning for the end state: identities, versions, times, and what kubelet and controllers add.
 _ACCIDENTAL = {
@@ -27,6 +27,8 @@ _ACCIDENTAL = {
     "pipelineUid",
     "runUid",
     "time",
+    "from",  # and until: times in an endpoint's history
+    "until",
     "clusterIP",
     "clusterIPs",
     "penstock.dev/spec-hash",
