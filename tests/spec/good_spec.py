@@ -40,10 +40,9 @@ steps:
 - name: fit
   deadline: 1h
   startDeadline: 5m
-  resources: {cpu: "1", memory: 2Gi, scratch: 4Gi}
+  resources: {cpu: "1", memory: 2Gi}
   retry:
     outOfMemory: {limit: 3, factor: 1.5, maximum: 8Gi}
-    outOfDisk: {limit: 1, factor: 2}
     userError: {limit: 2, backoff: {first: 10s, factor: 3, maximum: 5m}}
     disruption: {limit: 20}
   train:
@@ -68,6 +67,8 @@ steps:
 - name: serve
   deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
 - name: report
+  resources: {scratch: 4Gi}
+  retry: {outOfDisk: {limit: 1, factor: 4}}
   dependsOn: [serve]
   when:
     all: [{parameter: trees, atMost: 2000}, {parameter: seed, notEquals: "3"}]

@@ -494,10 +494,10 @@ WRONG = (
     ),
     _row(
         "scratch space without a size is to grow",
-        "spec.steps[5].retry.outOfDisk",
+        "spec.steps[2].retry.outOfDisk",
         Reason.CONFLICTING_FIELDS,
         "Set resources: {scratch: 10Gi} as well.",
-        ("steps.report.retry", {"outOfDisk": {"limit": 2}}),
+        ("steps.fit.retry", {"outOfDisk": {"limit": 2}}),
     ),
     _row(
         "the first pause is longer than the longest",
