@@ -17,7 +17,7 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
     item = change.subject
     if change.kind == names.PIPELINE:
         yield _key(change.kind, item)
-        if change.before is None or change.after is None:
+        if change.before is None or change.after is None or _resumes(change):
             yield from _unfinished(caches, "pipeline", _pipeline_index(item, item["metadata"]["name"]))
     elif change.kind == names.PIPELINE_RUN:
         yield from _of_run(change, caches)
@@ -31,6 +31,15 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
         yield from _of_pod(item, caches)
     else:
         yield from _owner(item)
+
+
+def _resumes(change: Change) -> bool:
+    """Whether the Pipeline was suspended or is no longer: runs that have not begun wait for that."""
+    return _suspended(change.before) != _suspended(change.after)
+
+
+def _suspended(item: Object | None) -> bool:
+    return ((item or {}).get("spec") or {}).get("suspend") is True
 
 
 def unfinished(caches: Caches) -> Iterator[Key]:

@@ -180,6 +180,7 @@ class Failure:
 
     failure_class: FailureClass
     message: str
+    inputs: tuple[str, ...] = ()  # of InputMissing: those that are gone
 
 
 def encode(outcome: Result | Failure) -> str:
@@ -190,9 +191,8 @@ def encode(outcome: Result | Failure) -> str:
     if isinstance(outcome, Failure):
         message = outcome.message
         while True:
-            text = json.dumps(
-                {"version": CONTRACT_VERSION, "class": outcome.failure_class, "message": message}
-            )
+            said = {"version": CONTRACT_VERSION, "class": outcome.failure_class, "message": message}
+            text = json.dumps({**said, "inputs": list(outcome.inputs)} if outcome.inputs else said)
             if len(text.encode()) <= TERMINATION_BYTES:
                 return text
             message = message[: int(len(message) * 0.9) - 1].rstrip() + "…"
@@ -231,7 +231,9 @@ def decode(text: str) -> Result | Failure:
     if not isinstance(data, dict) or data.get("version") != CONTRACT_VERSION:
         raise ValueError(f"the step's termination message is not of contract version {CONTRACT_VERSION}")
     if "class" in data:
-        return Failure(FailureClass(data["class"]), str(data.get("message", "")))
+        inputs = data.get("inputs", [])
+        known = tuple(str(one) for one in inputs) if isinstance(inputs, list) else ()
+        return Failure(FailureClass(data["class"]), str(data.get("message", "")), known)
     return Result(
         outputs=dict(data.get("outputs", {})),
         metrics=dict(data.get("metrics", {})),

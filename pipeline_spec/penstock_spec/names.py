@@ -85,12 +85,15 @@ class FailureClass(StrEnum):
 
     USER_ERROR = "UserError"
     OUT_OF_MEMORY = "OutOfMemory"
+    OUT_OF_DISK = "OutOfDisk"
     DISRUPTION = "Disruption"
     IMAGE_UNAVAILABLE = "ImageUnavailable"
     INVALID_CONTAINER = "InvalidContainer"
     UNSCHEDULABLE = "Unschedulable"
+    DEADLINE = "Deadline"
     INVALID_RESULT = "InvalidResult"
     STORE_UNAVAILABLE = "StoreUnavailable"
+    INPUT_MISSING = "InputMissing"
 
 
 class Reason(StrEnum):
@@ -140,11 +143,15 @@ class Reason(StrEnum):
     RUNNING = "Running"
     DELETING = "Deleting"  # its pod or Job is being deleted
     SUSPENDED = "Suspended"  # its Job is, by a queueing system
+    RUN_SUSPENDED = "RunSuspended"  # by spec.suspend of the run
+    PIPELINE_SUSPENDED = "PipelineSuspended"  # by spec.suspend of the Pipeline
     # step, at its end
     COMPLETED = "Completed"
     UNCHANGED = "Unchanged"  # reused: the digest of what determines the result is known
     WHEN_NOT_MET = "WhenNotMet"  # skipped by its own `when`
     INPUT_SKIPPED = "InputSkipped"  # skipped, for a step whose output it takes was
+    RUN_CANCELLED = "RunCancelled"
+    RUN_EXPIRED = "RunExpired"  # it took longer than policy.deadline
     FAILURE_STOPPED_RUN = "FailureStoppedRun"  # another step failed, and policy.onFailure is Stop
     STEP_FAILED = "StepFailed"  # blocked: a step it needs failed or is blocked
     THRESHOLD_NOT_MET = "ThresholdNotMet"
@@ -211,6 +218,8 @@ class StatusWord(StrEnum):
     FAILED = "Failed"
     CANCELLED = "Cancelled"
     PLANNED = "Planned"
+    EXPIRED = "Expired"
+    SUSPENDED = "Suspended"
     REFUSED = "Refused"
 
 

@@ -22,7 +22,8 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
-from penstock_spec.policy import Policy
+from penstock_spec.policy import Deadline, Policy
+from penstock_spec.retry import Retry
 from penstock_spec.triggers import MAX_TRIGGERS, Trigger
 from penstock_spec.values import ParameterType
 from penstock_spec.when import When
@@ -80,6 +81,23 @@ class Step(SpecModel):
         default=False,
         description="Run after all other steps have ended, however they ended; the program finds the outcome "
         "in /penstock/run.json. It is never reused, and only steps with always may refer to it.",
+    )
+    deadline: Deadline | None = Field(
+        default=None,
+        description="Time that one attempt may run, as 90s, 30m or 12h; of a deploy or monitor, that it "
+        "may take. "
+        "Left out, any time.",
+    )
+    start_deadline: Deadline | None = Field(
+        default=None,
+        description="Time in which the pod of an attempt must have started: a node, its images, its "
+        "volumes. Left "
+        "out, what the installation says (10m).",
+    )
+    retry: Retry | None = Field(
+        default=None,
+        description="How often a failed attempt is tried again, by whose fault it was. Left out, what the "
+        "installation says.",
     )
     resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
     ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")
@@ -143,8 +161,9 @@ class PipelineSpec(SpecModel):
     )
     suspend: bool = Field(
         default=False,
-        description="While true nothing is started: triggers rest and a change waits. Runs go on, also those "
-        "that people create. What triggers would have started meanwhile is not made up for.",
+        description="Nothing new begins while this is true: triggers rest, a change waits, and so do runs "
+        "that have not begun. Runs that have begun go on. What triggers would have started meanwhile is not "
+        "made up for.",
     )
     policy: Policy = Field(
         default_factory=Policy, description="How runs are executed and kept. Changing it starts no run."

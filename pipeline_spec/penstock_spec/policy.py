@@ -1,10 +1,13 @@
 """How runs are executed and kept. Nothing here changes a result, so changing it starts no run."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
-from penstock_spec.base import SpecModel
+from penstock_spec.base import Between, Duration, SpecModel
+
+Deadline = Annotated[Duration, Between("1s", "365d")]
 
 
 class OnFailure(StrEnum):
@@ -55,4 +58,10 @@ class Policy(SpecModel):
         default=OnFailure.FINISH,
         description="When a step has failed. Finish: what does not need it goes on. Stop: nothing else "
         "starts, and what runs is ended; steps with always run all the same.",
+    )
+    deadline: Deadline | None = Field(
+        default=None,
+        description="Time that a run may take, from its first step, as 90s, 30m or 12h. Then what runs is "
+        "ended, and "
+        "the outcome is Expired. Time in which the run is suspended does not count. Left out, any time.",
     )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_spec.base import SpecModel
@@ -95,6 +95,7 @@ class StepFacts:
     results: Mapping[str, str] | None = None  # name -> type, as far as known
     tests: Sequence["TestFacts"] = ()  # of `when`, in all groups
     always: bool = False
+    data: Mapping[str, Any] = field(default_factory=dict)  # all that stands in the step
 
     @property
     def path(self) -> Path:
@@ -147,6 +148,7 @@ def _facts(position: int, name: str, step: Mapping[str, Any]) -> StepFacts:
         ],
         results=results_of(kind, body),
         always=step.get("always") is True,
+        data=step,
         tests=list(_tests(step.get("when"), (*path, "when"))),
     )
 

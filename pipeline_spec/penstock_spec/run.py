@@ -9,7 +9,34 @@ from penstock_spec.backfill import Backfill
 from penstock_spec.base import DNS_1035, JsonMap, Name40, Rule, SpecModel, exactly_one
 from penstock_spec.triggers import Episode, ScheduledTime
 
-IMMUTABLE = Rule("self == oldSelf", "the spec of a run cannot change; create another run")
+_FIXED = (
+    "pipeline",
+    "parameters",
+    "revision",
+    "generation",
+    "trigger",
+    "scheduledTime",
+    "episode",
+    "mode",
+    "rerun",
+    "backfill",
+    "partOf",
+)
+
+
+def _unchanged(field: str) -> str:
+    both = f"has(self.{field}) == has(oldSelf.{field})"
+    return f"({both} && (!has(self.{field}) || self.{field} == oldSelf.{field}))"
+
+
+IMMUTABLE = Rule(
+    " && ".join(_unchanged(field) for field in _FIXED),
+    "the spec of a run cannot change but for suspend and cancel; create another run",
+)
+ONE_WAY = Rule(
+    "!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",
+    "a cancelled run stays cancelled; create another run",
+)
 
 
 class RunMode(StrEnum):
@@ -51,7 +78,7 @@ ONE_OF_A_KIND = Rule(
 class PipelineRunSpec(SpecModel):
     """What to execute, and with which values."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_OF_A_KIND)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_WAY, ONE_OF_A_KIND)
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
     parameters: JsonMap = Field(
@@ -97,4 +124,13 @@ class PipelineRunSpec(SpecModel):
     )
     part_of: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=63)] = Field(
         default="", description="Backfill that this run was made by. Empty: it stands by itself."
+    )
+    suspend: bool = Field(
+        default=False,
+        description="No step starts while this is true; what runs goes on. May be changed at any time.",
+    )
+    cancel: bool = Field(
+        default=False,
+        description="End the run now: its Jobs are deleted, and its outcome is Cancelled. Cannot be taken "
+        "back.",
     )

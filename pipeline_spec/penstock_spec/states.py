@@ -13,7 +13,7 @@ MEANINGS = {
     StepState.RUNNING: "its program runs",
     StepState.RETRYING: "an attempt failed; the next one waits for its time",
     StepState.SUCCEEDED: "it ended well",
-    StepState.REUSED: "an earlier run's result holds, for nothing that determines it has changed",
+    StepState.REUSED: "an earlier run's result holds; it is made again only if that is lost and needed",
     StepState.SKIPPED: "it was not meant to run this time",
     StepState.BLOCKED: "a step that it needs failed or is blocked",
     StepState.FAILED: "it ended badly, and no attempt is left",

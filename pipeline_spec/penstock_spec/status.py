@@ -1,6 +1,8 @@
 """What we report: the states of a step, which may follow which, and the status of each kind.
 
-The diagram in docs/engine.md is drawn from TRANSITIONS. Terminal states never change.
+The diagram in docs/engine-states.md is drawn from TRANSITIONS. Terminal states never change, but for a
+reused step
+whose outputs are lost: it is made again for a step that needs them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,58 +42,40 @@ class StepState(StrEnum):
     PLANNED = "Planned"  # of a run that only plans: what would become of it is in reason and why
 
 
+# How a step may go on once it has a Job.
+_FROM_JOB = frozenset(
+    {StepState.SUCCEEDED, StepState.REUSED, StepState.RETRYING, StepState.FAILED, StepState.CANCELLED}
+)
 TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
-    StepState.WAITING: frozenset(
-        {
-            StepState.QUEUED,
-            StepState.STARTING,
-            StepState.RUNNING,
-            StepState.REUSED,
-            StepState.SKIPPED,
-            StepState.BLOCKED,
-            StepState.FAILED,
-            StepState.CANCELLED,
-            StepState.PLANNED,
-        }
-    ),
+    StepState.WAITING: frozenset(StepState) - {StepState.WAITING, StepState.RETRYING, StepState.SUCCEEDED},
     # An observation may come late: what was queued may be seen again when it has ended already.
-    StepState.QUEUED: frozenset(
-        {
-            StepState.STARTING,
-            StepState.RUNNING,
-            StepState.SUCCEEDED,
-            StepState.REUSED,
-            StepState.RETRYING,
-            StepState.FAILED,
-            StepState.CANCELLED,
-        }
-    ),
-    StepState.STARTING: frozenset(
-        {
-            StepState.QUEUED,
-            StepState.RUNNING,
-            StepState.SUCCEEDED,
-            StepState.REUSED,
-            StepState.RETRYING,
-            StepState.FAILED,
-            StepState.CANCELLED,
-        }
-    ),
-    StepState.RUNNING: frozenset(
-        {StepState.SUCCEEDED, StepState.REUSED, StepState.RETRYING, StepState.FAILED, StepState.CANCELLED}
-    ),
+    StepState.QUEUED: _FROM_JOB | {StepState.STARTING, StepState.RUNNING},
+    StepState.STARTING: _FROM_JOB | {StepState.QUEUED, StepState.RUNNING},
+    # Queued again: a queueing system has suspended its Job.
+    StepState.RUNNING: _FROM_JOB | {StepState.QUEUED},
     StepState.RETRYING: frozenset(
         {StepState.QUEUED, StepState.STARTING, StepState.RUNNING, StepState.FAILED, StepState.CANCELLED}
     ),
+    # Only when what it had promised turns out to be gone: then it is made again.
+    StepState.REUSED: frozenset({StepState.RETRYING}),
     StepState.SUCCEEDED: frozenset(),
-    StepState.REUSED: frozenset(),
     StepState.SKIPPED: frozenset(),
     StepState.BLOCKED: frozenset(),
     StepState.FAILED: frozenset(),
     StepState.CANCELLED: frozenset(),
     StepState.PLANNED: frozenset(),
 }
-TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
+TERMINAL = frozenset(
+    {
+        StepState.SUCCEEDED,
+        StepState.REUSED,
+        StepState.SKIPPED,
+        StepState.BLOCKED,
+        StepState.FAILED,
+        StepState.CANCELLED,
+        StepState.PLANNED,
+    }
+)
 # What a step that needs another one is satisfied by.
 SATISFYING = frozenset({StepState.SUCCEEDED, StepState.REUSED})
 
@@ -138,12 +122,19 @@ class StepStatus(SpecModel):
     attempt: int = Field(
         default=0, description="Number of the attempt that runs or ran, from 1; 0 before the first."
     )
-    retries: Annotated[Mapping[str, int], MapLimits(properties=8)] = Field(
+    retries: Annotated[Mapping[str, int], MapLimits(properties=16)] = Field(
         default_factory=dict, description="Failed attempts so far that were retried, by failure class."
     )
     retry_at: Time = Field(default="", description="When the next attempt starts, RFC 3339 in UTC.")
     memory: Annotated[str, StringConstraints(max_length=20)] = Field(
         default="", description="Memory of the attempt where it grew after running out: the learned need."
+    )
+    scratch: Annotated[str, StringConstraints(max_length=20)] = Field(
+        default="",
+        description="Scratch space of the attempt where it grew after running out.",
+    )
+    remakes: Annotated[tuple[Name40, ...], Field(max_length=32)] = Field(
+        default=(), description="Steps whose lost outputs are made again before the next attempt."
     )
     job: Name63 = Field(default="", description="Job of the current or last attempt.")
     digest: Annotated[str, StringConstraints(max_length=71)] = Field(
@@ -215,7 +206,7 @@ class PipelineRunStatus(SpecModel):
     )
     status: Word = Field(
         default="",
-        description="Waiting, Running, Succeeded, Failed, Cancelled or Planned: the STATUS column.",
+        description="Waiting, Running, Suspended, or how it ended: the STATUS column.",
     )
     reason: Word = Field(
         default="", description="One word for why; of a failed run, the first failed step's reason."
@@ -231,6 +222,12 @@ class PipelineRunStatus(SpecModel):
     snapshot: Snapshot | None = Field(default=None, description="What this run executes, frozen.")
     started_at: Time = Field(
         default="", description="When the first step was allowed to start, RFC 3339 in UTC."
+    )
+    suspended_at: Time = Field(
+        default="", description="Since when the run is suspended; left out while it is not, RFC 3339 in UTC."
+    )
+    suspended_seconds: int = Field(
+        default=0, description="How long it was suspended before that; no deadline counts this time."
     )
     finished_at: Time = Field(default="", description="When the last step ended, RFC 3339 in UTC.")
     duration: Word = Field(
@@ -264,7 +261,10 @@ class PipelineStatus(SpecModel):
     conditions: Conditions = Field(
         default=(), max_length=16, description="Accepted, Ready, Stalled, LastRunSucceeded."
     )
-    status: Word = Field(default="", description="Running, Succeeded, Failed or Refused: the STATUS column.")
+    status: Word = Field(
+        default="",
+        description="Running, Suspended, Refused, or how the last run ended: the STATUS column.",
+    )
     reason: Word = Field(default="", description="One word for why: the current or last run's reason.")
     message: Annotated[str, StringConstraints(max_length=8192)] = Field(
         default="", description="The same in words; of a refused spec, every problem with its path."

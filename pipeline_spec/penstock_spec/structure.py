@@ -4,7 +4,7 @@ pydantic builds the models after this has found nothing; its own messages speak 
 user.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from penstock_spec.base import Rule
@@ -90,8 +90,7 @@ def _check_object(shape: Object, data: Any, path: Path, report: Report) -> None:
         elif one.required and not any(_near(name, other) for other in unknown):
             report((*path, name), SpecReason.MISSING_FIELD, "is missing", f"Set it. {_first_sentence(one)}")
     if not unknown:  # a misspelt field is one mistake, not also "set exactly one of"
-        for rule in shape.rules:
-            _check_rule(rule, data, path, report)
+        _check_rules(shape.rules, data, path, report)
 
 
 def _near(name: str, other: str) -> bool:
@@ -102,17 +101,29 @@ def _first_sentence(field: Field) -> str:
     return field.description.split(". ")[0].rstrip(".") + "."
 
 
-def _check_rule(rule: Rule, data: Mapping[str, Any], path: Path, report: Report) -> None:
-    hint = f"{rule.message[0].upper()}{rule.message[1:]}."
-    if rule.fields:
-        present = [name for name in rule.fields if name in data]
-        if len(present) > 1:
-            report(path, SpecReason.CONFLICTING_FIELDS, f"sets {' and '.join(present)} together", hint)
-        elif len(present) < rule.least:
-            report(path, SpecReason.MISSING_FIELD, f"sets none of {', '.join(rule.fields)}", hint)
-    elif rule.holds is not None and not rule.holds(data):
+def _check_rules(rules: Iterable[Rule], data: Mapping[str, Any], path: Path, report: Report) -> None:
+    """Each broken rule once; those that name no fields of their own are one problem with all their hints."""
+    misfits: dict[Path, list[str]] = {}
+    for rule in rules:
         where = path if rule.field_path is None else (*path, rule.field_path.lstrip("."))
-        report(where, SpecReason.CONFLICTING_FIELDS, "does not fit the fields beside it", hint)
+        if rule.fields:
+            _check_rule(rule, data, path, report)
+        elif rule.holds is not None and not rule.holds(data):
+            misfits.setdefault(where, []).append(_hint(rule))
+    for where, hints in misfits.items():
+        report(where, SpecReason.CONFLICTING_FIELDS, "does not fit the fields beside it", " ".join(hints))
+
+
+def _hint(rule: Rule) -> str:
+    return f"{rule.message[0].upper()}{rule.message[1:]}."
+
+
+def _check_rule(rule: Rule, data: Mapping[str, Any], path: Path, report: Report) -> None:
+    present = [name for name in rule.fields if name in data]
+    if len(present) > 1:
+        report(path, SpecReason.CONFLICTING_FIELDS, f"sets {' and '.join(present)} together", _hint(rule))
+    elif len(present) < rule.least:
+        report(path, SpecReason.MISSING_FIELD, f"sets none of {', '.join(rule.fields)}", _hint(rule))
 
 
 def _check_items(shape: Items, data: Any, path: Path, report: Report) -> None:

@@ -1,5 +1,7 @@
 """How a step says that it cannot go on: who is to blame, and words for the status."""
 
+from collections.abc import Sequence
+
 from penstock_spec.names import FailureClass
 
 
@@ -8,11 +10,14 @@ class StepError(Exception):
     secret.
     """
 
-    def __init__(self, failure_class: FailureClass, message: str) -> None:
-        """Blame `failure_class`; it decides whether the operator tries again."""
+    def __init__(self, failure_class: FailureClass, message: str, inputs: Sequence[str] = ()) -> None:
+        """Blame `failure_class`; it decides whether the operator tries again. `inputs` are those that are
+        gone.
+        """
         super().__init__(message)
         self.failure_class = failure_class
         self.message = message
+        self.inputs = tuple(inputs)
 
 
 def user_error(message: str) -> StepError:

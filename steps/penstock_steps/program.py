@@ -41,7 +41,7 @@ def execute(mode: str, workspace: Workspace) -> int:
         if outcome is not None:
             _tell(workspace, _encoded(outcome))
     except StepError as error:
-        return _fail(workspace, Failure(error.failure_class, error.message))
+        return _fail(workspace, Failure(error.failure_class, error.message, error.inputs))
     except StoreUnavailable as error:
         return _fail(workspace, Failure(FailureClass.STORE_UNAVAILABLE, str(error)))
     except (ArtifactMissing, ArtifactCorrupt) as error:
@@ -51,7 +51,7 @@ def execute(mode: str, workspace: Workspace) -> int:
             _confess(error)
             return 1
         return _fail(
-            workspace, Failure(FailureClass.USER_ERROR, "the node's disk or the pod's scratch space is full")
+            workspace, Failure(FailureClass.OUT_OF_DISK, "the node's disk or the pod's scratch space is full")
         )
     except MemoryError:
         return _fail(workspace, Failure(FailureClass.OUT_OF_MEMORY, "the program could not get more memory"))
@@ -92,12 +92,20 @@ def store_outputs(task: Task, workspace: Workspace, store: Store) -> Mapping[str
 
 
 def _fetch_inputs(task: Task, workspace: Workspace, store: Store) -> None:
+    missing: dict[str, str] = {}
     for name, one in task.inputs.items():
-        manifest = store.get_folder(one.digest, workspace.fresh(workspace.input(name)))
+        try:
+            manifest = store.get_folder(one.digest, workspace.fresh(workspace.input(name)))
+        except ArtifactMissing as error:
+            missing[name] = str(error)  # all of them are told at once: each is made again by its own step
+            continue
         if manifest.type != one.type:
             raise invalid_result(f"input {name} is of type {manifest.type}, the step needs {one.type}")
         size = sum(entry.size for entry in manifest.files)
         say(f"fetched {name}: {len(manifest.files)} files, {size} bytes, {one.digest}")
+    if missing:
+        words = "; ".join(f"input {name} is gone from the store: {why}" for name, why in missing.items())
+        raise StepError(FailureClass.INPUT_MISSING, words, tuple(missing))
 
 
 def _fetch(task: Task, workspace: Workspace) -> None:

@@ -154,6 +154,11 @@ class FakeCluster:
         return [one for one in self.find("Pod") if one["metadata"]["ownerReferences"][0]["uid"] == uid]
 
     def _job_controller(self, job: Object) -> None:
+        if job.get("status", {}).get("suspended"):
+            since = datetime.fromisoformat(job["status"]["since"])
+            if (self.now - since).total_seconds() >= 700:  # longer than any start deadline
+                self.change(job, status={"resumed": True, "startTime": written(self.now)})
+            return
         if job.get("status", {}).get("conditions") or job.get("status", {}).get("podMade"):
             return
         fate = self.fate(job)
@@ -180,10 +185,13 @@ class FakeCluster:
                 }
             )
         self.create(pod)
-        self.change(self.objects[("Job", name)], status={"podMade": True})
+        made = {**self.objects[("Job", name)].get("status", {}), "podMade": True}
+        self.change(self.objects[("Job", name)], status=made)
 
     def _job_outcome(self, job: Object) -> None:
         """The Job controller is a second behind the pods."""
+        if job.get("status", {}).get("suspended"):
+            return
         if not job.get("status", {}).get("podMade") or job["status"].get("conditions"):
             return
         pods = self.pods_of(job)
@@ -196,7 +204,7 @@ class FakeCluster:
         if (self.now - since).total_seconds() < 1:
             return
         kind = "Complete" if over and over[0]["status"]["phase"] == "Succeeded" else "Failed"
-        self.change(job, status={"podMade": True, "conditions": [kind]})
+        self.change(job, status={**job["status"], "conditions": [kind]})
 
     def fate(self, job: Object) -> str:
         task = task_of(job)
@@ -239,8 +247,17 @@ class FakeCluster:
             return {"phase": "Pending", "main": "running"}
         if fate in ("pod_deleted", "job_deleted"):
             return None
+        if fate == "preempted" and "resumed" not in job.get("status", {}):
+            # A queueing system takes the room away again: the Job is suspended, and its pod goes.
+            meta = {"suspended": True, "since": written(self.now)}
+            self.change(self.objects[("Job", job["metadata"]["name"])], status={**job["status"], **meta})
+            return None
+        limit = job["spec"]["template"]["spec"].get("activeDeadlineSeconds")
+        if limit is not None and age >= limit:
+            killed = {"phase": "Failed", "reason": "DeadlineExceeded", "container": "main", "code": 137}
+            return {**killed, "ended": written(self.now)}
         if fate == "hangs":
-            return {"phase": "Pending", "main": "running"}
+            return {"phase": "Pending", "main": "running", "hangs": True}
         status = self._end(job, fate)
         return {**status, "ended": written(self.now)}
 
@@ -260,6 +277,21 @@ class FakeCluster:
                 "phase": "Failed",
                 **ours,
                 "message": encode(Failure(FailureClass.STORE_UNAVAILABLE, "the store does not answer")),
+            },
+            "disk": {
+                "phase": "Failed",
+                "reason": "Evicted",
+                "message": 'Usage of EmptyDir volume "tmp" exceeds the limit "1Gi".',
+                "container": "main",
+                "code": 137,
+            },
+            "lost": {
+                "phase": "Failed",
+                "container": "fetch",
+                "code": 1,
+                "message": encode(
+                    Failure(FailureClass.INPUT_MISSING, "gone", inputs=tuple(task_of(job)["inputs"]))
+                ),
             },
             "no_result": {"phase": "Succeeded", "message": ""},
             "start_error": {"phase": "Failed", "container": "main", "code": 128, "cause": "StartError"},

@@ -287,6 +287,8 @@ def run_of(item: Object) -> RunObject:
         spec.get("revision", ""),
         spec.get("generation", 0),
         spec.get("trigger", ""),
+        spec.get("suspend", False),
+        spec.get("cancel", False),
         item.get("status", {}),
         spec.get("scheduledTime", ""),
         spec.get("episode", {}),
@@ -335,6 +337,10 @@ def endpoint_of(item: Object) -> EndpointView:
     )
 
 
+def moment_of(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
 def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
     """The run's Jobs. Pods are found by their label, as a careless reader would: who owns them is for the
     planner.
@@ -351,6 +357,8 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
         conditions = job.get("status", {}).get("conditions", ())
         found[name] = JobView(
             meta=meta_of(job),
+            suspended=job.get("status", {}).get("suspended", False),
+            started=moment_of(job.get("status", {}).get("startTime")),
             complete="Complete" in conditions,
             failed_reason="BackoffLimitExceeded" if "Failed" in conditions else "",
             pods=tuple(pod_of(one, job) for one in pods),
@@ -366,6 +374,8 @@ def pod_of(item: Object, job: Object) -> PodView:
     return PodView(
         meta=meta_of(item),
         phase=status["phase"],
+        reason=status.get("reason", ""),
+        message=status.get("message", "") if "reason" in status else "",
         unschedulable=status.get("unschedulable", ""),
         disrupted=status.get("disrupted", ""),
         containers=() if "unschedulable" in status else _containers(status, order, init),

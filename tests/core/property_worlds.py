@@ -1,7 +1,7 @@
 """Random worlds for the property test, and what must come of each of them, reckoned without the planner."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ BUDGETS: Mapping[str, int | None] = {
     "success": None,
     "late": None,
     "quota": None,
+    "preempted": None,
     "exit3": 0,
     "imposter": 0,
     "no_result": 0,
@@ -24,6 +25,8 @@ BUDGETS: Mapping[str, int | None] = {
     "config": 0,
     "unschedulable": 0,
     "oom": 2,
+    "disk": 0,
+    "lost": 0,  # what a step of this run has made is not made again
     "store": 5,
     "evicted": 20,
     "pod_deleted": 20,
@@ -42,6 +45,9 @@ class World:
     asks: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a `when` on the end of another step
     always: Sequence[str] = ()  # steps beside the graph that run after it
     stops: bool = False  # policy.onFailure: Stop
+    deadline: str = ""  # policy.deadline
+    cancel_at: float | None = None  # seconds
+    suspended: tuple[float, float] | None = None  # from and to, in seconds
     fates: Mapping[str, list[str]] = field(default_factory=dict)
     kills: float = 0.0  # share of writes at which the operator dies
     lags: float = 0.0  # share of passes that see an old state
@@ -82,6 +88,9 @@ def worlds(draw: st.DrawFn) -> World:
         asks=asks,
         always=always,
         stops=draw(st.integers(0, 3)) == 0,
+        deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
+        cancel_at=draw(st.one_of(st.none(), st.none(), st.floats(0, 40))),
+        suspended=draw(st.one_of(st.none(), st.tuples(st.floats(0, 20), st.floats(21, 900)))),
         fates=draw(some),
         kills=draw(st.sampled_from([0.0, 0.05, 0.2])),
         lags=draw(st.sampled_from([0.0, 0.3])),
@@ -96,6 +105,9 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
     left_out: set[str] = set()  # by their own `when`
     for name, before in {**world.needs, **dict.fromkeys(world.always, ())}.items():
         also = world.after.get(name, ())
+        if any(ends[one][0] == "Cancelled" for one in (*before, *also)):
+            ends[name] = ("Cancelled", 0)
+            continue
         if any(ends[one][0] in ("Failed", "Blocked") for one in (*before, *also)):
             ends[name] = ("Blocked", 0)
             continue
@@ -111,6 +123,9 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
         used: dict[str, int] = {}
         fates = [*world.fates.get(name, []), "success"]
         for attempt, fate in enumerate(fates, start=1):
+            if fate == "hangs":
+                ends[name] = ("Cancelled", attempt)
+                break
             budget = BUDGETS[fate]
             if budget is None:
                 ends[name] = ("Succeeded", attempt)
@@ -123,15 +138,16 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
     return ends
 
 
-def stopped(
+def cut_short(
     world: World, wanted: Mapping[str, tuple[str, int]], found: Mapping[str, tuple[str, int]]
 ) -> dict[str, tuple[str, int]]:
-    """What may have come of a world that stops at a failure: chance says how far each step had come."""
-    if not any(wanted[name][0] == "Failed" for name in world.needs):
+    """What may have come of a world that was ended before its time: chance says how far a step had come."""
+    failed = any(one[0] == "Failed" for name, one in wanted.items() if name in world.needs)
+    if not (world.cancel_at is not None or world.deadline or (world.stops and failed)):
         return dict(wanted)
-    if not any(found[name][0] == "Failed" for name in world.needs):
-        raise BrokenPromise("stopped without a failure")
-    cut = {name: one for name, one in found.items() if name in world.needs and one[0] == "Cancelled"}
+    cut = {name: one for name, one in found.items() if one[0] == "Cancelled"}
+    if world.cancel_at is None and set(cut) & set(world.always):
+        raise BrokenPromise("what always runs was cancelled")
     late = {name: one for name, one in cut.items() if one[1] > wanted[name][1]}
     if late:
         raise BrokenPromise(f"more attempts than there are: {late}")
@@ -156,8 +172,23 @@ def spec_of(world: World) -> Any:
         world.after,
         more,
         parameters=[{"name": "mode", "default": "full"}],
-        **({"policy": {"onFailure": "Stop"}} if world.stops else {}),
+        policy={
+            **({"onFailure": "Stop"} if world.stops else {}),
+            **({"deadline": world.deadline} if world.deadline else {}),
+        },
     )
+
+
+def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[[], None]]]:
+    """What people do meanwhile."""
+    acts: list[tuple[float, Callable[[], None]]] = []
+    if world.cancel_at is not None:
+        acts.append((world.cancel_at, lambda: simulation.say("p-g1", cancel=True)))
+    if world.suspended is not None:
+        begin, end = world.suspended
+        acts.append((begin, lambda: simulation.say("p-g1", suspend=True)))
+        acts.append((end, lambda: simulation.say("p-g1", suspend=False)))
+    return acts
 
 
 def simulate(world: World) -> Simulation:
@@ -177,6 +208,7 @@ def simulate(world: World) -> Simulation:
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
     )
+    simulation.acts = acts_of(world, simulation)
     cluster.create(pipeline("p", spec_of(world)))
     simulation.wake()
     simulation.run_to_rest()
@@ -192,9 +224,10 @@ def check(world: World) -> None:
     found = {
         name: (entry["state"], entry.get("attempt", 0)) for name, entry in simulation.steps("p-g1").items()
     }
+    if any(not one.get("status", {}).get("conditions") for one in simulation.cluster.find("Job")):
+        raise BrokenPromise("a Job goes on after its run")
     wanted = expected(world)
-    if world.stops:
-        wanted = stopped(world, wanted, found)
+    wanted = cut_short(world, wanted, found)
     if found != wanted:
         odd = {name: (wanted[name], found[name]) for name in wanted if wanted[name] != found[name]}
         raise BrokenPromise(f"(wanted, found): {odd}")

@@ -1,6 +1,6 @@
 """A whole life of pipelines on the fake cluster: events, timers, kills, until nothing happens any more."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,6 +38,7 @@ class Simulation:
     lag: Callable[[], int] = lambda: 0
     fate_of_write: Callable[[], str] = lambda: ""
     drop_event: Callable[[], bool] = lambda: False
+    acts: Sequence[tuple[float, Callable[[], Any]]] = ()  # what a person does, after so many seconds
 
     def __post_init__(self) -> None:
         self.cluster.watchers.append(self._watch)
@@ -89,6 +90,8 @@ class Simulation:
     def _may_start(self, step: str, run: Object, states: Mapping[str, str]) -> None:
         if any(one["type"] == "Finished" and one["status"] == "True" for one in run["status"]["conditions"]):
             raise BrokenPromise(f"{step} started in a run that is over")
+        if run["spec"].get("suspend") and run["status"].get("suspendedAt"):
+            raise BrokenPromise(f"{step} started in a suspended run")
         stops = run["status"]["snapshot"].get("policy", {}).get("onFailure") == "Stop"
         if (
             stops
@@ -118,6 +121,12 @@ class Simulation:
             for one in self.cluster.find(kind):
                 self._due[(kind, one["metadata"]["name"])] = self.cluster.now
 
+    def say(self, run: str, **spec: Any) -> None:
+        """A person changes the spec of a run, if there is such a run by now."""
+        found = self.cluster.get("PipelineRun", run)
+        if found is not None:
+            self.cluster.edit("PipelineRun", run, {**found["spec"], **spec})
+
     def person(self, do: Callable[[], Any]) -> None:
         """A person's act is seen: what it concerns is looked at, as by the resync that every operator has."""
         do()
@@ -131,10 +140,16 @@ class Simulation:
     def run_to_rest(self) -> None:
         """Until no timer is set and the cluster itself is quiet. Fails when that takes simulated hours."""
         start = self.cluster.now
+        acts = sorted(self.acts, key=lambda act: act[0])
         while True:
+            while acts and (self.cluster.now - start).total_seconds() >= acts[0][0]:
+                self.person(acts.pop(0)[1])
             self.cluster.settle()
             self._work()
             step = self._next()
+            if acts:
+                until = max(0.001, acts[0][0] - (self.cluster.now - start).total_seconds())
+                step = until if step is None else min(step, until)
             if step is None:
                 return
             self.cluster.advance(step)
@@ -177,9 +192,11 @@ class Simulation:
         return (min(future) - self.cluster.now).total_seconds() if future else None
 
     def _busy(self) -> bool:
-        waiting = {"waiting", "unschedulable"}
+        waiting = {"waiting", "unschedulable", "hangs"}
         live = [one for one in self.cluster.find("Pod") if one["status"]["phase"] == "Pending"]
-        moving = [one for one in live if not waiting & set(one["status"]) or self._young(one)]
+        moving = [
+            one for one in live if not waiting & set(one["status"]) or self._young(one) or self._timed(one)
+        ]
         open_ = [
             one for one in self.cluster.find("Job") if not self._over(one) and not self.cluster.pods_of(one)
         ]
@@ -191,6 +208,11 @@ class Simulation:
         return (
             self.cluster.now - datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
         ).total_seconds() < 1.5
+
+    def _timed(self, pod: Object) -> bool:
+        """Whether the kubelet is to end the pod at a deadline."""
+        job = self.cluster.get("Job", pod["metadata"]["ownerReferences"][0]["name"])
+        return job is not None and "activeDeadlineSeconds" in job["spec"]["template"]["spec"]
 
     def _ended(self, job: Object) -> bool:
         return any(one["status"]["phase"] != "Pending" for one in self.cluster.pods_of(job))

@@ -94,7 +94,7 @@ FAILURES: dict[str, tuple[JobView, Expectation, str, str, str]] = {
             )
         ),
         PROGRAM,
-        "UserError",
+        "OutOfDisk",
         "Evicted",
         "ephemeral local storage",
     ),

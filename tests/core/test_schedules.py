@@ -102,7 +102,7 @@ def test_a_change_of_a_suspended_pipeline_waits_until_it_is_resumed() -> None:
     life = TriggerLife(scheduled())
     life.edit(suspend=True, steps=programs({"a": [], "b": []})["steps"])
     assert life.runs() == ["p-g1"]
-    assert "suspended: the change waits" in life.status["message"]
+    assert "suspended: the last change waits" in life.status["message"]
     life.edit(suspend=False)
     assert life.runs() == ["p-g1", "p-g3"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import attempts, classify, needs, plan_run, retry
+from penstock_operator.core import attempts, cancels, classify, halts, needs, plan_run, retry
 from penstock_spec import names
 from tests.core.fake_shell import NotSettled
 from tests.core.property_worlds import World, check
@@ -64,13 +64,40 @@ CONDITIONS = [
     )
     for seed in range(6)
 ]
+HANGING = {"s1": ["hangs"], "s3": ["oom", "hangs"]}
+CUT = [
+    World(
+        CHAIN,
+        fates={**HANGING, "s2": ["store"]},
+        always=["z0"],
+        deadline="20s" if seed % 2 else "",
+        cancel_at=None if seed % 2 else 9.0,
+        suspended=(1.0, 3.0 + seed),
+        lags=0.5,
+        kills=0.1,
+        seed=seed,
+    )
+    for seed in range(12)
+]
+# A run ends when caches may not show yet what it has started, and no event will tell.
+UNSEEN = [
+    World(
+        {"s0": [], "s1": []},
+        fates={"s0": ["hangs"], "s1": ["hangs"]},
+        deadline="6s",
+        lags=0.9,
+        drops=1.0,
+        seed=seed,
+    )
+    for seed in range(20)
+]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
 @pytest.mark.parametrize(
     "some",
-    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS],
-    ids=["killed", "failing", "imposter", "deaf", "late", "conditions"],
+    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS, CUT, UNSEEN],
+    ids=["killed", "failing", "imposter", "deaf", "late", "conditions", "cut short", "unseen"],
 )
 def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]) -> None:
     check_all(some)
@@ -96,7 +123,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             plan_run._gathered,
-            "earliest(again, resync, *(one.look_again for one in decisions))",
+            "earliest(again, resync, next_end(context), *(one.look_again for one in decisions))",
             "again",
             DEAF,
             id="lost timer",
@@ -137,7 +164,26 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             id="start before the end is written",
         ),
         pytest.param(
-            retry.failed, "used < budget.retries", "used <= budget.retries", FAILING, id="retry off by one"
+            cancels.cancels,
+            "after=tuple(delete(job) for job in own if is_stuck(job)),",
+            "",
+            CUT,
+            id="a cancel leaves Jobs behind",
+        ),
+        pytest.param(halts.halted, "not context.is_live(JOBS)", "False", UNSEEN, id="ended by a cache"),
+        pytest.param(
+            cancels.held,
+            "not context.observed.run.suspend",
+            "True",
+            CUT,
+            id="suspension holds nothing",
+        ),
+        pytest.param(
+            retry.failed,
+            "used < budget.retries and",
+            "used <= budget.retries and",
+            FAILING,
+            id="retry off by one",
         ),
     ],
 )

@@ -1,13 +1,15 @@
 """The status of the largest allowed run fits, and so do its parts."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from penstock_operator.core.observed import Meta, RunObject
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import STATUS_BYTES, build, size, summary_of
-from penstock_spec.status import PipelineRunStatus, StepState
+from penstock_spec.checks.sizes import MAX_RESULTS
+from penstock_spec.status import RESULT_LENGTH, PipelineRunStatus, StepState
 from tests.core.pods import NOW
 
 DIGEST = "sha256:" + "f" * 64
@@ -26,6 +28,8 @@ def worst(index: int, state: StepState, outputs: int) -> StepRecord:
         attempt=28,
         retries={"OutOfMemory": 2, "Disruption": 20, "StoreUnavailable": 5},
         memory="2304Mi",
+        scratch="20480Mi",
+        remakes=tuple(f"{one}".rjust(40, "r") for one in range(2)) if state is StepState.RETRYING else (),
         job="j" * 51,
         digest=DIGEST,
         source_revision="r" * 160,
@@ -55,6 +59,18 @@ def test_the_largest_allowed_run_fits_with_every_outputs_digest() -> None:
     entries = status["steps"]
     assert isinstance(entries, list)
     assert [one["outputs"] for one in entries] == [dict(one.outputs) for one in records]
+
+
+def test_it_fits_too_with_as_many_results_as_a_pipeline_may_declare_and_none_is_given_up() -> None:
+    full = {f"{one:02d}".rjust(40, "r"): "v" * RESULT_LENGTH for one in range(16)}
+    records = [worst(index, StepState.SUCCEEDED, outputs=2) for index in range(256)]
+    count = MAX_RESULTS // len(full)
+    records = [replace(one, results=full) if index < count else one for index, one in enumerate(records)]
+    status = status_of(records)
+    assert size(status) <= STATUS_BYTES
+    entries = status["steps"]
+    assert isinstance(entries, list)
+    assert [one.get("results") for one in entries[:count]] == [full] * count
 
 
 @pytest.mark.parametrize(

@@ -219,3 +219,39 @@ def test_a_failed_step_blocks_what_needs_it_and_other_branches_go_on(runs, names
     assert run["status"]["step"] == "bad"
     assert run["status"]["progress"] == "2/5"
     assert "bad" in steps_of(run)["last"]["message"]
+
+
+def test_a_program_that_writes_too_much_is_out_of_disk_and_succeeds_with_more(
+    runs, namespace, images
+) -> None:
+    # The kubelet looks every ten seconds or so.
+    code = "import time; open('/tmp/large', 'wb').write(bytes(200 * 1024 * 1024)); time.sleep(45)"
+    found = one_step(namespace, images["server"], code, resources={"memory": "1Gi", "scratch": "100Mi"})
+    found["spec"]["steps"][0]["retry"] = {"outOfDisk": {"limit": 1, "factor": 5}}
+    run = runs.execute(found)
+    (step,) = run["status"]["steps"]
+    assert (step["state"], step["retries"], step["scratch"]) == ("Succeeded", {"OutOfDisk": 1}, "500Mi")
+
+
+def test_an_attempt_that_runs_too_long_is_ended_by_its_deadline(runs, kubectl, namespace, images) -> None:
+    found = one_step(namespace, images["server"], "import time; time.sleep(3600)")
+    found["spec"]["steps"][0] |= {"deadline": "8s", "retry": {"deadline": {"limit": 1}}}
+    step = failed_step(runs, found)
+    assert (step["failureClass"], step["reason"], step["attempt"]) == ("Deadline", "DeadlineExceeded", 2)
+    assert attempts(kubectl, namespace) == 2
+
+
+def test_a_job_that_a_queueing_system_suspends_goes_on_later_in_the_same_attempt(
+    runs, kubectl, namespace, images
+) -> None:
+    kubectl.apply(one_step(namespace, images["server"], "import time; time.sleep(15)"))
+    name = runs.started("p", 1)
+    wait_for("the program", lambda: steps_of(runs.get(name)).get("work", {}).get("state") == "Running")
+    (job,) = [one["metadata"]["name"] for one in kubectl.list("jobs", namespace)]
+    words = ("patch", "job", job, "-n", namespace, "--type=merge", "-p")
+    kubectl.run(*words, '{"spec":{"suspend":true}}')
+    wait_for("the word", lambda: steps_of(runs.get(name))["work"].get("reason") == "Suspended")
+    assert steps_of(runs.get(name))["work"]["state"] == "Queued"
+    kubectl.run(*words, '{"spec":{"suspend":false}}')
+    step = steps_of(runs.finished(name))["work"]
+    assert (step["state"], step["attempt"], step.get("retries", {})) == ("Succeeded", 1, {})

@@ -44,7 +44,11 @@ def test_no_pod_has_a_token_and_every_container_has_requests_and_limits(manifest
     assert pod["automountServiceAccountToken"] is False
     assert pod["enableServiceLinks"] is False
     for container in containers_of(manifest).values():
-        assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+        asked = set(container["resources"]["requests"])
+        assert asked - {"ephemeral-storage"} == {"cpu", "memory"}
+        # Disk is reserved where the folders that take it are bounded, and only there.
+        bounds = {one["emptyDir"].get("sizeLimit") for one in pod["volumes"] if "emptyDir" in one}
+        assert "ephemeral-storage" not in asked or None not in bounds
         assert container["resources"]["requests"]["memory"] == container["resources"]["limits"]["memory"]
 
 

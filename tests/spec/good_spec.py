@@ -23,7 +23,7 @@ triggers:
   cooldown: 12h
   maxPerWeek: 2
   giveUpAfter: 4
-policy: {keepRuns: 20, onFailure: Stop}
+policy: {keepRuns: 20, onFailure: Stop, deadline: 2h}
 steps:
 - name: data
   ingest:
@@ -45,7 +45,13 @@ steps:
     entity: patient
     saltFrom: {parameter: region}
 - name: fit
+  deadline: 1h
+  startDeadline: 5m
   resources: {cpu: "1", memory: 2Gi}
+  retry:
+    outOfMemory: {limit: 3, factor: 1.5, maximum: 8Gi}
+    userError: {limit: 2, backoff: {first: 10s, factor: 3, maximum: 5m}}
+    disruption: {limit: 20}
   train:
     model: tumour
     train: split.train
@@ -68,6 +74,8 @@ steps:
 - name: serve
   deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
 - name: report
+  resources: {scratch: 4Gi}
+  retry: {outOfDisk: {limit: 1, factor: 4}}
   dependsOn: [serve]
   when:
     all: [{parameter: trees, atMost: 2000}, {parameter: seed, notEquals: "3"}]

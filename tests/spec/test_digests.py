@@ -151,7 +151,7 @@ def leaves() -> list[tuple[Any, ...]]:
 
 
 WORDS = ["0", "x", "z.z", "f1", "Files", "Ignore", "Allow", "Boolean", "Integer", "Parquet", "Refuse", "us"]
-OTHER_VALUES = (41, 2, 0.125, "2d", "ChiSquared", "Failed", *WORDS)
+OTHER_VALUES = (41, 2, 0.125, "2d", "20s", "ChiSquared", "Failed", *WORDS)
 
 
 @pytest.mark.parametrize("path", leaves(), ids=lambda path: ".".join(map(str, path)))

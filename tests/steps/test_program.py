@@ -261,7 +261,7 @@ def test_a_vanished_input_names_its_digest(tmp_path: Path) -> None:
         blob.unlink()
     outcome = chain.attempt("cut")
     assert isinstance(outcome, Failure)
-    assert outcome.failure_class is FailureClass.INVALID_RESULT
+    assert (outcome.failure_class, outcome.inputs) == (FailureClass.INPUT_MISSING, ("table",))
     assert f"sha256:{chain.results['data'].outputs['table'].removeprefix('sha256:')[:12]}" in outcome.message
 
 
@@ -309,3 +309,14 @@ def test_fetch_lays_out_how_the_run_has_gone_for_a_step_that_always_runs(tmp_pat
     told = chain.folder / "it" / "run.json"
     assert json.loads(told.read_text()) == {"outcome": "Failed"}
     assert told.stat().st_mode & 0o777 == 0o644
+
+
+def test_every_input_that_is_gone_from_the_store_is_named_at_once(tmp_path: Path) -> None:
+    inputs = {"rows": "cut.train", "more": "cut.test", "all": "data.table"}
+    chain = own_program(tmp_path, "run", {**IMAGE, "inputs": inputs})
+    gone = dict.fromkeys(("train", "test"), "sha256:" + "0" * 64)
+    chain.results["cut"] = Result(outputs=gone)
+    outcome = chain.attempt("it", "fetch")
+    assert isinstance(outcome, Failure)
+    assert (outcome.failure_class, set(outcome.inputs)) == (FailureClass.INPUT_MISSING, {"rows", "more"})
+    assert "input rows is gone from the store" in outcome.message

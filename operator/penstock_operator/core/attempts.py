@@ -8,6 +8,7 @@ from dataclasses import replace
 from penstock_operator.core.actions import Action, Create, Delete
 from penstock_operator.core.classify import classify, is_over, is_stuck, own_pods
 from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.deadlines import patience
 from penstock_operator.core.endings import well
 from penstock_operator.core.findings import Done, Failed, Underway
 from penstock_operator.core.observed import JobView, Ref, Refusal
@@ -68,7 +69,7 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
     if context.now < due:
         return Decision(record, look_again=due)
     ref = Ref(JOB, record.job)
-    if job is None and not context.is_live(ref):
+    if record.job and job is None and not context.is_live(ref):
         return Decision(record, confirm=(ref,))
     return _create(context, record, record.attempt + 1)
 
@@ -81,7 +82,8 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
         queued = record.state is StepState.WAITING and refusal.reason == Reason.QUOTA_EXCEEDED
         return refused(context, replace(record, state=StepState.QUEUED) if queued else record, refusal)
     work = work_of(context, record)
-    found = find_earlier(context, record, work) if record.kind == "ingest" else None
+    lost = record.failure_class == FailureClass.INPUT_MISSING  # what an earlier run had read is gone
+    found = find_earlier(context, record, work) if record.kind == "ingest" and not lost else None
     exists = context.job(name) is not None
     manifest = job_manifest(context, record, work, attempt, known(found))
     begun = replace(
@@ -127,7 +129,8 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
         # Jobs and pods come on streams of their own, and a pod that has lost our label on none.
         return Decision(record, confirm=(PODS,))
     trouble = context.observed.troubles.get(record.job)
-    finding = classify(job, expectation(context, record), trouble, context.now, context.settings)
+    settings = patience(context, record)
+    finding = classify(job, expectation(context, record), trouble, context.now, settings)
     if isinstance(finding, Done):
         return well(context, record, finding)
     if isinstance(finding, Failed):
@@ -139,6 +142,9 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
 
 def _underway(context: RunContext, record: StepRecord, finding: Underway) -> Decision:
     limit = finding.look_again or after(context.now, context.settings.resync)
+    back = record.state is StepState.RUNNING and finding.state is StepState.QUEUED
+    if back and finding.reason != Reason.SUSPENDED:
+        return Decision(record, look_again=limit)  # as below: only a queueing system takes room away again
     if finding.state is not record.state and finding.state not in TRANSITIONS[record.state]:
         # Seen late or out of order: what has been shown running does not go back to starting.
         return Decision(record, look_again=limit)

@@ -30,6 +30,7 @@ class Change:
     confirm: Sequence[Ref] = ()
     last_started: Mapping[str, Any] | None = None  # to be recorded
     waits_for: str = ""  # the unfinished run that a change waits for
+    suspended: bool = False  # a change waits until the Pipeline is no longer suspended
     refusal: Refusal | None = None  # of the run that should have started
     plans: bool = False  # whether the run to be made only plans
     held: str = ""  # why a change starts nothing, in words
@@ -55,8 +56,8 @@ def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
     if _started(observed, digest, recorded, newest):
         known = _record(digest, recorded, newest)
         return Change(last_started=known, held=_unexecuted(observed, known))
-    if definition.pipeline.spec.suspend:
-        return Change(last_started=recorded, held="the Pipeline is suspended: the change waits")
+    if observed.pipeline.suspended:
+        return Change(last_started=recorded, suspended=True)
     on_change = definition.pipeline.spec.policy.on_change
     if on_change is OnChange.WAIT:
         # Taken note of, so that changing the policy later starts nothing.

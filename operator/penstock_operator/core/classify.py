@@ -6,7 +6,7 @@ are read as data; what a user's program leaves there is text.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from penstock_operator.core import ended, waiting
 from penstock_operator.core.expectation import Expectation
@@ -28,9 +28,16 @@ def classify(
     succeeded = [pod for pod in pods if pod.phase == "Succeeded"]
     if succeeded:
         return ended.well(succeeded[0], expected)
+    if job.suspended and not is_over(job) and not job.meta.deleting:
+        # Its pods are taken away by whoever suspended it; the same attempt goes on later.
+        return Underway(StepState.QUEUED, Reason.SUSPENDED, "its Job is suspended until there is room for it")
     live = [pod for pod in pods if pod.phase != "Failed"]
     if live:
         return waiting.live_pod(job, live[-1], expected, trouble, now, settings)
+    if pods and _resumed_since(job, pods[-1]):
+        return Underway(
+            StepState.QUEUED, Reason.SUSPENDED, "its Job has room again; its pod is about to be made"
+        )
     if pods:
         return ended.badly(job, pods[-1], expected, settings)
     if is_over(job):
@@ -38,9 +45,14 @@ def classify(
         return Failed(FailureClass.DISRUPTION, "its pod is gone; it was deleted, or its node is gone")
     if job.meta.deleting:
         return Underway(StepState.STARTING, Reason.DELETING, "its Job is being deleted")
-    if job.suspended:
-        return Underway(StepState.QUEUED, Reason.SUSPENDED, "its Job is suspended until there is room for it")
     return waiting.no_pod(job, expected, trouble, now, settings)
+
+
+def _resumed_since(job: JobView, pod: PodView) -> bool:
+    """Whether the pod is one that a suspension took away. A second is left to clocks that differ."""
+    if job.started is None or is_over(job):
+        return False
+    return pod.meta.created < job.started - timedelta(seconds=1)
 
 
 def own_pods(job: JobView) -> Sequence[PodView]:

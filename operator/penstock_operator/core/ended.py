@@ -106,24 +106,22 @@ def _disrupted(job: JobView, pod: PodView, _: Expectation, __: Settings) -> Fail
 
 
 def _out_of_disk(_: JobView, pod: PodView, expected: Expectation, __: Settings) -> Failed | None:
-    """Eviction for a limit of the pod's own, not for the node's need: a retry would end the same way."""
+    """Eviction for a limit of the pod's own, not for the node's need."""
     if pod.reason != "Evicted":
         return None
     words = one_line(pod.message, 400)
     if "ephemeral" not in words.lower() and "emptydir" not in words.lower():
         return None
-    hint = "write less to /tmp and /penstock, or raise the namespace's limit on ephemeral storage"
-    return Failed(FailureClass.USER_ERROR, sentence(words, hint, expected.describe()), reason=Reason.EVICTED)
+    hint = "write less to /tmp and /penstock, or raise resources.scratch of the step"
+    return Failed(FailureClass.OUT_OF_DISK, sentence(words, hint, expected.describe()), reason=Reason.EVICTED)
 
 
 def _out_of_time(_: JobView, pod: PodView, expected: Expectation, __: Settings) -> Failed | None:
-    """Ended by the kubelet at the pod's own deadline, which only pods that judge windows have."""
+    """Ended by the kubelet at the pod's own deadline."""
     if pod.reason != "DeadlineExceeded":
         return None
-    what = "it took longer than its pod may run"
-    return Failed(
-        FailureClass.INVALID_RESULT, sentence(what, expected.logs()), reason=Reason.DEADLINE_EXCEEDED
-    )
+    what = f"it took longer than its deadline{f' of {expected.deadline}' if expected.deadline else ''}"
+    return Failed(FailureClass.DEADLINE, sentence(what, expected.logs()), reason=Reason.DEADLINE_EXCEEDED)
 
 
 def _not_started(_: JobView, pod: PodView, expected: Expectation, __: Settings) -> Failed | None:
@@ -156,7 +154,8 @@ def _ours(_: JobView, pod: PodView, expected: Expectation, settings: Settings) -
     except (ValueError, TypeError):
         told = None
     if isinstance(told, Failure):
-        return Failed(told.failure_class, sentence(told.message, logs), image=_image(pod))
+        words = sentence(told.message, logs)
+        return Failed(told.failure_class, words, image=_image(pod), inputs=told.inputs)
     what = f"{culprit.name} ended with exit code {culprit.exit_code} without saying why"
     line = last_line(culprit.message)
     log = tail(culprit.message, settings.log_bytes)

@@ -19,6 +19,7 @@ class Expectation:
     optional: frozenset[str] = frozenset()  # outputs that a good result may lack
     connection: str = ""  # ConfigMap and Secret that an ingest names
     store_secret: str = "penstock-store"  # noqa: S105 - the name of a Secret, not its content
+    deadline: str = ""  # how long this attempt may run
     cpu: str = ""  # what this attempt's program asks for
     memory: str = ""  # the same, and its limit
 

@@ -3,6 +3,7 @@
 It goes on, it has ended well, or it has failed and somebody is to blame.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,6 +41,7 @@ class Failed:
     log: str = ""  # last lines of the program
     image: str = ""
     inquire: bool = False  # its Events may say why
+    inputs: Sequence[str] = ()  # of InputMissing: those that are gone
 
     @property
     def shown_reason(self) -> str:

@@ -1,12 +1,11 @@
 """Halts: a run that goes no further ends what has not ended. Only steps with `always` still run."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from penstock_operator.core.actions import Action
 from penstock_operator.core.ahead import concurrency_of
 from penstock_operator.core.attempts import JOB, left_behind
 from penstock_operator.core.context import Decision, Halt, RunContext
+from penstock_operator.core.deadlines import expired
 from penstock_operator.core.observed import Ref
 from penstock_operator.core.record import StepRecord
 from penstock_spec.names import Reason
@@ -18,7 +17,7 @@ JOBS = Ref(JOB)
 
 def halt_of(context: RunContext) -> Halt | None:
     """Why the run goes no further; None while it does."""
-    return _failure(context) or _replaced(context)
+    return _failure(context) or expired(context) or _replaced(context)
 
 
 def _replaced(context: RunContext) -> Halt | None:
@@ -56,11 +55,11 @@ def halted(context: RunContext, record: StepRecord) -> Decision | None:
     if not context.is_live(JOBS):
         # A Job that a cache does not show yet would run on unseen.
         return Decision(record, confirm=(JOBS,))
-    ended = cancelled(context, record, context.halt)
-    return Decision(ended, after=leftovers(context, ended))
+    ended = cancelled(record, context.halt, context.stamp)
+    return Decision(ended, after=left_behind(context, ended))
 
 
-def cancelled(context: RunContext, record: StepRecord, halt: Halt) -> StepRecord:
+def cancelled(record: StepRecord, halt: Halt, at: str) -> StepRecord:
     """The final entry of a step that was ended from outside."""
     return replace(
         record,
@@ -68,10 +67,5 @@ def cancelled(context: RunContext, record: StepRecord, halt: Halt) -> StepRecord
         reason=halt.reason,
         message=halt.message,
         retry_at="",
-        finished_at=context.stamp,
+        finished_at=at,
     )
-
-
-def leftovers(context: RunContext, record: StepRecord) -> Sequence[Action]:
-    """Deletions of the Jobs of a cancelled step; its pods get their grace period."""
-    return left_behind(context, record)

@@ -6,9 +6,15 @@ from penstock_operator.core.actions import EventNote
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import Summary
 from penstock_operator.core.text import sentence
-from penstock_spec.names import Reason
+from penstock_spec.names import Reason, StatusWord
 from penstock_spec.status import StepState
 
+_OUTCOMES = {
+    StatusWord.SUCCEEDED: Reason.RUN_SUCCEEDED,
+    StatusWord.CANCELLED: Reason.RUN_CANCELLED,
+    StatusWord.EXPIRED: Reason.RUN_EXPIRED,
+}
+_BAD = (StatusWord.FAILED, StatusWord.EXPIRED)
 _LENGTH = 1000  # the API takes 1,024
 
 
@@ -21,13 +27,8 @@ def notes(
     if summary.finished:
         ended = f"the run ended: {summary.status}"
         words = sentence(summary.message or ended, length=_LENGTH)
-        found.append(
-            EventNote(
-                Reason.RUN_SUCCEEDED if summary.succeeded else Reason.RUN_FAILED,
-                words,
-                warning=not summary.succeeded,
-            )
-        )
+        reason = _OUTCOMES.get(summary.status, Reason.RUN_FAILED)
+        found.append(EventNote(reason, words, warning=summary.status in _BAD))
     return tuple(found)
 
 

@@ -88,6 +88,7 @@ class JobView:
     spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
     suspended: bool = False
+    started: datetime | None = None  # status.startTime: begins anew after a suspension
     complete: bool = False
     failed_reason: str = ""  # reason of the condition Failed (or FailureTarget), e.g. BackoffLimitExceeded
     failed_message: str = ""
@@ -203,6 +204,11 @@ class PipelineObject:
     # None.
     applied: Mapping[str, Any] | None = None
 
+    @property
+    def suspended(self) -> bool:
+        """Whether nothing new begins."""
+        return self.spec.get("suspend") is True
+
 
 @dataclass(frozen=True)
 class RunObject:
@@ -214,6 +220,8 @@ class RunObject:
     revision: str = ""
     generation: int = 0
     trigger: str = ""
+    suspend: bool = False
+    cancel: bool = False
     status: Mapping[str, Any] = field(default_factory=dict)
     scheduled_time: str = ""  # as given
     episode: Mapping[str, Any] = field(default_factory=dict)  # that started it; empty where none did

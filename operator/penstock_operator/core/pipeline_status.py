@@ -45,6 +45,8 @@ def accepted_status(
         )
     if change.held:
         columns["message"] = sentence(change.held, columns["message"])
+    if observed.pipeline.suspended:
+        columns |= _suspended(change, columns)
     refusal = change.refusal
     if refusal is not None:
         columns |= {"status": StatusWord.FAILED, "reason": refusal.reason}
@@ -57,6 +59,16 @@ def accepted_status(
         *_last_outcome(runs),
     ]
     return _status(observed, wanted, columns, change.last_started, starting.entries, now)
+
+
+def _suspended(change: Change, columns: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a suspended Pipeline. A run that goes on is still shown."""
+    going_on = columns["status"] == StatusWord.RUNNING
+    waiting = "the last change waits, nothing new begins" if change.suspended else "nothing new begins"
+    words = sentence(f"suspended: {waiting}", columns["message"] if going_on else "")
+    if going_on:
+        return {"message": words}
+    return {"status": StatusWord.SUSPENDED, "reason": Reason.PIPELINE_SUSPENDED, "message": words}
 
 
 def refused_status(observed: ObservedPipeline, error: SpecError, now: datetime) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from penstock_operator.core import attempts, halts, needs, whens
+from penstock_operator.core import attempts, halts, needs, remakes, whens
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.backfills import backfills
+from penstock_operator.core.cancels import cancels, held, holds_back, shown_suspended
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
+from penstock_operator.core.deadlines import next_end, overdue
 from penstock_operator.core.deploy import deploys
 from penstock_operator.core.foresight import foresees
 from penstock_operator.core.monitor import monitors
@@ -35,16 +37,20 @@ RunRule = Callable[[ObservedRun, datetime, Settings], Plan | None]
 
 # What becomes of one step; the first rule that answers decides.
 STEP_RULES: Sequence[Rule] = (
+    remakes.remade,  # what it had made is gone, and needed
     attempts.ended,  # nothing changes any more
     halts.halted,  # the run goes no further
     needs.blocked,  # a step it needs has failed
     needs.skipped,  # a step whose output it takes was skipped
     whens.left_out,  # its own `when` does not hold
     needs.waits,  # a step it needs has not ended
+    held,  # the run is suspended
+    overdue,  # it has no pod, and takes too long
     deploys,  # no Job: compares with what is live
     monitors,  # the same
     reuses,  # the same has been made before
     attempts.starts,  # its first Job
+    remakes.awaits,  # an input of it is being made again
     attempts.retries,  # its next Job, when the time has come and the one before is gone
     attempts.watches,  # its pod says how it goes
 )
@@ -111,6 +117,7 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
     run, now = context.observed.run, context.now
     records = [context.records[step.name] for step in context.pipeline.spec.steps]
     summary = without_news(run, summary_of(records, context.namespace), records)
+    summary = shown_suspended(run, summary)
     status = build(run, summary, records, now, run.status["snapshot"], started=True)
     # What waited for a step that ended only now has its turn at once, when that end has been written.
     again = now if _moved(before, records) and not summary.finished else None
@@ -121,7 +128,7 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         status=status if status != run.status else None,
         after=tuple(action for one in decisions for action in one.after),
         events=notes(before, records, summary),
-        look_again=earliest(again, resync, *(one.look_again for one in decisions)),
+        look_again=earliest(again, resync, next_end(context), *(one.look_again for one in decisions)),
         steps_ended={
             one.name: str(one.state) for one in records if one.ended and not _was_ended(before, one.name)
         },
@@ -140,10 +147,12 @@ def _moved(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> b
 RUN_RULES: Sequence[RunRule] = (
     leave_deleted,
     rest_when_finished,
+    cancels,  # somebody said so
     foresees,  # one that only plans says what it would do
     backfills,  # one that has others made has no steps
     repeats,  # one that repeats another begins with what that has made
     take_snapshot,  # what it executes is frozen first
+    holds_back,  # it is suspended before it has begun
     wait_for_turn,  # one run at a time per Pipeline
     take_steps,
 )

@@ -3,7 +3,7 @@
 The planner reads it, makes the next one, writes it back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -26,6 +26,8 @@ class StepRecord:
     retries: Mapping[str, int] = field(default_factory=dict)
     retry_at: str = ""
     memory: str = ""
+    scratch: str = ""
+    remakes: Sequence[str] = ()
     job: str = ""
     digest: str = ""
     source_revision: str = ""
@@ -50,8 +52,8 @@ class StepRecord:
         entry: dict[str, Any] = {}
         for name, key in _KEYS.items():
             value = getattr(self, name)
-            if value not in ("", 0, {}):
-                entry[key] = dict(value) if isinstance(value, Mapping) else value
+            if value not in ("", 0, {}, ()):
+                entry[key] = _plain(value)
         entry["state"] = str(self.state)
         return entry
 
@@ -59,7 +61,14 @@ class StepRecord:
     def from_status(cls, entry: Mapping[str, Any]) -> "StepRecord":
         """The record that `to_status` wrote. Unknown keys, from a newer release, are dropped."""
         known = {name: entry[key] for name, key in _KEYS.items() if key in entry}
+        known["remakes"] = tuple(known.get("remakes", ()))
         return cls(**{**known, "state": StepState(entry["state"])})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 _KEYS: Mapping[str, str] = {one.name: to_camel(one.name) for one in fields(StepRecord)}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from penstock_operator.core.actions import Action, Delete
+from penstock_operator.core.budgets import Change, budget_of, change_of
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.findings import Failed
@@ -13,8 +14,6 @@ from penstock_operator.core.observed import JobView, Refusal
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.text import one_line, sentence
 from penstock_operator.core.times import after, read, stamp_not_before
-from penstock_operator.core.work import memory_of
-from penstock_operator.manifests.quantity import grown_memory
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import StepState
 
@@ -23,11 +22,12 @@ def failed(context: RunContext, record: StepRecord, failure: Failed, job: JobVie
     """The attempt has failed: the step is tried again while its class has budget left, else it has failed
     too.
     """
-    budget = context.settings.budgets[failure.failure_class]
+    budget = budget_of(context, record, failure.failure_class)
     used = record.retries.get(failure.failure_class, 0)
-    if used < budget.retries:
-        return _again(context, record, failure, used + 1)
-    spent = f"after {used} retries" if used else ""
+    change = change_of(context, record, failure)
+    if used < budget.retries and change.possible:
+        return _again(context, record, failure, change, budget.wait(used + 1))
+    spent = change.words if used < budget.retries else f"after {used} retries" if used else ""
     ended = replace(
         record,
         state=StepState.FAILED,
@@ -48,23 +48,21 @@ def _leave_nothing(job: JobView | None) -> Sequence[Action]:
     return (Delete("Job", job.meta.namespace, job.meta.name, job.meta.uid),)
 
 
-def _again(context: RunContext, record: StepRecord, failure: Failed, retry: int) -> Decision:
-    wait = context.settings.budgets[failure.failure_class].wait(retry)
-    memory = record.memory
-    said = failure.message
-    if failure.failure_class is FailureClass.OUT_OF_MEMORY:
-        memory = grown_memory(memory_of(context, record), context.settings.memory_factor)
-        said = f"{said}; the next attempt gets {memory}"
+def _again(context: RunContext, record: StepRecord, failure: Failed, change: Change, wait: float) -> Decision:
     due = stamp_not_before(after(context.now, wait))
+    used = record.retries.get(failure.failure_class, 0)
+    said = f"{failure.message}; {change.words}" if change.words else failure.message
     waiting = replace(
         record,
         state=StepState.RETRYING,
         failure_class=str(failure.failure_class),
         reason=failure.shown_reason,
         message=sentence(said, f"attempt {record.attempt + 1} follows"),
-        retries={**record.retries, str(failure.failure_class): retry},
+        retries={**record.retries, str(failure.failure_class): used + 1},
         retry_at=due,
-        memory=memory,
+        memory=change.memory or record.memory,
+        scratch=change.scratch or record.scratch,
+        remakes=change.remakes,
         image=failure.image or record.image,
     )
     return Decision(waiting, look_again=read(due))

@@ -35,6 +35,9 @@ def summary_of(records: Sequence[StepRecord], namespace: str) -> Summary:
     failures = [one for one in records if one.state is StepState.FAILED]
     first = min(failures, key=lambda one: one.finished_at) if failures else None
     if all(one.ended for one in records):
+        late = [one for one in records if one.reason == Reason.RUN_EXPIRED]
+        if late:
+            return _expired(late)
         if first is None:
             return _well_or_cancelled(records)
         message = sentence(f"step {first.name}: {first.message}")
@@ -80,6 +83,15 @@ def replaced_before_steps(by: str) -> Summary:
     return Summary(StatusWord.CANCELLED, Reason.RUN_REPLACED, message, finished=True, succeeded=False)
 
 
+def _expired(late: Sequence[StepRecord]) -> Summary:
+    """The end of a run whose time was over before these steps had ended."""
+    names = clip(", ".join(one.name for one in late), 300)
+    words = sentence(late[0].message, f"not done: {names}")
+    return Summary(
+        StatusWord.EXPIRED, Reason.RUN_EXPIRED, words, late[0].name, finished=True, succeeded=False
+    )
+
+
 def failed_before_steps(reason: str, message: str) -> Summary:
     """The end of a run that could not even begin."""
     return Summary(StatusWord.FAILED, reason, sentence(message), finished=True, succeeded=False)
@@ -101,6 +113,7 @@ def build(
 ) -> dict[str, Any]:
     """The whole status to write. Times that have been written stay; what is empty is left out."""
     before = run.status
+    since, seconds = suspension(run, now)
     started_at = before.get("startedAt") or (stamp(now) if started else "")
     status: dict[str, Any] = {
         "observedGeneration": run.meta.generation,
@@ -114,14 +127,25 @@ def build(
         "progress": _progress(records),
         "snapshot": dict(snapshot) if snapshot else None,
         "startedAt": started_at,
+        "suspendedAt": since,
+        "suspendedSeconds": seconds,
     }
     if summary.finished:
         finished_at = before.get("finishedAt") or stamp(now)
         begin, end = read(started_at or finished_at), read(finished_at)
         status["finishedAt"] = finished_at
         status["duration"] = duration(begin, end) if begin and end else ""
-    kept = {key: value for key, value in status.items() if value not in ("", None)}
+    kept = {key: value for key, value in status.items() if value not in ("", None, 0)}
     return _fitted(kept, records)
+
+
+def suspension(run: RunObject, now: datetime) -> tuple[str, int]:
+    """Since when the run is suspended (empty: it is not), and the whole seconds for which it was before."""
+    since, seconds = str(run.status.get("suspendedAt", "")), int(run.status.get("suspendedSeconds", 0))
+    if run.suspend:
+        return since or stamp(now), seconds
+    begun = read(since)
+    return "", seconds if begun is None else seconds + max(0, int((now - begun).total_seconds()))
 
 
 def _progress(records: Sequence[StepRecord]) -> str:

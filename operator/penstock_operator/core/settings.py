@@ -35,12 +35,15 @@ class Budget:
 DEFAULT_BUDGETS: Mapping[FailureClass, Budget] = {
     FailureClass.USER_ERROR: Budget(0),
     FailureClass.OUT_OF_MEMORY: Budget(2),
+    FailureClass.OUT_OF_DISK: Budget(0),
     FailureClass.DISRUPTION: Budget(20, first=1.0),
     FailureClass.IMAGE_UNAVAILABLE: Budget(0),
     FailureClass.INVALID_CONTAINER: Budget(0),
     FailureClass.UNSCHEDULABLE: Budget(0),
+    FailureClass.DEADLINE: Budget(0),
     FailureClass.INVALID_RESULT: Budget(0),
     FailureClass.STORE_UNAVAILABLE: Budget(5, first=1.0),
+    FailureClass.INPUT_MISSING: Budget(1),
 }
 
 
@@ -59,7 +62,7 @@ class Settings:
     late_start: float = 300.0  # a scheduled start that comes later than this was missed
     resync: float = 60.0  # every unfinished object is looked at again at least so often
     settle: float = 5.0  # what served before stays so long after a switch: every node has to hear of it
-    memory_factor: float = 1.5  # how memory grows after an attempt ran out of it
+    memory_factor: float = 1.5  # how memory, or scratch space, grows after an attempt ran out of it
     log_tails: int = 10  # failed steps of a run that keep their last lines in status
     log_bytes: int = 2048
     budgets: Mapping[FailureClass, Budget] = field(default_factory=lambda: DEFAULT_BUDGETS)

@@ -81,7 +81,9 @@ def no_pod(
     job: JobView, expected: Expectation, trouble: Trouble | None, now: datetime, settings: Settings
 ) -> Finding:
     """A Job that has no pod yet: a moment's wait, or a quota, or a refusal that only its Events tell."""
-    wait = _Wait(job.meta.created, expected, trouble, now, settings)
+    # Time in which its Job was suspended does not count.
+    since = max(job.meta.created, job.started or job.meta.created)
+    wait = _Wait(since, expected, trouble, now, settings)
     return replace(_no_pod(wait), inquire=wait.inquire)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_operator.core.context import RunContext
+from penstock_operator.core.deadlines import pod_seconds
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.outcome import outcome_text
 from penstock_operator.core.record import StepRecord
@@ -61,6 +62,16 @@ def memory_of(context: RunContext, record: StepRecord) -> str:
     return asked.memory or context.settings.pods.default_memory
 
 
+def scratch_of(context: RunContext, record: StepRecord) -> str:
+    """The scratch space of the next attempt: as grown, else as asked; empty where it has no bound."""
+    asked = step_of(context, record.name).resources
+    if record.scratch:
+        return record.scratch
+    if asked.scratch_from is not None:
+        return str(context.values[asked.scratch_from.parameter])
+    return asked.scratch or ""
+
+
 def cpu_of(context: RunContext, record: StepRecord) -> str:
     """The CPU of the step's program: as asked, else the installation's default."""
     asked = step_of(context, record.name).resources
@@ -101,11 +112,13 @@ def job_manifest(
             run_uid=meta.uid,
             cpu=cpu_of(context, record),
             memory=memory_of(context, record),
+            scratch=scratch_of(context, record),
             helper_memory=grown_memory(settings.pods.helper_memory, settings.memory_factor**grown),
             program=_program(work.resolved),
             connection=source.get("object", {}).get("connection", ""),
             config_map=source.get("configMap", {}).get("name", ""),
             config_key=source.get("configMap", {}).get("key", ""),
+            deadline=pod_seconds(step_of(context, record.name)),
             outcome=outcome_text(context) if context.pipeline.always(record.name) else "",
         ),
         settings.pods,
@@ -147,6 +160,7 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         results=context.pipeline.results(record.name),
         connection=source.connection if source is not None else "",
         store_secret=context.settings.pods.store_secret,
+        deadline=step_of(context, record.name).deadline or "",
         cpu=cpu_of(context, record),
         memory=memory_of(context, record),
     )

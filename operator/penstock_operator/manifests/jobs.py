@@ -41,11 +41,13 @@ class Attempt:
     run_uid: str
     cpu: str
     memory: str
+    scratch: str = ""  # of /tmp and /penstock, each; empty: no bound
     helper_memory: str = "512Mi"  # of fetch and publish
     program: Program | None = None  # None: the built-in one
     connection: str = ""  # of an ingest from a bucket
     config_map: str = ""  # of an ingest from a ConfigMap, with the key
     config_key: str = ""
+    deadline: int | None = None  # seconds that the pod may run
     outcome: str = ""  # of a step with `always`: JSON, how the run has gone
 
 
@@ -80,19 +82,24 @@ def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
                 "podReplacementPolicy": "Failed",  # never a second pod beside one that is ending
                 "template": {
                     "metadata": pods.template_metadata(labels, contract.MAIN),
-                    "spec": {**_pod(attempt, settings), "restartPolicy": "Never"},
+                    "spec": {**_pod(attempt, settings), "restartPolicy": "Never", **_deadline(attempt)},
                 },
             },
         }
     )
 
 
+def _deadline(attempt: Attempt) -> dict[str, Any]:
+    """On the pod and not on the Job: the kubelet ends it, and the pod's end says why."""
+    return {} if attempt.deadline is None else {"activeDeadlineSeconds": attempt.deadline}
+
+
 def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
     volumes = _source_volume(attempt)
     if attempt.program is None:
-        asked = pods.resources(attempt.cpu, attempt.memory)
+        asked = pods.resources(attempt.cpu, attempt.memory, scratch=attempt.scratch)
         main = _with_source(ours(contract.MAIN, "run", attempt.task, settings, asked), attempt)
-        return pods.pod_spec([main], volumes=volumes, grace_seconds=settings.termination_grace_seconds)
+        return pods.pod_spec([main], (), volumes, settings.termination_grace_seconds, attempt.scratch)
     asked = pods.resources(_CPU_OF_HELPERS, attempt.helper_memory)
     fetch = _with_source(ours(contract.FETCH, "fetch", attempt.task, settings, asked), attempt)
     if attempt.outcome:
@@ -100,7 +107,8 @@ def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
         fetch["env"] = [*fetch["env"], pods.literal(contract.RUN_VARIABLE, attempt.outcome)]
     publish = ours(contract.PUBLISH, "publish", attempt.task, settings, asked)
     main = _theirs(attempt.program, attempt, settings)
-    return pods.pod_spec([publish], [fetch, main], volumes, settings.termination_grace_seconds)
+    grace = settings.termination_grace_seconds
+    return pods.pod_spec([publish], [fetch, main], volumes, grace, attempt.scratch)
 
 
 def ours(
@@ -152,7 +160,7 @@ def _theirs(program: Program, attempt: Attempt, settings: PodSettings) -> dict[s
         "image": program.image,
         "imagePullPolicy": settings.image_pull_policy,
         "env": env,
-        "resources": pods.resources(attempt.cpu, attempt.memory),
+        "resources": pods.resources(attempt.cpu, attempt.memory, scratch=attempt.scratch),
         "securityContext": pods.security(program.user, read_only=False),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         # Inputs cannot be changed: what publish reads of them is what fetch has checked.

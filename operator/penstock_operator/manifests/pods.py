@@ -41,11 +41,13 @@ def pod_spec(
     init: Sequence[Mapping[str, Any]] = (),
     volumes: Sequence[Mapping[str, Any]] = (),
     grace_seconds: int = 30,
+    scratch: str = "",
 ) -> dict[str, Any]:
     """A pod under the `restricted` level, with empty folders /tmp and /penstock.
 
-    Its files belong to group USER.
+    Its files belong to group USER; `scratch` bounds each of the two.
     """
+    size = {"sizeLimit": scratch} if scratch else {}
     spec: dict[str, Any] = {
         "serviceAccountName": STEP_SERVICE_ACCOUNT,
         "automountServiceAccountToken": False,
@@ -57,7 +59,11 @@ def pod_spec(
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "penstock", "emptyDir": {}}, *volumes],
+        "volumes": [
+            {"name": "tmp", "emptyDir": dict(size)},
+            {"name": "penstock", "emptyDir": dict(size)},
+            *volumes,
+        ],
         "containers": list(containers),
     }
     if init:
@@ -75,13 +81,16 @@ def security(user: int | None = USER, *, read_only: bool = True) -> dict[str, An
     return context if user is None else {**context, "runAsUser": user, "runAsGroup": USER}
 
 
-def resources(cpu: str, memory: str, processes: int = 1) -> dict[str, Any]:
+def resources(cpu: str, memory: str, processes: int = 1, scratch: str = "") -> dict[str, Any]:
     """Requests and limits.
 
-    Memory is reserved in full, so that a node never runs out of it for lack of reckoning.
+    Memory is reserved in full, so that a node never runs out of it for lack of reckoning; so is scratch
+    space,
+    of which the folders themselves are the limit.
     """
+    disk = {"ephemeral-storage": scratch} if scratch else {}
     return {
-        "requests": {"cpu": cpu, "memory": memory},
+        "requests": {"cpu": cpu, "memory": memory, **disk},
         "limits": {"cpu": cpu_limit(cpu, processes), "memory": memory},
     }
 

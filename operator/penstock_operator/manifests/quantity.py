@@ -1,36 +1,26 @@
 """Kubernetes quantities, as far as the operator has to reckon with them: 250m of CPU, 1Gi of memory."""
 
-import re
 from decimal import ROUND_CEILING, Decimal
 
-_FACTORS = {
-    "": Decimal(1),
-    "m": Decimal(1) / 1000,
-    "k": Decimal(10) ** 3,
-    "M": Decimal(10) ** 6,
-    "G": Decimal(10) ** 9,
-    "T": Decimal(10) ** 12,
-    "Ki": Decimal(2) ** 10,
-    "Mi": Decimal(2) ** 20,
-    "Gi": Decimal(2) ** 30,
-    "Ti": Decimal(2) ** 40,
-}
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti|)")
+from penstock_spec.quantities import FACTORS, parse
+
 _LEAST_CPU_LIMIT = Decimal(2)  # cores: a program that starts slowly for want of CPU helps nobody
-
-
-def parse(quantity: str) -> Decimal:
-    """The number that a quantity stands for: cores, or bytes. ValueError where it is none."""
-    found = _QUANTITY.fullmatch(quantity)
-    if found is None:
-        raise ValueError(f"{quantity!r} is no Kubernetes quantity: write 500m, 2, 512Mi or 4Gi")
-    return Decimal(found[1]) * _FACTORS[found[2]]
 
 
 def grown_memory(quantity: str, factor: float) -> str:
     """The quantity times `factor`, rounded up to whole mebibytes: 1Gi by 1.5 gives 1536Mi."""
-    mebibytes = parse(quantity) * Decimal(str(factor)) / _FACTORS["Mi"]
+    mebibytes = parse(quantity) * Decimal(str(factor)) / FACTORS["Mi"]
     return f"{mebibytes.to_integral_value(ROUND_CEILING)}Mi"
+
+
+def bounded(quantity: str, maximum: str) -> str:
+    """The quantity, or `maximum` where that is less. Empty means no bound."""
+    return maximum if maximum and parse(quantity) > parse(maximum) else quantity
+
+
+def is_more(one: str, other: str) -> bool:
+    """Whether the first quantity is greater."""
+    return parse(one) > parse(other)
 
 
 def cpu_limit(request: str, processes: int = 1) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock_spec.checks import (
     containers,
+    deadlines,
     estimators,
     gates,
     monitors,
@@ -13,6 +14,7 @@ from penstock_spec.checks import (
     parameters,
     pruned,
     references,
+    retries,
     sizes,
     tables,
     triggers,
@@ -34,6 +36,8 @@ CHECKS: tuple[Check, ...] = (
     whens.types,
     order.cycles,
     order.last,
+    deadlines.contradictions,
+    retries.budgets,
     order.deploys,
     containers.environment,
     containers.names,

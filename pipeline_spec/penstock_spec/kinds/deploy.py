@@ -86,6 +86,7 @@ class Resources(SpecModel):
     cel_rules: ClassVar[tuple[Rule, ...]] = (
         at_most_one("cpu", "cpuFrom"),
         at_most_one("memory", "memoryFrom"),
+        at_most_one("scratch", "scratchFrom"),
     )
 
     cpu: Cpu = Field(
@@ -99,6 +100,15 @@ class Resources(SpecModel):
     )
     memory_from: FromParameter | None = Field(
         default=None, description="The memory is this parameter's value."
+    )
+    scratch: Memory | None = Field(
+        default=None,
+        description="Space in /tmp and in /penstock, each; a program that writes more is ended. The node "
+        "must have "
+        "as much to spare. Left out, no bound but the node's.",
+    )
+    scratch_from: FromParameter | None = Field(
+        default=None, description="The scratch space is this parameter's value."
     )
 
 

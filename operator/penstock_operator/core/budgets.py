@@ -1,0 +1,103 @@
+"""Budgets: how often a class of failure is retried, and what the next attempt gets that this one lacked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from penstock_operator.core.context import RunContext
+from penstock_operator.core.findings import Failed
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.settings import Budget
+from penstock_operator.core.work import memory_of, scratch_of
+from penstock_operator.manifests.quantity import bounded, grown_memory, is_more
+from penstock_spec.base import seconds_of
+from penstock_spec.names import FailureClass
+from penstock_spec.retry import GrowingBudget
+from penstock_spec.status import StepState
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is different about the next attempt, in words; why there can be none where it is not
+    `possible`.
+    """
+
+    words: str = ""
+    possible: bool = True
+    memory: str = ""
+    scratch: str = ""
+    remakes: tuple[str, ...] = ()
+
+
+def budget_of(context: RunContext, record: StepRecord, failure_class: FailureClass) -> Budget:
+    """The installation's budget for the class, with what the step itself says."""
+    budget = context.settings.budgets[failure_class]
+    retry = context.pipeline.spec.step(record.name).retry
+    own = None if retry is None else retry.budget(failure_class)
+    if own is None:
+        return budget
+    if own.limit is not None:
+        budget = replace(budget, retries=own.limit)
+    if own.backoff is None:
+        return budget
+    first, factor, longest = own.backoff.first, own.backoff.factor, own.backoff.maximum
+    return replace(
+        budget,
+        first=budget.first if first is None else float(seconds_of(first)),
+        factor=budget.factor if factor is None else factor,
+        maximum=_longest(budget, first, longest),
+    )
+
+
+def _longest(budget: Budget, first: str | None, longest: str | None) -> float:
+    """The longest pause; a first pause that is longer than the usual longest is meant."""
+    if longest is not None:
+        return float(seconds_of(longest))
+    return budget.maximum if first is None else max(budget.maximum, float(seconds_of(first)))
+
+
+def change_of(context: RunContext, record: StepRecord, failure: Failed) -> Change:
+    """What the next attempt gets after this failure."""
+    if failure.failure_class is FailureClass.OUT_OF_MEMORY:
+        given = memory_of(context, record)
+        grown = _grown(context, record, failure.failure_class, given)
+        return _more("memory", given, grown, Change(memory=grown))
+    if failure.failure_class is FailureClass.OUT_OF_DISK:
+        given = scratch_of(context, record)
+        if not given:
+            return Change("resources.scratch says no size that could grow", possible=False)
+        grown = _grown(context, record, failure.failure_class, given)
+        return _more("scratch space", given, grown, Change(scratch=grown))
+    if failure.failure_class is FailureClass.INPUT_MISSING:
+        return _remade(context, record, failure.inputs)
+    return Change()
+
+
+def _grown(context: RunContext, record: StepRecord, failure_class: FailureClass, given: str) -> str:
+    retry = context.pipeline.spec.step(record.name).retry
+    own = None if retry is None else retry.budget(failure_class)
+    factor, maximum = context.settings.memory_factor, ""
+    if isinstance(own, GrowingBudget):
+        factor, maximum = own.factor or factor, own.maximum or ""
+    return bounded(grown_memory(given, factor), maximum)
+
+
+def _more(what: str, given: str, grown: str, change: Change) -> Change:
+    if not is_more(grown, given):
+        return Change(f"it has had the most {what} that its retries may get, {given}", possible=False)
+    return replace(change, words=f"the next attempt gets {grown}")
+
+
+def _remade(context: RunContext, record: StepRecord, inputs: Sequence[str]) -> Change:
+    """The steps that are run again: those of which this run has only taken over the outputs."""
+    sources = context.pipeline.inputs(record.name)
+    names = tuple(dict.fromkeys(sources[one][0] for one in inputs if one in sources))
+    records = [context.records[one] for one in names]
+    # One that is being made again, or was while this attempt ran, is as good as one that is to be.
+    made_here = [
+        one
+        for one in records
+        if one.state is not StepState.REUSED and one.failure_class != FailureClass.INPUT_MISSING
+    ]
+    if not names or made_here:
+        return Change("it was made in this run, so something has removed it since", possible=False)
+    return Change(f"made again first: {', '.join(names)}", remakes=names)
