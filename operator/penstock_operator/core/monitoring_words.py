@@ -18,6 +18,8 @@ _QUALITY = (
     (Condition.NULL_BURST, Reason.NULL_BURST, "nulls"),
     (Condition.UNIT_CHANGED, Reason.UNIT_CHANGED, "units"),
 )
+# As people read them: a unit explains the most, and unseen texts the least.
+_QUALITIES = (Condition.UNIT_CHANGED, Condition.NULL_BURST, Condition.UNSEEN_CATEGORIES)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,23 @@ class Told:
 def conditions(told: Told) -> tuple[Wanted, ...]:
     """Drifted, and the three of data quality."""
     return (_drifted(told), *(_quality(told, *one) for one in _QUALITY))
+
+
+def quality_of(wanted: Sequence[Wanted]) -> str:
+    """status.quality: the conditions that hold, `Ok` for none, `Unknown`, empty where nothing is watched."""
+    if not wanted:
+        return ""
+    problems = quality_problems(wanted)
+    if problems:
+        return ",".join(one.type for one in problems)
+    judged = [one for one in wanted if one.type in _QUALITIES]
+    return "Ok" if judged and all(one.status is False for one in judged) else "Unknown"
+
+
+def quality_problems(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """The conditions of data quality that are True, the one that tells most first."""
+    found = [one for one in wanted if one.type in _QUALITIES and one.status is True]
+    return sorted(found, key=lambda one: _QUALITIES.index(Condition(one.type)))
 
 
 def unsupported(image: str) -> tuple[Wanted, ...]:
