@@ -163,6 +163,7 @@ class Reason(StrEnum):
     INSUFFICIENT_SAMPLES = "InsufficientSamples"
     LOG_CORRUPT = "LogCorrupt"
     NO_PROFILE = "NoProfile"  # the served model has no profile of its training data
+    UNKNOWN_COLUMN = "UnknownColumn"  # spec.monitoring names a column that the served model does not take
     MONITORING_UNSUPPORTED = "MonitoringUnsupported"  # the pods run another server than ours
     UNSEEN_CATEGORIES = "UnseenCategories"
     NULL_BURST = "NullBurst"
