@@ -6,8 +6,8 @@
     done
     endpoint=http://localhost:7070 python examples/report.py ml sha256:5f0c...
 
-The variables are the keys of the Secret `penstock-store`. With a store of your own there is no port
-to forward, and `endpoint` is as in the Secret. A digest may be cut short. Needs Python and `pip install obstore`.
+The variables are the keys of the Secret `penstock-store`. With a store of your own there is no port to
+forward, and `endpoint` is as in the Secret. A digest may be cut short. Needs `pip install obstore`.
 """
 
 import argparse
