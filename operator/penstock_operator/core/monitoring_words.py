@@ -13,6 +13,7 @@ from penstock_spec.monitoring import Monitoring
 from penstock_spec.names import Condition, Reason
 
 _LENGTH = 4000  # ten names of 128 characters and all that is said around them; a condition takes 8,192
+_SMALLEST, _LARGEST = 1e-6, 1e9  # between them numbers are written out
 _QUALITY = (
     (Condition.UNSEEN_CATEGORIES, Reason.UNSEEN_CATEGORIES, "unseen"),
     (Condition.NULL_BURST, Reason.NULL_BURST, "nulls"),
@@ -149,5 +150,13 @@ def _problem(monitoring: Monitoring, type_: Condition, found: Sequence[Any]) -> 
 
 
 def _unit(one: Mapping[str, Any]) -> str:
-    offset = f" and {one['offset']:+.3g}" if one.get("offset") else ""
-    return f"about {one['factor']:.3g} times{offset}"
+    offset = f" and {_plain(one['offset'], 6, sign='+')}" if one.get("offset") else ""
+    return f"about {_plain(one['factor'], 4)} times{offset}"
+
+
+def _plain(number: float, digits: int, *, sign: str = "") -> str:
+    """So many significant digits, without an exponent: 1,000 and 0.4536."""
+    rounded = float(f"{number:.{digits}g}")
+    if rounded and not _SMALLEST <= abs(rounded) < _LARGEST:
+        return f"{rounded:{sign}.{digits}g}"
+    return f"{rounded:{sign},.12f}".rstrip("0").rstrip(".")
