@@ -148,6 +148,7 @@ class Reason(StrEnum):
     MODEL_NOT_APPROVED = "ModelNotApproved"
     FIELD_OWNED = "FieldOwned"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    PINNED = "Pinned"  # spec.rollbackTo holds, and what it names serves
     ENDPOINT_PINNED = "EndpointPinned"  # spec.rollbackTo is set
     REVISION_UNKNOWN = "RevisionUnknown"  # spec.rollbackTo names none of status.history
     # why a revision began to serve
