@@ -2,6 +2,7 @@
 
     python examples/traffic.py http://localhost:8080 tumour tumour.csv --rate 40 --seconds 60
     python examples/traffic.py http://localhost:8080 tumour tumour.csv --shift mean_texture=0.5
+    python examples/traffic.py http://localhost:8080 tumour tumour.csv --token "$TOKEN"
 
 Rows are drawn at random with replacement, one row a request. A shift is in standard deviations of the column.
 Nothing but Python is needed. Ctrl-C ends it; the last line says what was answered.
@@ -33,9 +34,14 @@ class Table:
 
 
 def read(path: Path) -> Table:
-    """The columns of the file that hold numbers only, which leaves the target out; others are not sent."""
+    """The columns of the file that hold numbers only, which leaves the target out; others are not sent.
+
+    OSError where it cannot be read, ValueError where it is no table of two rows or more.
+    """
     with path.open(newline="", encoding="utf-8") as file:
         raw = list(csv.DictReader(file))
+    if len(raw) < 2 or any(None in row or None in row.values() for row in raw):
+        raise ValueError("not a CSV file with a header and two or more rows of as many fields")
     names = [name for name in raw[0] if all(_is_number(row[name]) for row in raw)]
     rows = [{name: float(row[name]) for name in names} for row in raw]
     spread = {name: statistics.stdev(row[name] for row in rows) for name in names}
@@ -73,6 +79,7 @@ def send(
     seconds: float,
     shift: Mapping[str, float],
     seed: int = 0,
+    token: str = "",
 ) -> Counter[str]:
     """Send for `seconds` at `rate` requests per second over one kept-open connection; answers by status.
 
@@ -84,6 +91,8 @@ def send(
     connection = http.client.HTTPConnection(where.hostname or "localhost", where.port or 80, timeout=10)
     started = time.monotonic()
     headers = {"content-type": "application/json"}
+    if token:
+        headers["authorization"] = f"Bearer {token}"
     for number in range(int(rate * seconds)):
         pause = started + number / rate - time.monotonic()
         if pause > 0:
@@ -103,11 +112,12 @@ def send(
 
 def _shift(text: str) -> tuple[str, float]:
     name, _, amount = text.partition("=")
+    if not name or not _is_number(amount):
+        raise argparse.ArgumentTypeError(f"{text!r} is not COLUMN=SD; write mean_texture=0.5, for example")
     return name, float(amount)
 
 
-def main() -> int:
-    """Read the command line and send."""
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -125,8 +135,20 @@ def main() -> int:
         help="move a column by so many standard deviations; may be repeated",
     )
     parser.add_argument("--seed", type=int, default=0, help="another number draws other rows (default: 0)")
-    words = parser.parse_args()
-    table, shift = read(words.table), dict(words.shift)
+    parser.add_argument("--token", default="", help="the token, where the endpoint asks for one")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Read the command line and send."""
+    words = _arguments()
+    try:
+        table, shift = read(words.table), dict(words.shift)
+    except (OSError, ValueError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        why = "it is not text in UTF-8" if isinstance(error, UnicodeError) else why
+        print(f"{words.table} cannot be read: {why}", file=sys.stderr)
+        return 2
     if unknown := sorted(set(shift) - set(table.spread)):
         print(
             f"no column of numbers is called {unknown[0]!r}; there are: {', '.join(table.spread)}",
@@ -134,7 +156,14 @@ def main() -> int:
         )
         return 2
     answers = send(
-        words.url, words.model, table, rate=words.rate, seconds=words.seconds, shift=shift, seed=words.seed
+        words.url,
+        words.model,
+        table,
+        rate=words.rate,
+        seconds=words.seconds,
+        shift=shift,
+        seed=words.seed,
+        token=words.token,
     )
     print(", ".join(f"{count} x {status}" for status, count in sorted(answers.items())))
     return 0 if set(answers) <= {"200"} else 1

@@ -118,6 +118,7 @@ def next_commands(cluster: Cluster, namespace: str) -> None:
   kubectl get penstock -n {namespace}                      # everything of Penstock's
   kubectl describe pipelinerun -n {namespace}              # each step with its reason
   kubectl explain pipeline.spec.steps.train          # the documentation of a field
-  kubectl edit pipeline tumour -n {namespace}              # another threshold: only gate and serve run again
+  kubectl edit pipeline tumour -n {namespace}              # another threshold: only the gate runs again
+  kubectl port-forward svc/tumour 8080:80 -n {namespace}   # then ask http://localhost:8080/v2/models/tumour/infer
   make demo-down                                     # remove it all"""
     )

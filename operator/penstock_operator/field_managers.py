@@ -7,7 +7,10 @@ Each entry of managedFields is a manager, a time, and the set of fields that it 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from penstock_spec import names
+
 KEY = "penstock.dev/field-managers"  # in the cached metadata, where it stands for managedFields
+MONITORED_KEY = "penstock.dev/monitored-at"  # beside it: when a monitor step last changed anything
 PATHS = (
     "spec.model.version",
     "spec.rollbackTo",
@@ -27,6 +30,17 @@ def managers_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
             if _owns(entry.get("fieldsV1") or {}, path) and entry.get("manager"):
                 found.setdefault(path, []).append(entry["manager"])
     return found
+
+
+def monitored_at(entries: Sequence[Mapping[str, Any]]) -> str:
+    """When a monitor step last changed the object, RFC 3339; empty for never. An apply that changes nothing
+    leaves the time as it is.
+    """
+    return max((str(one.get("time", "")) for one in entries if _is_monitor(one)), default="")
+
+
+def _is_monitor(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("manager") == names.MANAGER_MONITOR)
 
 
 def _owns(fields: Mapping[str, Any], path: str) -> bool:

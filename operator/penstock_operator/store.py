@@ -130,6 +130,7 @@ class Store:
         entries = item["metadata"].pop("managedFields", None)
         if self.kind == names.MODEL_ENDPOINT and entries is not None:
             item["metadata"][field_managers.KEY] = field_managers.managers_of(entries)
+            item["metadata"][field_managers.MONITORED_KEY] = field_managers.monitored_at(entries)
         if before is not None:
             self._unfile(key, before)
             if before["metadata"]["uid"] != uid:

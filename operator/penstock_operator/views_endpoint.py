@@ -36,6 +36,7 @@ def endpoint(item: Object) -> EndpointView:
         stalled_message=stalled.get("message", ""),
         reconciling=bool(true_condition(status, names.Condition.RECONCILING)),
         monitoring=spec.get("monitoring"),
+        monitored_at=moment(item["metadata"].get(field_managers.MONITORED_KEY)),
         watched_since=(status.get("monitoring") or {}).get("since", ""),
         drifted_reason=drifted.get("reason", ""),
         drifted_message=drifted.get("message", ""),

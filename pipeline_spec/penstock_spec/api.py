@@ -160,6 +160,7 @@ MODEL_ENDPOINT = ApiKind(
         Column("Stable", ".status.stable", "ModelVersion that takes all traffic."),
         Column("Next", ".status.next", "ModelVersion that will take over when it is ready."),
         Column("Drifted", ".status.drifted", "True when the data is not what the model was trained on."),
+        Column("Quality", ".status.quality", "Ok, or what is wrong with the newest data: UnitChanged."),
         Column("Replicas", ".status.replicas", "Ready pods, out of wanted ones."),
         Column("URL", ".status.url", "Where clients in the cluster reach it."),
         Column("Reason", _reason("Reconciling"), "One word for how the wanted version is doing."),

@@ -97,6 +97,11 @@ class ModelEndpointStatus(SpecModel):
         default="",
         description="Whether the data drifts, for a column: True, False, Unknown; empty unless watched.",
     )
+    quality: Word = Field(
+        default="",
+        description="Quality of the newest window's data, for a column: Ok, Unknown, or the conditions that "
+        "are True: UnitChanged,NullBurst; empty unless watched.",
+    )
     monitoring: MonitoringStatus | None = Field(
         default=None, description="What has been seen of the traffic, where spec.monitoring is set."
     )

@@ -174,6 +174,7 @@ class Reason(StrEnum):
     MODEL_NOT_APPROVED = "ModelNotApproved"
     FIELD_OWNED = "FieldOwned"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    PINNED = "Pinned"  # spec.rollbackTo holds, and what it names serves
     ENDPOINT_PINNED = "EndpointPinned"  # spec.rollbackTo is set
     REVISION_UNKNOWN = "RevisionUnknown"  # spec.rollbackTo names none of status.history
     # why a revision began to serve
@@ -189,6 +190,7 @@ class Reason(StrEnum):
     INSUFFICIENT_SAMPLES = "InsufficientSamples"
     LOG_CORRUPT = "LogCorrupt"
     NO_PROFILE = "NoProfile"  # the served model has no profile of its training data
+    UNKNOWN_COLUMN = "UnknownColumn"  # spec.monitoring names a column that the served model does not take
     MONITORING_UNSUPPORTED = "MonitoringUnsupported"  # the pods run another server than ours
     UNSEEN_CATEGORIES = "UnseenCategories"
     NULL_BURST = "NullBurst"

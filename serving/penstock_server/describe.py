@@ -1,29 +1,21 @@
 """What the server says of itself, of its model and in answers: the protocol's objects as plain data."""
 
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from penstock_artifacts.model import Prediction, Predictor
 from penstock_artifacts.signature import Signature, Task, ValueType
 from penstock_server.infer_request import DATATYPES, InferRequest
 from penstock_server.settings import Settings
+from penstock_spec.release import RELEASE
 
 EXTENSIONS = ["binary_tensor_data"]
 PLATFORM = "onnx_onnxv1"  # the protocol's word for an ONNX model
 
 
-def release() -> str:
-    """The server's own version."""
-    try:
-        return version("penstock")
-    except PackageNotFoundError:  # the image holds the packages without the distribution's metadata
-        return "0"
-
-
 def server() -> Mapping[str, Any]:
     """GET /v2"""
-    return {"name": "penstock", "version": release(), "extensions": EXTENSIONS}
+    return {"name": "penstock", "version": RELEASE, "extensions": EXTENSIONS}
 
 
 def model(settings: Settings, predictor: Predictor) -> Mapping[str, Any]:

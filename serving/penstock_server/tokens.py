@@ -45,7 +45,8 @@ class Tokens:
             if hmac.compare_digest(digest, given):
                 found = name
         if not found:
-            raise RequestError("this token is not known here; ask for one who runs the model", Blame.CLIENT)
+            message = "this token is not known here; ask whoever runs the model for one"
+            raise RequestError(message, Blame.CLIENT)
         return found
 
     def _read(self) -> None:

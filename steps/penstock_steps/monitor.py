@@ -4,8 +4,9 @@ A window that cannot be judged, for want of rows, of a profile or of a sound log
 Only a store that cannot be reached fails this program.
 """
 
+import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,8 +38,13 @@ def run(task: Task, workspace: Workspace, store: Store) -> Result:
 
 
 def _judged(window: Window, log: PredictionLog, model: Path) -> Judged:
+    signature = _signature(window, model)
+    unknown = sorted(window.redact - signature.known)
+    if unknown:
+        outcome = Outcome(WindowVerdict.UNKNOWN, Reason.UNKNOWN_COLUMN, _unknown(unknown, signature.names))
+        return Judged(window, outcome, None)
     try:
-        columns = _columns(window, model)
+        columns = _columns(window, model, signature)
         reading, observed = read_window(log, window, columns)
     except NoProfile as error:
         return Judged(window, Outcome(WindowVerdict.UNKNOWN, Reason.NO_PROFILE, str(error)), None)
@@ -50,12 +56,36 @@ def _judged(window: Window, log: PredictionLog, model: Path) -> Judged:
     return Judged(window, decided(findings, reading), reading, findings)
 
 
-def _columns(window: Window, model: Path) -> Mapping[str, ColumnReference]:
-    """The references of the model's inputs that are not redacted. NoProfile."""
+def _signature(window: Window, model: Path) -> Signature:
     try:
-        signature = Signature.load(model / MODEL_SIGNATURE)
+        return Signature.load(model / MODEL_SIGNATURE)
     except SignatureError as error:
         raise invalid_result(f"the model of {window.version} cannot be read: {error}") from error
+
+
+def _unknown(unknown: Sequence[str], known: Sequence[str]) -> str:
+    """The server keeps no rows while a name to redact is none of the model's (fail closed)."""
+    name = unknown[0]
+    more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f'; did you mean "{_short(near[0])}"?' if near else f"; it takes {_listed(known)}."
+    return (
+        f'spec.monitoring.predictionLog.redact names "{_short(name)}"{more}, which the model does not take'
+        f"{hint} Nothing is logged until it is mended"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    listed = ", ".join(f'"{_short(one)}"' for one in names[:3])
+    return f"{listed} and {len(names) - 3} more" if len(names) > 3 else listed
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 40 else name[:39] + "…"
+
+
+def _columns(window: Window, model: Path, signature: Signature) -> Mapping[str, ColumnReference]:
+    """The references of the model's inputs that are not redacted. NoProfile."""
     try:
         profile = json.loads((model / MODEL_PROFILE).read_bytes())
     except (OSError, ValueError):

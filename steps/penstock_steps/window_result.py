@@ -20,6 +20,7 @@ _STATISTICS = {
     DriftMethod.CHI_SQUARED: "chi2_max",
 }
 _NAMED_IN_WORDS = 3
+_SMALLEST, _LARGEST = 1e-6, 1e9  # between them factors are written out
 _REPORT = {"report": "sha256:" + "0" * 64}  # what the program adds: room is kept for it
 
 
@@ -143,11 +144,13 @@ def _quality(findings: Sequence[Finding]) -> Iterable[str]:
 
 
 def unit_words(finding: Finding) -> str:
-    """`factor 1000`, or `factor 0.4536, pounds to kilograms`."""
+    """`factor 1,000, like kilograms to grams`, or `factor 0.4536, pounds to kilograms`."""
     unit = finding.unit
     assert unit is not None  # noqa: S101 - of unit_columns
     offset = f" and {unit.offset:+g}" if unit.offset else ""
-    return f"factor {float(f'{unit.factor:.4g}'):g}{offset}{', ' if unit.words else ''}{unit.words}"
+    factor = float(f"{unit.factor:.4g}")
+    written = f"{factor:,.10f}".rstrip("0").rstrip(".") if _SMALLEST <= factor < _LARGEST else f"{factor:g}"
+    return f"factor {written}{offset}{', ' if unit.words else ''}{unit.words}"
 
 
 def _named(columns: Sequence[Finding], words: Callable[[Finding], str]) -> str:

@@ -109,6 +109,12 @@ class FakeCluster:
             self.create(manifest)
         elif found["spec"] != {**found["spec"], **manifest["spec"]}:
             self.edit(kind, name, {**found["spec"], **manifest["spec"]})
+            if "monitoring" in manifest["spec"]:
+                now = self.objects[(kind, name)]
+                self.objects[(kind, name)] = {
+                    **now,
+                    "metadata": {**now["metadata"], "monitored": written(self.now)},
+                }
 
     def edit(self, kind: str, name: str, spec: Mapping[str, Any]) -> None:
         """A person's change of a spec: the generation rises."""

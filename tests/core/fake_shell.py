@@ -328,6 +328,7 @@ def endpoint_of(item: Object) -> EndpointView:
         stalled_reason=status.get("stalled", ""),
         stalled_message="it does not get ready" if status.get("stalled") else "",
         monitoring=item["spec"].get("monitoring"),
+        monitored_at=datetime.fromisoformat(at) if (at := item["metadata"].get("monitored")) else None,
         # The pods of this cluster log as soon as they serve.
         watched_since="2026-11-21T10:00:00Z" if status.get("ready") and "monitoring" in item["spec"] else "",
         drifted_reason=status.get("drifted", ""),

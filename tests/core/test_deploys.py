@@ -117,7 +117,7 @@ def test_a_pinned_endpoint_fails_the_step_with_the_way_out_and_nothing_is_writte
     serve = simulation.steps("mine")["serve"]
     assert (serve["state"], serve["reason"]) == ("Failed", "EndpointPinned")
     assert "pinned to revision 1 by spec.rollbackTo" in serve["message"]
-    assert "kubectl patch me -n ml tumour --type=json" in serve["message"]
+    assert "rollbackTo; to let it go: kubectl patch me -n ml tumour --type=json" in serve["message"]
     assert cluster.objects[("ModelEndpoint", "tumour")]["spec"] == before
 
 

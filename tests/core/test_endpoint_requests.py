@@ -161,6 +161,11 @@ def test_a_version_that_a_gate_has_rejected_meanwhile_is_not_gone_back_to() -> N
 def test_while_it_is_pinned_the_words_say_so() -> None:
     planned = plan(rolled_back(2))
     assert status(planned)["message"] == "m-2 serves, pinned by spec.rollbackTo"
+    reasons = {one["type"]: one["reason"] for one in status(planned)["conditions"]}
+    assert (reasons["Reconciling"], reasons["Ready"]) == ("Pinned", "Serving")
+    on_its_way = plan(rolled_back(1))
+    reasons = {one["type"]: one["reason"] for one in status(on_its_way)["conditions"]}
+    assert reasons["Reconciling"] == "RollingOut"
 
 
 def test_what_serves_is_kept_going_though_its_record_was_deleted() -> None:

@@ -71,6 +71,7 @@ def test_a_monitor_step_waits_for_the_deploy_of_its_endpoint_and_sets_its_monito
     step = simulation.steps("tumour-g1")["watch"]
     assert (step["state"], step["reason"]) == ("Succeeded", "Completed")
     assert step["message"] == "endpoint tumour is watched; kubectl get me -n ml"
+    assert "why" not in step, "something was written"
     endpoint = simulation.cluster.objects[("ModelEndpoint", "tumour")]
     assert endpoint["spec"]["monitoring"] == WANTED
     assert endpoint["spec"]["model"]["version"] == "tumour-1"
@@ -100,6 +101,7 @@ def test_a_changed_limit_is_a_change_of_the_endpoint_only() -> None:
     states = {name: one["state"] for name, one in simulation.steps("tumour-g2").items()}
     assert states.pop("watch") == states.pop("serve") == "Succeeded"
     assert set(states.values()) == {"Reused"}
+    assert "why" not in simulation.steps("tumour-g2")["watch"], "something was written"
     endpoint = simulation.cluster.objects[("ModelEndpoint", "tumour")]
     assert endpoint["spec"]["monitoring"] == {**WANTED, "minimumSamples": 500}
 

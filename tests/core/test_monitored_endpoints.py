@@ -13,6 +13,7 @@ from penstock_operator.core.actions import Apply, Create, Plan
 from penstock_operator.core.conditions import find
 from penstock_operator.core.observed_endpoint import ObservedEndpoint
 from penstock_operator.core.plan_endpoint import plan_endpoint
+from penstock_operator.core.times import stamp
 from penstock_operator.core.watched import CONDITIONS
 from penstock_operator.manifests.windows import log_of
 from penstock_spec.monitoring import Monitoring
@@ -98,13 +99,45 @@ def test_drift_and_quality_never_touch_ready_reconciling_or_stalled() -> None:
     assert types(plan(bare)) == ["Ready", "Reconciling", "Stalled"]
 
 
+FEVER = {"column": "fever", "factor": 1.8, "offset": 32.0}
+QUALITY: dict[str, tuple[str, dict[str, Any], str, tuple[str, ...]]] = {
+    "nothing found": ("NotDrifted", {}, "Ok", ()),
+    "a window without a verdict": ("Unknown", {"nulls": ["age"]}, "Unknown", ()),
+    "missing values": ("Drifted", {"nulls": ["age"]}, "NullBurst", ("above training: age",)),
+    "everything": (
+        "NotDrifted",
+        {"unseen": ["city"], "nulls": ["age"], "units": [FEVER]},
+        "UnitChanged,NullBurst,UnseenCategories",
+        ("fever (about", "above training: age", "in training: city"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", QUALITY)
+def test_the_datas_quality_stands_in_a_column_and_its_words_behind_the_message(name: str) -> None:
+    verdict, found, column, words = QUALITY[name]
+    watched = settled(serving())
+    window = {"end": stamp(NOW), "verdict": verdict, "version": "m-1", "rows": 300}
+    part = {"since": stamp(NOW), "lastWindow": stamp(NOW), "windows": [window], "quality": found}
+    planned = plan(replace(watched, status={**watched.status, "monitoring": part}))
+    told = status(planned)
+    assert told["quality"] == column
+    assert told["message"].startswith("m-1 serves")
+    assert told["message"].count("; ") == len(words)
+    assert all(one in told["message"] for one in words)
+
+
+def test_before_the_first_window_the_datas_quality_is_unknown() -> None:
+    assert status(plan(serving()))["quality"] == "Unknown"
+
+
 def test_another_server_is_said_to_be_unable_and_serves_on() -> None:
     theirs = {"server": THEIRS["server"]}
     planned = plan(world("m-1", [], None, spec=THEIRS))
     bare = plan(world("m-1", [], None, spec=theirs))
     assert planned.actions == bare.actions
     assert find(status(planned), "Drifted")["reason"] == "MonitoringUnsupported"  # type: ignore[index]  # it is there
-    assert status(planned)["drifted"] == "Unknown"
+    assert (status(planned)["drifted"], status(planned)["quality"]) == ("Unknown", "Unknown")
     assert find(status(planned), "Stalled")["status"] == "False"  # type: ignore[index]  # it is there
 
 
@@ -116,7 +149,7 @@ def test_without_monitoring_again_the_log_goes_and_with_it_all_that_was_said() -
     names = [one["name"] for one in applied.manifest["spec"]["template"]["spec"]["initContainers"]]
     assert names == ["fetch"]
     assert types(planned) == ["Ready", "Reconciling", "Stalled"]
-    assert not {"drifted", "monitoring"} & set(status(planned))
+    assert not {"drifted", "quality", "monitoring"} & set(status(planned))
 
 
 def test_while_the_spec_cannot_be_read_what_was_known_stays() -> None:
@@ -125,6 +158,6 @@ def test_while_the_spec_cannot_be_read_what_was_known_stays() -> None:
     planned = plan(replace(observed, spec=broken))
     assert find(status(planned), "Stalled")["reason"] == "InvalidSpec"  # type: ignore[index]  # it is there
     assert "spec.monitoring.every" in status(planned)["message"]
-    for key in ("monitoring", "drifted"):
+    for key in ("monitoring", "drifted", "quality"):
         assert status(planned)[key] == observed.status[key]
     assert not planned.actions

@@ -195,12 +195,17 @@ QUALITY: dict[str, tuple[dict[str, Any], str, str]] = {
             "units": [
                 {"column": "height", "factor": 2.54},
                 {"column": "fever", "factor": 1.8, "offset": 32.0},
+                {"column": "oven", "factor": 1.8, "offset": -459.67},
+                {"column": "mass", "factor": 1000.0},
+                {"column": "dose", "factor": 0.00001},
+                {"column": "time", "factor": 1e12},
             ]
         },
         "UnitChanged",
         (
             "the unit seems to be another than in training: height (about 2.54 times), "
-            "fever (about 1.8 times and +32)"
+            "fever (about 1.8 times and +32), oven (about 1.8 times and -459.67), "
+            "mass (about 1,000 times), dose (about 0.00001 times), time (about 1e+12 times)"
         ),
     ),
 }

@@ -151,7 +151,7 @@ def test_numbers_are_logged_as_predictions(tmp_path: Path) -> None:
 
 
 def test_redacted_columns_are_written_nowhere(tmp_path: Path) -> None:
-    noted = log(tmp_path, redact=frozenset({"city", "age", "no such column"}))
+    noted = log(tmp_path, redact=frozenset({"city", "age"}))
     noted.add({**rows(1), "city": ["CANARY"], "age": [123454321.0]}, answer(1), "a", 1)
     noted.close()
     everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
@@ -159,6 +159,26 @@ def test_redacted_columns_are_written_nowhere(tmp_path: Path) -> None:
     assert b"123454321" not in everything
     found = shipped(tmp_path).table()
     assert {name for name in found.columns if name.startswith("input.")} == {"input.visits", "input.member"}
+
+
+def test_a_name_to_redact_that_the_model_lacks_keeps_every_row_out_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noted = log(tmp_path, redact=frozenset({"citty", "age"}))
+    for number in range(3):
+        noted.add({**rows(2, number), "city": ["CANARY"] * 2}, answer(2), "a", 2)
+    noted.close()
+    (line,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert line.getMessage() == (
+        "nothing is logged: predictionLog.redact names columns that the model does not take"
+    )
+    assert line.__dict__["fields"] == {"columns": ["'citty'; did you mean 'city'?"], "count": 1}
+    everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"CANARY" not in everything
+    shelf = shipped(tmp_path)
+    found = balanced(tmp_path)
+    assert (found.accepted, found.dropped) == (6, 6)
+    assert [batch.rows for batch in shelf.batches] in ([], [0])
 
 
 def test_the_same_rows_give_the_same_bytes_in_every_process(tmp_path: Path) -> None:

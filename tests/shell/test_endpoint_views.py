@@ -1,5 +1,6 @@
 """What the shell reads of an endpoint's objects: who wrote which field, whose pods, words of Events."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,17 @@ def test_managers_are_named_by_field_the_last_writer_last() -> None:
         "spec.scale.replicas": ["penstock-deploy", "kube-controller-manager"],
         "spec.rollbackTo": ["kubectl-edit"],
     }
+
+
+def test_the_time_of_a_monitor_steps_change_is_known() -> None:
+    watched = {**SCALED, "manager": "penstock-monitor", "time": "2026-11-25T11:00:00Z"}
+    assert field_managers.monitored_at([DEPLOYED, watched, STATUS]) == "2026-11-25T11:00:00Z"
+    assert field_managers.monitored_at([DEPLOYED]) == ""
+    store = Store("ModelEndpoint")
+    store.put(endpoint(managedFields=[watched]))
+    kept = store.get("ml", "e")
+    assert kept is not None
+    assert views_endpoint.endpoint(kept).monitored_at == datetime(2026, 11, 25, 11, tzinfo=UTC)
 
 
 def endpoint(version: str = "1", **metadata: Any) -> dict[str, Any]:

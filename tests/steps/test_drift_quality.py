@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from penstock_steps.drift.judge import Finding
+from penstock_steps.window_result import unit_words
 from tests.steps.test_drift_statistics import compare
 
 CELSIUS = np.random.default_rng(1).normal(15, 8, 600)
@@ -47,6 +48,22 @@ def test_a_change_of_unit_is_told_with_its_factor_and_is_no_drift(
     assert finding.unit.factor == pytest.approx(factor, rel=0.03 if factor == 37 else 1e-3)
     assert finding.unit.offset == pytest.approx(offset, abs=0.01)
     assert not finding.drifted
+
+
+@pytest.mark.parametrize(
+    ("training", "window", "words"),
+    [
+        (INCOME, INCOME * 1000, "factor 1,000, like kilograms to grams"),
+        (INCOME, INCOME / 1000, "factor 0.001, like grams to kilograms"),
+        (SPARSE, SPARSE * 100, "factor 100, like shares to per cent"),
+        (WEIGHT, WEIGHT * 10_000, "factor 10,000"),
+        (CELSIUS + 273.15, (CELSIUS + 273.15) * 1.8 - 459.67, "factor 1.8 and -459.67, Kelvin to Fahrenheit"),
+    ],
+)
+def test_a_unit_is_put_in_words_and_a_round_factor_is_called_by_no_odd_units_name(
+    training: np.ndarray, window: np.ndarray, words: str
+) -> None:
+    assert unit_words(against(training, window)) == words
 
 
 def test_units_that_the_values_cannot_tell_apart_are_all_named() -> None:

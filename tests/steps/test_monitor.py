@@ -155,6 +155,23 @@ def test_redacted_columns_are_not_judged(monitored: Monitored) -> None:
     assert "age" in monitored.report(result)[0]["redacted"]
 
 
+@pytest.mark.parametrize(
+    ("redact", "words"),
+    [
+        (["agee"], 'names "agee", which the model does not take; did you mean "age"?'),
+        (["age", "zzz", "zzzz"], 'names "zzz" and 1 more, which the model does not take; it takes "'),
+    ],
+)
+def test_a_name_to_redact_that_the_model_lacks_is_unknown_with_the_way_out(
+    monitored: Monitored, redact: list[str], words: str
+) -> None:
+    monitored.log_rows(rows(500, 1, shift=20))
+    result = monitored.judge(redact=redact)
+    assert (result.verdict, result.reason) == ("Unknown", "UnknownColumn")
+    assert result.message.startswith(f"spec.monitoring.predictionLog.redact {words}")
+    assert result.message.endswith(" Nothing is logged until it is mended")
+
+
 def test_a_column_that_the_log_does_not_hold_is_named_and_the_others_are_judged(monitored: Monitored) -> None:
     monitored.log_rows(rows(300).drop("age"))
     result = monitored.judge()

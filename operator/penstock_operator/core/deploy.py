@@ -85,8 +85,9 @@ def _pinned(context: RunContext, record: StepRecord, body: Deploy, live: Endpoin
         return Decision(record, confirm=(ref,))
     patch = """'[{"op": "remove", "path": "/spec/rollbackTo"}]'"""
     command = f"kubectl patch me -n {context.namespace} {body.endpoint} --type=json -p {patch}"
-    what = f"endpoint {body.endpoint} is pinned to revision {live.pinned} by spec.rollbackTo; to let it go"
-    return Decision(_failed(context, record, Reason.ENDPOINT_PINNED, sentence(what, command)))
+    what = f"endpoint {body.endpoint} is pinned to revision {live.pinned} by spec.rollbackTo"
+    way_out = f"to let it go: {command}"
+    return Decision(_failed(context, record, Reason.ENDPOINT_PINNED, sentence(what, way_out)))
 
 
 def _wait(

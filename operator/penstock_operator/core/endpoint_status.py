@@ -121,7 +121,9 @@ def _words(scene: Scene, problem: Problem | None, *, settled: bool) -> tuple[str
     version = scene.server.version if scene.server is not None else ""
     if settled:
         pinned = scene.spec is not None and scene.spec.rollback_to is not None
-        return Reason.SERVING, f"{version} serves" + (", pinned by spec.rollbackTo" if pinned else "")
+        if pinned:
+            return Reason.PINNED, f"{version} serves, pinned by spec.rollbackTo"
+        return Reason.SERVING, f"{version} serves"
     found = scene.deployment(scene.wanted)
     trouble = why_not_ready(found, scene.observed.troubles) if found is not None else ""
     reason = Reason.ROLLING_OUT if scene.answers else Reason.STARTING

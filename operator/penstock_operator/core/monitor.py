@@ -52,6 +52,9 @@ def _ask(context: RunContext, record: StepRecord, body: Monitor, live: EndpointV
     )
     # Exactly: what stands beside it may be this step's own of an earlier run, and goes by applying.
     if live.monitoring == body.monitoring():
+        # An own change of a moment ago is equal too, when it is looked at again.
+        if live.monitored_at is not None and live.monitored_at >= context.observed.run.meta.created:
+            return Decision(begun, look_again=context.now)
         already = f"endpoint {body.endpoint} is monitored like that already: nothing to do"
         return Decision(replace(begun, why=already), look_again=context.now)
     manifest = monitored(context.namespace, body.endpoint, body.monitoring())

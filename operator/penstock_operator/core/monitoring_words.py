@@ -13,11 +13,14 @@ from penstock_spec.monitoring import Monitoring
 from penstock_spec.names import Condition, Reason
 
 _LENGTH = 4000  # ten names of 128 characters and all that is said around them; a condition takes 8,192
+_SMALLEST, _LARGEST = 1e-6, 1e9  # between them numbers are written out
 _QUALITY = (
     (Condition.UNSEEN_CATEGORIES, Reason.UNSEEN_CATEGORIES, "unseen"),
     (Condition.NULL_BURST, Reason.NULL_BURST, "nulls"),
     (Condition.UNIT_CHANGED, Reason.UNIT_CHANGED, "units"),
 )
+# As people read them: a unit explains the most, and unseen texts the least.
+_QUALITIES = (Condition.UNIT_CHANGED, Condition.NULL_BURST, Condition.UNSEEN_CATEGORIES)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,23 @@ class Told:
 def conditions(told: Told) -> tuple[Wanted, ...]:
     """Drifted, and the three of data quality."""
     return (_drifted(told), *(_quality(told, *one) for one in _QUALITY))
+
+
+def quality_of(wanted: Sequence[Wanted]) -> str:
+    """status.quality: the conditions that hold, `Ok` for none, `Unknown`, empty where nothing is watched."""
+    if not wanted:
+        return ""
+    problems = quality_problems(wanted)
+    if problems:
+        return ",".join(one.type for one in problems)
+    judged = [one for one in wanted if one.type in _QUALITIES]
+    return "Ok" if judged and all(one.status is False for one in judged) else "Unknown"
+
+
+def quality_problems(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """The conditions of data quality that are True, the one that tells most first."""
+    found = [one for one in wanted if one.type in _QUALITIES and one.status is True]
+    return sorted(found, key=lambda one: _QUALITIES.index(Condition(one.type)))
 
 
 def unsupported(image: str) -> tuple[Wanted, ...]:
@@ -130,5 +150,13 @@ def _problem(monitoring: Monitoring, type_: Condition, found: Sequence[Any]) -> 
 
 
 def _unit(one: Mapping[str, Any]) -> str:
-    offset = f" and {one['offset']:+.3g}" if one.get("offset") else ""
-    return f"about {one['factor']:.3g} times{offset}"
+    offset = f" and {_plain(one['offset'], 6, sign='+')}" if one.get("offset") else ""
+    return f"about {_plain(one['factor'], 4)} times{offset}"
+
+
+def _plain(number: float, digits: int, *, sign: str = "") -> str:
+    """So many significant digits, without an exponent: 1,000 and 0.4536."""
+    rounded = float(f"{number:.{digits}g}")
+    if rounded and not _SMALLEST <= abs(rounded) < _LARGEST:
+        return f"{rounded:{sign}.{digits}g}"
+    return f"{rounded:{sign},.12f}".rstrip("0").rstrip(".")

@@ -144,6 +144,7 @@ class EndpointView:
     stalled_message: str = ""
     reconciling: bool = False  # condition Reconciling is True
     monitoring: Mapping[str, Any] | None = None  # spec.monitoring
+    monitored_at: datetime | None = None  # when a monitor step last changed spec.monitoring
     watched_since: str = ""  # status.monitoring.since: from then on its pods log
     drifted_reason: str = ""  # of the condition Drifted, whatever its status
     drifted_message: str = ""

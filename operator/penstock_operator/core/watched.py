@@ -1,16 +1,18 @@
 """The plan of an endpoint with what monitoring adds to it. Nothing here touches what serves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from penstock_operator.core.actions import Apply, Plan
-from penstock_operator.core.conditions import merged
+from penstock_operator.core.conditions import Wanted, merged
 from penstock_operator.core.endpoint_status import is_settled
 from penstock_operator.core.monitoring import Watch, watch
+from penstock_operator.core.monitoring_words import quality_of, quality_problems
 from penstock_operator.core.serving import Scene
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.text import sentence
 from penstock_operator.core.times import earliest, stamp
 from penstock_spec.names import Condition
 
@@ -61,7 +63,13 @@ def _logs(scene: Scene, plan: Plan) -> bool:
 def _added(scene: Scene, status: Mapping[str, Any], found: Watch, now: datetime) -> dict[str, Any]:
     before, meta = scene.observed.status.get("conditions", ()), scene.observed.meta
     more = merged(before, found.conditions, meta.generation, stamp(now))
-    parts = {"drifted": found.drifted, "monitoring": found.status}
+    message = _with_quality(status, found.conditions)
+    parts = {
+        "message": message,
+        "drifted": found.drifted,
+        "quality": quality_of(found.conditions),
+        "monitoring": found.status,
+    }
     return {
         **status,
         "conditions": [*status["conditions"], *more],
@@ -69,9 +77,15 @@ def _added(scene: Scene, status: Mapping[str, Any], found: Watch, now: datetime)
     }
 
 
+def _with_quality(status: Mapping[str, Any], conditions: Sequence[Wanted]) -> str:
+    """What holds of the endpoint, and behind it what is wrong with its data."""
+    words = [str(status.get("message", "")), *(one.message for one in quality_problems(conditions))]
+    return sentence(*[one for one in words if one] or [""])
+
+
 def _kept(before: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
     old = [one for one in before.get("conditions", ()) if one.get("type") in CONDITIONS]
-    parts = {key: before[key] for key in ("drifted", "monitoring") if key in before}
+    parts = {key: before[key] for key in ("drifted", "quality", "monitoring") if key in before}
     return {**status, "conditions": [*status["conditions"], *old], **parts}
 
 

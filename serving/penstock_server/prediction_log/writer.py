@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from random import Random
 
-from penstock_artifacts.columns import Cells
+from penstock_artifacts.columns import Cells, did_you_mean, quoted
 from penstock_artifacts.model import Prediction
 from penstock_artifacts.signature import Signature, ValueType
 from penstock_server import logs
@@ -47,6 +47,7 @@ class SpooledLog:
         self._queue: deque[tuple[Note, int]] = deque()
         self._queued = 0
         self._closing = False
+        self._refused = False  # for want of knowing what to redact, nothing is kept
         self._spool: Spool | None = None
         self._tried = 0
         # Until there is a spool the figures are kept here.
@@ -55,14 +56,26 @@ class SpooledLog:
 
     def start(self, signature: Signature) -> None:
         """Make the spool. A disk that is full is no reason not to serve: it is tried again with the rows."""
-        if unknown := sorted(self._settings.redact - signature.known):
-            logs.event("the prediction log redacts columns that the model has not", columns=unknown[:8])
+        self._refused = self._misnamed(signature)
         self._head = Head.of(signature, redact=self._settings.redact, **self._identity)
         self._encoder = Encoder(self._head)
         self._texts = tuple(name for name, kind in self._head.columns if kind is ValueType.STRING)
         self._width = max(1, len(self._head.columns))
         self._open()
         self._thread.start()
+
+    def _misnamed(self, signature: Signature) -> bool:
+        """Whether a name to redact is none of the model's: what was meant by it would lie open in the log."""
+        unknown = sorted(self._settings.redact - signature.known)
+        if unknown:
+            near = [f"{quoted(name)}{did_you_mean(name, signature.names)}" for name in unknown[:8]]
+            logs.event(
+                "nothing is logged: predictionLog.redact names columns that the model does not take",
+                level=logs.ERROR,
+                columns=near,
+                count=len(unknown),
+            )
+        return bool(unknown)
 
     def add(self, columns: Mapping[str, Cells], prediction: Prediction, request_id: str, rows: int) -> None:
         """Take note of an answered request. It never waits and never raises."""
@@ -79,6 +92,9 @@ class SpooledLog:
             cells = self._cells
             sequence = cells[Cell.ACCEPTED]
             cells[Cell.ACCEPTED] = sequence + rows
+            if self._refused:
+                cells[Cell.DROPPED] += rows
+                return
             # One that is larger than the queue still passes when nothing else waits.
             if self._queued and self._queued + weight > QUEUED_CELLS:
                 cells[Cell.DROPPED] += rows

@@ -12,6 +12,11 @@ class Conversion:
     words: str = ""
 
     @property
+    def is_round(self) -> bool:
+        """Whether it is a power of ten and nothing else."""
+        return self in _TENS
+
+    @property
     def inverse(self) -> "Conversion":
         """The way back, without words."""
         return Conversion(1 / self.factor, -self.offset / self.factor)
@@ -23,8 +28,25 @@ def _both(factor: float, one: str, other: str, offset: float = 0.0) -> tuple[Con
     return there, Conversion(back.factor, back.offset, f"{other} to {one}")
 
 
-# Powers of ten have no names of their own: thousands, per cent, milli and kilo are all of them.
-_TENS = tuple(Conversion(10.0**power) for power in range(-9, 10) if power)
+# Powers of ten have no names of their own: thousands, per cent, milli and kilo are all of them. The usual
+# ones are told by an example.
+_USUAL = {
+    1: ("centimetres", "millimetres"),
+    2: ("shares", "per cent"),
+    3: ("kilograms", "grams"),
+    6: ("seconds", "microseconds"),
+    9: ("seconds", "nanoseconds"),
+}
+
+
+def _ten(power: int) -> Conversion:
+    one, other = _USUAL.get(abs(power), ("", ""))
+    if power < 0:
+        one, other = other, one
+    return Conversion(10.0**power, words=f"like {one} to {other}" if one else "")
+
+
+_TENS = tuple(_ten(power) for power in range(-9, 10) if power)
 # What is mixed up most often stands first.
 SCALES = (
     *_TENS,

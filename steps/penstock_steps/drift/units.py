@@ -118,7 +118,8 @@ def _scale(reference: NumberReference, ordered: Floats) -> Conversion | None:
     """The known factor that explains the values, else the one that they give themselves, else None.
 
     Where the values cannot tell several known factors apart (1000 and 1024 of incomes), the first of the list
-    is taken, which are powers of ten and then what is mixed up most often, and the others are named.
+    is taken, which are powers of ten and then what is mixed up most often. Others are named beside it, unless
+    it is a power of ten: 1000 is not to be called kibibytes.
     """
     factor = _factor(reference, ordered)
     if factor is None:
@@ -138,6 +139,8 @@ def _likeliest(known: list[Conversion], reference: NumberReference, ordered: Flo
     equal = [one for one, chance in zip(known, chances, strict=True) if chance > _CHANCE]
     if not equal:  # with very many rows none is exact: the nearest
         return known[int(np.argmin(distances))]
+    if equal[0].is_round:
+        return equal[0]
     return replace(equal[0], words=", or ".join(one.words for one in equal if one.words))
 
 
