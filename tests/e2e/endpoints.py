@@ -26,7 +26,7 @@ class Stage:
                 "apiVersion": "penstock.dev/v1alpha1",
                 "kind": "ModelEndpoint",
                 "metadata": {"name": name, "namespace": self.namespace},
-                "spec": {"model": model, "resources": {"cpu": "50m", "memory": "384Mi"}, **spec},
+                "spec": {"model": model, "resources": {"cpu": "20m", "memory": "384Mi"}, **spec},
             }
         )
         served = Served(self, name)

@@ -18,7 +18,6 @@ from penstock_operator.manifests.settings import PodSettings
 from penstock_spec import contract, names
 
 HTTP, GRPC = "http", "grpc"  # names of the ports
-_CPU_OF_FETCH = "100m"
 _CPU_OF_SHIP, _MEMORY_OF_SHIP = "50m", "128Mi"
 _TOKENS = "tokens"
 # A large model may take minutes to load; a pod that takes longer than this is started anew.
@@ -88,7 +87,7 @@ def _fetch(server: Server, settings: PodSettings) -> dict[str, Any]:
     return {
         **_ours(contract.FETCH, server, settings),
         "env": [*facts(server), *pods.store_environment(settings.store_secret)],
-        "resources": pods.resources(_CPU_OF_FETCH, server.memory),
+        "resources": pods.resources(server.cpu, server.memory),
     }
 
 
