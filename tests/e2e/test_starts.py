@@ -82,7 +82,7 @@ def test_a_rerun_does_again_what_failed_on_the_same_data(runs, kubectl, namespac
 
 
 def test_a_backfill_runs_each_time_once(runs, kubectl, namespace, images) -> None:
-    obj = every_minute(namespace, images["server"], policy={"onChange": "Wait"}, suspend=True)
+    obj = every_minute(namespace, images["server"], policy={"onChange": "Wait"})
     obj["spec"]["triggers"][0]["schedule"] = {"cron": "0 0 1 * *"}
     kubectl.apply(obj)
     asked = {"trigger": "minute", "from": "2026-01-01T00:00:00Z", "to": "2026-03-31T00:00:00Z"}
