@@ -1,6 +1,7 @@
 """Load by wrk: one client program for all servers, and what it measured."""
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -76,6 +77,4 @@ def look_for(programs: Sequence[str]) -> list[str]:
 
 
 def _path() -> list[str]:
-    import os  # noqa: PLC0415 - only here
-
     return os.environ.get("PATH", "").split(os.pathsep)

@@ -4,6 +4,7 @@ Started by file, never imported by the rest of the benchmark: `python rivals.py 
 Each does with the graph what its documentation shows for a custom model, and no more.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -48,8 +49,6 @@ def kserve(model: str, port: str) -> None:
 
 def _quiet() -> str:
     """A logging configuration without a line per request."""
-    import json  # noqa: PLC0415 - only here
-
     path = Path(tempfile.mkdtemp(prefix="penstock-bench-")) / "logging.json"
     quiet = {"version": 1, "disable_existing_loggers": True, "root": {"level": "ERROR"}}
     path.write_text(json.dumps(quiet))
@@ -58,8 +57,6 @@ def _quiet() -> str:
 
 def mlserver(model: str, port: str) -> None:
     """MLServer with a custom runtime, in one process; its pool of workers is slower (docs/benchmarks.md)."""
-    import json  # noqa: PLC0415 - as above
-
     folder = Path(tempfile.mkdtemp(prefix="penstock-bench-"))
     other = int(port)
     settings = {
