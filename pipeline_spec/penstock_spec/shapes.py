@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from penstock_spec.base import AnyJson, Between, ListMap, MapLimits, Rule, SpecModel, StoredDefault
+from penstock_spec.plain import canonical
 
 SCALARS: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
@@ -91,6 +92,13 @@ class Object:
 Shape = Scalar | Items | Entries | Free | Object
 
 
+def as_field(shape: "Shape", value: Any) -> Any:
+    """The value for its field: a field that holds text takes every value, written as JSON writes it."""
+    if isinstance(shape, Scalar) and shape.type == "string" and not isinstance(value, str):
+        return canonical(value)
+    return value
+
+
 @cache
 def object_shape(model: type[SpecModel]) -> Object:
     """The shape of a model, with everything below it."""
@@ -110,6 +118,11 @@ def _field(attribute: str, info: FieldInfo) -> Field:
         default=None if default is PydanticUndefined else default,
         stored=any(isinstance(one, StoredDefault) for one in info.metadata),
     )
+
+
+def shape_of(annotation: Any) -> Shape:
+    """The shape of one annotated type."""
+    return _shape(annotation, ())
 
 
 def _shape(annotation: Any, metadata: Iterable[Any]) -> Shape:

@@ -21,6 +21,7 @@ from penstock_operator.core.actions import (
     RegisterModel,
     SetOwner,
 )
+from penstock_operator.core.earlier import Previous
 from penstock_operator.core.observed import (
     ContainerView,
     EndpointView,
@@ -30,7 +31,6 @@ from penstock_operator.core.observed import (
     ObservedRun,
     PipelineObject,
     PodView,
-    Previous,
     Ref,
     Refusal,
     Revision,

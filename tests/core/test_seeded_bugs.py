@@ -108,8 +108,8 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
     [
         pytest.param(
             names.job_name,
-            "str(attempt))",
-            "str(attempt), __import__('secrets').token_hex(4))",
+            "str(attempt), *which)",
+            "str(attempt), *which, __import__('secrets').token_hex(4))",
             KILLED,
             id="random Job name",
         ),

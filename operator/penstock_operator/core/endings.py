@@ -39,6 +39,7 @@ def succeeded(context: RunContext, record: StepRecord, done: Done) -> StepRecord
         message=one_line(result.message, 300),
         outputs=dict(result.outputs),
         results=_results(context, record, done),
+        counts=dict(result.counts),
         metrics=dict(result.metrics),
         verdict=result.verdict,
         source_revision=result.source_revision[:160],

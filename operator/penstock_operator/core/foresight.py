@@ -11,9 +11,12 @@ from datetime import datetime
 
 from penstock_operator.core import needs, whens
 from penstock_operator.core.actions import EventNote, Plan
+from penstock_operator.core.cells import folded, fresh_cell
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy import serves
+from penstock_operator.core.misfits import misfits
 from penstock_operator.core.observed import ObservedRun, Ref
+from penstock_operator.core.plan_cells import opens
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.reuse import find_earlier, reused, why
 from penstock_operator.core.run_status import Summary, build
@@ -26,8 +29,9 @@ from penstock_operator.core.start import (
     not_started,
     parameter_problem,
 )
+from penstock_operator.core.taking import cell_label
 from penstock_operator.core.text import clip, sentence
-from penstock_operator.core.work import work_of
+from penstock_operator.core.work import Work, work_of
 from penstock_spec import names
 from penstock_spec.edges import RESULT, STATE
 from penstock_spec.graph import CompiledPipeline
@@ -150,9 +154,10 @@ def _asked(context: RunContext, record: StepRecord) -> Sequence[str]:
 
 
 def _fed_by_unknown(context: RunContext, record: StepRecord, answers: Answers) -> Foreseen | None:
-    """An input is made by a step that would run, or is unknown itself."""
-    sources = dict.fromkeys(source for source, _ in context.pipeline.inputs(record.name).values())
-    for name in sources:
+    """An input or a value is made by a step that would run, or is unknown itself."""
+    pipeline = context.pipeline
+    taken = (*pipeline.inputs(record.name).values(), *pipeline.results_taken(record.name))
+    for name in dict.fromkeys(source for source, _ in taken):
         if not context.records[name].ended:
             return _unknown(record, answers[name].until or name)
     return None
@@ -177,6 +182,41 @@ def _compares(context: RunContext, record: StepRecord, _: Answers) -> Foreseen |
         if same:
             words = f"endpoint {body.endpoint} already serves {version}: nothing to do"
     return Foreseen(Reason.WOULD_RUN, words, record)
+
+
+def _unfit(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """A result that it takes does not fit."""
+    found = misfits(context, record)
+    return (
+        None if found is None else Foreseen(Reason.WOULD_RUN, f"would fail: {found.record.message}", record)
+    )
+
+
+def _cells(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """Each of its cells is asked by itself; what would run is counted, and the first named with its why."""
+    if not context.pipeline.has_cells(record.name):
+        return None
+    opened = opens(context, record).record
+    if opened.ended:
+        return Foreseen(Reason.WOULD_RUN, opened.message, opened)
+    fresh: list[tuple[StepRecord, Work]] = []
+    for number in range(1, opened.cell_count + 1):
+        cell = fresh_cell(opened, number)
+        work = work_of(context, cell)
+        found = find_earlier(context, cell, work)
+        if found is None:
+            fresh.append((cell, work))
+        else:
+            opened = opened.with_cell(reused(context, replace(cell, digest=work.digest), found))
+    if not fresh:
+        taken = folded(opened, context.stamp)
+        count = f"all {taken.cell_count} cells: {taken.why}"
+        looked = ", if its source has not changed" if record.kind == "ingest" else ""
+        return Foreseen(Reason.WOULD_REUSE, f"{count}{looked}", taken)
+    cell, work = fresh[0]
+    said = f"{len(fresh)} of {opened.cell_count} cells would run, {len(opened.cells)} be reused"
+    because = f"{cell_label(context, cell)}: {why(context, cell, work, None)}"
+    return Foreseen(Reason.WOULD_RUN, f"{said}; {because}", record)
 
 
 def _reuses(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
@@ -205,6 +245,8 @@ RULES: Sequence[Callable[[RunContext, StepRecord, Answers], Foreseen | None]] = 
     _conditional,
     _fed_by_unknown,
     _compares,
+    _unfit,
+    _cells,
     _reuses,
     _runs,
 )

@@ -7,10 +7,13 @@ them by hand.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+from penstock_operator.core.earlier import Earlier, Previous
 from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import stamp
+from penstock_spec.digest import key_of
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.run import RunMode
 from penstock_spec.when import BY_CHANGE, BY_HAND
@@ -153,35 +156,6 @@ class EndpointView:
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """A step of an earlier run of the same Pipeline that ended well, for reuse."""
-
-    run: str
-    created: datetime
-    step: str
-    digest: str
-    outputs: Mapping[str, str]
-    source_revision: str = ""
-    results: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    verdict: str = ""
-    model_version: str = ""
-    columns: int = 0
-    image: str = ""
-
-
-@dataclass(frozen=True)
-class Previous:
-    """The newest finished run before this one, so that a step can say what has changed since then."""
-
-    run: str
-    pipeline: CompiledPipeline  # of its frozen revision
-    parameters: Mapping[str, Any]  # as given; defaults come from the pipeline
-    scheduled_time: str  # RunObject.logical_time
-    steps: Sequence[Mapping[str, Any]]  # its status.steps
-
-
-@dataclass(frozen=True)
 class Revision:
     """A ControllerRevision that froze a pipeline, as frozen.load gives it: compiled once, then kept by the
     shell.
@@ -306,3 +280,12 @@ class ObservedRun:
     siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
+
+    @cached_property
+    def earlier_by_key(self) -> Mapping[str, Sequence[Earlier]]:
+        """What earlier steps and cells made, by the key of their digests, newest first."""
+        found: dict[str, list[Earlier]] = {}
+        for one in self.earlier:
+            for part in one.parts():
+                found.setdefault(key_of(part.digest), []).append(part)
+        return found

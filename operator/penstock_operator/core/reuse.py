@@ -5,15 +5,16 @@ guessing.
 from dataclasses import replace
 
 from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.earlier import Earlier
 from penstock_operator.core.gates import renewed
-from penstock_operator.core.observed import Earlier
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.taking import values_of
 from penstock_operator.core.work import Work, work_of
 from penstock_spec.contract import Known
-from penstock_spec.digest import Components, difference, reusable_image, step_components
+from penstock_spec.digest import Components, difference, key_of, reusable_image, same_digest
 from penstock_spec.errors import SpecError
 from penstock_spec.names import Reason
-from penstock_spec.resolve import resolve_step, run_values
+from penstock_spec.resolve import run_values
 from penstock_spec.status import StepState
 
 
@@ -43,6 +44,7 @@ def reused(context: RunContext, record: StepRecord, found: Earlier, because: str
         why=f"output reused from run {found.run}{because}",
         outputs=dict(found.outputs),
         results=dict(found.results),
+        counts=dict(found.counts),
         metrics=dict(found.metrics),
         verdict=found.verdict,
         model_version=found.model_version,
@@ -59,11 +61,12 @@ def find_earlier(context: RunContext, record: StepRecord, work: Work) -> Earlier
         return None
     if context.observed.run.rerun:
         return None  # what may be taken over has been, at the start
-    return next((one for one in context.observed.earlier if _fits(context, record, work, one)), None)
+    earlier = context.observed.earlier_by_key.get(key_of(work.digest), ())
+    return next((one for one in earlier if _fits(context, record, work, one)), None)
 
 
 def _fits(context: RunContext, record: StepRecord, work: Work, one: Earlier) -> bool:
-    if one.digest != work.digest or set(one.outputs) != set(work.outputs):
+    if not same_digest(one.digest, work.digest) or set(one.outputs) != set(work.outputs):
         return False
     if set(one.results) != set(context.pipeline.results(record.name)):
         return False
@@ -85,7 +88,7 @@ def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | No
     if found is not None:
         return f"checks whether its source has changed since run {found.run}"
     previous = context.observed.previous
-    old = _components_before(context, record.name)
+    old = _components_before(context, record)
     if previous is None or old is None:
         return "first run"
     changed = difference(record.name, old, work.components)
@@ -96,30 +99,42 @@ def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | No
         return f"done again: run {repeated} is repeated from here"
     if not reusable_image(work.resolved.image):
         return "its image has no fixed tag or digest, so it may have changed"
-    registered = next((one.get("modelVersion") for one in previous.steps if one["name"] == record.name), None)
+    registered = previous.records[record.name].model_version
     if record.kind == "train" and registered and context.version(registered) is None:
         return f"ModelVersion {registered} of run {previous.run} was deleted"
     return f"run {previous.run} left no result to reuse"
 
 
-def _components_before(context: RunContext, step: str) -> Components | None:
-    """What determined the step's result in the run before; None where it had no such step, or never got to
-    it.
+def _components_before(context: RunContext, record: StepRecord) -> Components | None:
+    """What determined the step's result in the run before; None where it had no such step or cell, or never
+    got to it.
     """
     previous = context.observed.previous
-    if previous is None:
+    if previous is None or record.name not in previous.records or record.name not in previous.pipeline.graph:
         return None
-    entries = {entry["name"]: entry for entry in previous.steps}
-    if not entries.get(step, {}).get("digest"):
-        return None
-    pipeline = previous.pipeline
+    old = previous.records[record.name]
     try:
-        values = run_values(pipeline.spec, previous.parameters, previous.scheduled_time)
-        resolved = resolve_step(pipeline.spec, pipeline.spec.step(step), values)
+        values = run_values(previous.pipeline.spec, previous.parameters, previous.scheduled_time)
+        before = replace(
+            context,
+            pipeline=previous.pipeline,
+            values=values,
+            records=previous.records,
+            recorded=previous.records,
+        )
+        same = old if not record.cell else _same_cell(context, before, record)
+        if same is None or not same.digest:
+            return None
+        return work_of(before, same).components
     except (KeyError, SpecError):
         return None
-    inputs = {
-        name: entries.get(source, {}).get("outputs", {}).get(output, "")
-        for name, (source, output) in pipeline.inputs(step).items()
-    }
-    return step_components(resolved, inputs)
+
+
+def _same_cell(context: RunContext, before: RunContext, record: StepRecord) -> StepRecord | None:
+    """The cell that had the same values in the run before, whatever its number was."""
+    values, cells = values_of(context, record), before.pipeline.cells(record.name)
+    if cells is None:
+        number = record.cell
+    else:
+        number = next((at for at, one in enumerate(cells, start=1) if one == values), 0)
+    return before.records[record.name].cells.get(number)

@@ -11,6 +11,7 @@ from penstock_operator.core.deadlines import pod_seconds
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.outcome import outcome_text
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.taking import input_of, resolved_of, taken_text
 from penstock_operator.manifests import jobs, pods
 from penstock_operator.manifests.quantity import grown_memory
 from penstock_spec import names
@@ -21,7 +22,7 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.names import FailureClass
 from penstock_spec.pipeline import Step
 from penstock_spec.references import container_of
-from penstock_spec.resolve import ResolvedStep, resolve_step
+from penstock_spec.resolve import ResolvedStep
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,11 @@ def step_of(context: RunContext, name: str) -> Step:
 
 
 def work_of(context: RunContext, record: StepRecord) -> Work:
-    """The work of a step whose inputs exist."""
+    """The work of a step whose inputs exist. SpecError where a result does not fit its field."""
     pipeline = context.pipeline
-    resolved = resolve_step(pipeline.spec, step_of(context, record.name), context.values)
-    inputs = {
-        name: Input(context.records[source[0]].outputs[source[1]], pipeline.type_of(source))
-        for name, source in pipeline.inputs(record.name).items()
-    }
-    components = step_components(resolved, {name: one.digest for name, one in inputs.items()})
+    resolved = resolved_of(context, record)
+    inputs = {name: input_of(context, source) for name, source in pipeline.inputs(record.name).items()}
+    components = step_components(resolved, {name: one.digest for name, one in inputs.items()}, record.cell)
     return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
 
 
@@ -58,7 +56,7 @@ def memory_of(context: RunContext, record: StepRecord) -> str:
     if record.memory:
         return record.memory
     if asked.memory_from is not None:
-        return str(context.values[asked.memory_from.parameter])
+        return taken_text(context, record, asked.memory_from)
     return asked.memory or context.settings.pods.default_memory
 
 
@@ -68,7 +66,7 @@ def scratch_of(context: RunContext, record: StepRecord) -> str:
     if record.scratch:
         return record.scratch
     if asked.scratch_from is not None:
-        return str(context.values[asked.scratch_from.parameter])
+        return taken_text(context, record, asked.scratch_from)
     return asked.scratch or ""
 
 
@@ -76,14 +74,14 @@ def cpu_of(context: RunContext, record: StepRecord) -> str:
     """The CPU of the step's program: as asked, else the installation's default."""
     asked = step_of(context, record.name).resources
     if asked.cpu_from is not None:
-        return str(context.values[asked.cpu_from.parameter])
+        return taken_text(context, record, asked.cpu_from)
     return asked.cpu or context.settings.pods.default_cpu
 
 
-def job_name(context: RunContext, step: str, attempt: int) -> str:
+def job_name(context: RunContext, record: StepRecord, attempt: int) -> str:
     """The name of the Job of this attempt."""
     meta = context.observed.run.meta
-    return names.job_name(meta.name, meta.uid, step, attempt)
+    return names.job_name(meta.name, meta.uid, record.name, attempt, record.cell)
 
 
 def job_manifest(
@@ -102,13 +100,14 @@ def job_manifest(
         inputs=work.inputs,
         outputs=work.outputs,
         known=known,
+        cell=record.cell,
     )
     source = work.resolved.arguments.get("source", {}) if record.kind == "ingest" else {}
     grown = record.retries.get(FailureClass.OUT_OF_MEMORY, 0)
     return jobs.job(
         jobs.Attempt(
             task=task,
-            name=job_name(context, record.name, attempt),
+            name=job_name(context, record, attempt),
             run_uid=meta.uid,
             cpu=cpu_of(context, record),
             memory=memory_of(context, record),

@@ -16,6 +16,7 @@ from penstock_operator.manifests.identity import owner, with_hash
 from penstock_operator.manifests.settings import PodSettings
 from penstock_spec import contract, names
 from penstock_spec.contract import Task
+from penstock_spec.gathered import gathered_variable
 
 _CPU_OF_HELPERS = "100m"
 
@@ -61,6 +62,7 @@ def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
             names.LABEL_RUN: task.run,
             names.LABEL_STEP: task.step,
             names.LABEL_ATTEMPT: str(task.attempt),
+            **({names.LABEL_CELL: str(task.cell)} if task.cell else {}),
         }
     )
     return with_hash(
@@ -102,9 +104,13 @@ def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
         return pods.pod_spec([main], (), volumes, settings.termination_grace_seconds, attempt.scratch)
     asked = pods.resources(_CPU_OF_HELPERS, attempt.helper_memory)
     fetch = _with_source(ours(contract.FETCH, "fetch", attempt.task, settings, asked), attempt)
+    # Variables of their own: the kernel bounds each, and the task may take most of one.
     if attempt.outcome:
-        # A variable of its own: the kernel bounds each, and the task may take most of one.
         fetch["env"] = [*fetch["env"], pods.literal(contract.RUN_VARIABLE, attempt.outcome)]
+    for name, one in attempt.task.inputs.items():
+        if one.gathered is not None:
+            literal = pods.literal(gathered_variable(name), one.gathered.to_json())
+            fetch["env"] = [*fetch["env"], literal]
     publish = ours(contract.PUBLISH, "publish", attempt.task, settings, asked)
     main = _theirs(attempt.program, attempt, settings)
     grace = settings.termination_grace_seconds

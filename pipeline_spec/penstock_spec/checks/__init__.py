@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from penstock_spec.checks import (
+    cells,
     containers,
     deadlines,
     estimators,
@@ -32,6 +33,10 @@ CHECKS: tuple[Check, ...] = (
     parameters.uses,
     references.inputs,
     references.waits,
+    cells.kinds,
+    cells.axes,
+    cells.entries,
+    cells.totals,
     whens.references,
     whens.types,
     order.cycles,
