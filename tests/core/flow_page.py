@@ -1,4 +1,6 @@
-"""docs/flow.md, read by program: its pipelines, and the table behind each that says how its steps end."""
+"""docs/flow.md and docs/cells.md, read by program: their pipelines, and the table behind each that says how
+its steps end.
+"""
 
 import ast
 import re
@@ -9,14 +11,14 @@ import yaml
 
 from tests.support import ROOT
 
-PAGE = (ROOT / "docs/flow.md").read_text()
+PAGES = [(ROOT / f"docs/{name}.md").read_text() for name in ("flow", "cells")]
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```\n(.*?)(?=^```|\Z)", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\| (\S+) \| (\w+) \| (.*?) ?\|$", re.MULTILINE)
 
 
 def examples() -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
-    """Each pipeline on the page with the end of its steps: name -> (state, because)."""
-    for text, behind in _BLOCK.findall(PAGE):
+    """Each pipeline on the pages with the end of its steps: name -> (state, because)."""
+    for text, behind in (found for page in PAGES for found in _BLOCK.findall(page)):
         manifest = yaml.safe_load(text)
         if not isinstance(manifest, dict) or manifest.get("kind") != "Pipeline":
             continue
@@ -34,6 +36,13 @@ def left_by(step: Any) -> dict[str, Any]:
     """The small results that the program of a step writes, read from its own text."""
     written = re.search(r"json\.dump\((\{.*?\}), open", " ".join(step["run"].get("command", ())))
     return dict(ast.literal_eval(written[1])) if written else {}
+
+
+def items_of(steps: Any) -> int:
+    """How many items the list has that one of the steps writes, read from its own text."""
+    words = " ".join(word for step in steps for word in step["run"].get("command", ()))
+    written = re.search(r"json\.dump\((\[.*?\]), open", words)
+    return len(ast.literal_eval(written[1])) if written else 0
 
 
 def fate_of(step: Any) -> str:

@@ -316,7 +316,8 @@ def check(world: World) -> None:
     wanted = expected(world)
     wanted = cut_short(world, wanted, found)
     if found != wanted:
-        odd = {name: (wanted[name], found[name]) for name in wanted if wanted[name] != found[name]}
+        names = {*wanted, *found}
+        odd = {one: (wanted.get(one), found.get(one)) for one in names if wanted.get(one) != found.get(one)}
         raise BrokenPromise(f"(wanted, found): {odd}")
     simulation.drop_event = lambda: False
     simulation.assert_at_rest()

@@ -1,9 +1,11 @@
-"""docs/flow.md says what the planner does: each pipeline on it lives, and its steps end as the page says."""
+"""docs/flow.md and docs/cells.md say what the planner does: each pipeline on them lives, and its steps end as
+the page says.
+"""
 
 import pytest
 
 from tests.core.fake_cluster import FakeCluster
-from tests.core.flow_page import EXAMPLES, fate_of, left_by
+from tests.core.flow_page import EXAMPLES, fate_of, items_of, left_by
 from tests.core.simulation import Simulation
 
 
@@ -15,6 +17,7 @@ def test_the_steps_of_an_example_end_as_the_page_says(name: str) -> None:
         FakeCluster(
             results={one["name"]: left_by(one) for one in steps},
             fates={one["name"]: [fate] for one in steps if (fate := fate_of(one))},
+            items=items_of(steps),
         )
     )
     meta = {**manifest["metadata"], "namespace": "ml"}

@@ -199,6 +199,9 @@ def _cells(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | No
     opened = opens(context, record).record
     if opened.ended:
         return Foreseen(Reason.WOULD_RUN, opened.message, opened)
+    unfit = _unfit(context, fresh_cell(opened, 1), {})
+    if unfit is not None:
+        return replace(unfit, record=record)
     fresh: list[tuple[StepRecord, Work]] = []
     for number in range(1, opened.cell_count + 1):
         cell = fresh_cell(opened, number)

@@ -13,8 +13,11 @@ from penstock_spec.status import StepState
 
 def misfits(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: a step fails before it has a Job when a result that it takes does not fit the field."""
-    if record.state is not StepState.WAITING or not context.pipeline.results_taken(record.name):
+    pipeline = context.pipeline
+    if record.state is not StepState.WAITING or not pipeline.results_taken(record.name):
         return None
+    if pipeline.has_cells(record.name) and not record.cell:
+        return None  # each of its cells asks for itself
     try:
         resolved_of(context, record)
     except SpecError as error:
