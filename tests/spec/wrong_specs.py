@@ -563,6 +563,20 @@ WRONG = (
         ("steps.report.retry", {"outOfMemory": {"maximum": "512Mi"}}),
     ),
     _row(
+        "the unit of the memory was forgotten",
+        "spec.steps[2].resources.memory",
+        Reason.OUT_OF_RANGE,
+        "Write 10Mi or 10Gi for mebibytes or gibibytes.",
+        ("steps.fit.resources.memory", "10"),
+    ),
+    _row(
+        "the memory has too small a unit",
+        "spec.steps[2].resources.memory",
+        Reason.OUT_OF_RANGE,
+        "Write 16Mi or more.",
+        ("steps.fit.resources.memory", "512Ki"),
+    ),
+    _row(
         "scratch space without a size is to grow",
         "spec.steps[2].retry.outOfDisk",
         Reason.CONFLICTING_FIELDS,

@@ -19,6 +19,8 @@ from penstock_spec.model_version import Lifecycle
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import StepState
 
+_OTHER_BYTES = frozenset((Reason.MODEL_VERSION_NOT_FOUND, Reason.DIGEST_MISMATCH))
+
 
 def deploys(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: asks the endpoint for the version, then waits until exactly that version serves."""
@@ -137,7 +139,7 @@ def serves(live: EndpointView) -> bool:
 
 
 def _failed(context: RunContext, record: StepRecord, reason: str, message: str) -> StepRecord:
-    blamed = FailureClass.INVALID_RESULT if reason == Reason.MODEL_VERSION_NOT_FOUND else ""
+    blamed = FailureClass.INVALID_RESULT if reason in _OTHER_BYTES else ""
     return replace(
         record,
         state=StepState.FAILED,
