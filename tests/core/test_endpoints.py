@@ -204,8 +204,7 @@ PROBLEMS: dict[str, tuple[ObservedEndpoint, str, str]] = {
             spec={"server": {"env": [{"name": "PENSTOCK_SERVE_ROWSS", "value": "9"}]}},
         ),
         "InvalidSpec",
-        "spec.server.env[0].name: PENSTOCK_SERVE_ROWSS is no setting of Penstock's server. Did you mean "
-        '"PENSTOCK_SERVE_ROWS"?',
+        'PENSTOCK_SERVE_ROWSS is no setting of Penstock\'s server. Did you mean "PENSTOCK_SERVE_ROWS"?',
     ),
     "memory without a unit": (
         world("m-1", [made("m-1")], facade("m-1"), stable="m-1", spec={"resources": {"memory": "512"}}),
