@@ -358,6 +358,7 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
         conditions = job.get("status", {}).get("conditions", ())
         found[name] = JobView(
             meta=meta_of(job),
+            step=job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/step", ""),
             suspended=job.get("status", {}).get("suspended", False),
             started=moment_of(job.get("status", {}).get("startTime")),
             complete="Complete" in conditions,

@@ -23,7 +23,7 @@ triggers:
   cooldown: 12h
   maxPerWeek: 2
   giveUpAfter: 4
-policy: {keepRuns: 20, onFailure: Stop, deadline: 2h}
+policy: {keepRuns: 20, keepPods: {succeeded: 0s, failed: 7d}, onFailure: Stop, deadline: 2h}
 steps:
 - name: data
   ingest:

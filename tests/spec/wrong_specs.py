@@ -702,6 +702,21 @@ WRONG = (
         ("steps.fit.train.preprocess.0.fillNulls.strategy", "Constant"),
     ),
     _schema(
+        "pods are kept for more than a year",
+        "spec.policy.keepPods.failed",
+        Reason.OUT_OF_RANGE,
+        "Use 0s to 365d.",
+        ("policy.keepPods.failed", "366d"),
+    ),
+    _schema(
+        "how long pods are kept has no such word",
+        "spec.policy.keepPods.suceeded",
+        Reason.UNKNOWN_FIELD,
+        'Did you mean "succeeded"?',
+        ("policy.keepPods.succeeded", REMOVE),
+        ("policy.keepPods.suceeded", "1h"),
+    ),
+    _schema(
         "windows are too short",
         "spec.steps[6].monitor.every",
         Reason.OUT_OF_RANGE,

@@ -87,6 +87,7 @@ class JobView:
     meta: Meta
     spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
+    step: str = ""  # that it is an attempt of, from the pod template; empty where it is of none
     suspended: bool = False
     started: datetime | None = None  # status.startTime: begins anew after a suspension
     complete: bool = False
