@@ -224,10 +224,12 @@ class PipelineRunStatus(SpecModel):
         default="", description="When the first step was allowed to start, RFC 3339 in UTC."
     )
     suspended_at: Time = Field(
-        default="", description="Since when the run is suspended; left out while it is not, RFC 3339 in UTC."
+        default="",
+        description="Since when the run is suspended, or all that it does waits in queues of Kueue; left out "
+        "while it does not, RFC 3339 in UTC.",
     )
     suspended_seconds: int = Field(
-        default=0, description="How long it was suspended before that; no deadline counts this time."
+        default=0, description="How long it was so before that; no deadline counts this time."
     )
     finished_at: Time = Field(default="", description="When the last step ended, RFC 3339 in UTC.")
     duration: Word = Field(

@@ -359,7 +359,7 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
         found[name] = JobView(
             meta=meta_of(job),
             step=job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/step", ""),
-            suspended=job.get("status", {}).get("suspended", False),
+            suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
             started=moment_of(job.get("status", {}).get("startTime")),
             complete="Complete" in conditions,
             failed_reason="BackoffLimitExceeded" if "Failed" in conditions else "",

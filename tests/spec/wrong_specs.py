@@ -393,6 +393,27 @@ WRONG = (
         ("triggers.nightly.schedule.cron", "30 0 2 * * *"),
     ),
     _row(
+        "a deploy waits in a queue",
+        "spec.steps[4].queue",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.serve.queue", {"localQueue": "small"}),
+    ),
+    _schema(
+        "a queue has a name that no object can have",
+        "spec.policy.queue.localQueue",
+        Reason.INVALID_VALUE,
+        "It must match ^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        ("policy.queue.localQueue", "Small"),
+    ),
+    _schema(
+        "a queue is not named",
+        "spec.policy.queue.localQueue",
+        Reason.MISSING_FIELD,
+        "Set it. Name of a LocalQueue of Kueue in the same namespace.",
+        ("policy.queue.localQueue", REMOVE),
+    ),
+    _row(
         "a schedule is a nickname",
         "spec.triggers[0].schedule.cron",
         Reason.INVALID_VALUE,
