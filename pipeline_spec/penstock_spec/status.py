@@ -144,6 +144,10 @@ class StepStatus(SpecModel):
         default="",
         description="Version of the outside data that an ingest read: ETag, or digest of its bytes.",
     )
+    made_at: Time = Field(
+        default="",
+        description="Of a result that is reused: when it was really made, in whatever run, RFC 3339 in UTC.",
+    )
     why: Annotated[str, StringConstraints(max_length=256)] = Field(
         default="", description="Why it runs or is reused, naming what changed since the run before."
     )

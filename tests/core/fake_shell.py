@@ -296,6 +296,7 @@ def run_of(item: Object) -> RunObject:
         spec.get("rerun", {}),
         spec.get("backfill", {}),
         spec.get("partOf", ""),
+        spec.get("reuse", "ByStep"),
     )
 
 
@@ -306,7 +307,14 @@ def pipeline_of(item: Object) -> PipelineObject:
 def version_of(item: Object) -> VersionView:
     spec, status = item["spec"], item.get("status", {})
     return VersionView(
-        meta_of(item), spec["model"], spec["number"], spec["digest"], status.get("lifecycle", ""), status
+        meta_of(item),
+        spec["model"],
+        spec["number"],
+        spec["digest"],
+        status.get("lifecycle", ""),
+        status,
+        spec.get("lineage", {}),
+        spec.get("metrics", {}),
     )
 
 

@@ -80,6 +80,7 @@ steps:
 - name: serve
   deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
 - name: report
+  reuse: {policy: Always, maxAge: 7d}
   resources: {scratch: 4Gi}
   retry: {outOfDisk: {limit: 1, factor: 4}}
   dependsOn: [serve]
