@@ -38,6 +38,8 @@ LABEL_MODEL = f"{GROUP}/model"
 LABEL_MODEL_VERSION = f"{GROUP}/model-version"
 # The first 16 hex digits of the served bytes' digest: two models that bear one name are told apart by it.
 LABEL_MODEL_DIGEST = f"{GROUP}/model-digest"
+# Hash over how it is served: spec.server, spec.resources, spec.authentication. Replaced like a model.
+LABEL_SERVER_SETTINGS = f"{GROUP}/server-settings"
 # sha256 (16 hex digits) of the manifest as we sent it: tells our own earlier creation from somebody else's
 # object.
 LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
@@ -187,6 +189,7 @@ class Reason(StrEnum):
     DEPLOYED = "Deployed"
     REPLACED_BY_HAND = "ReplacedByHand"
     ROLLED_BACK = "RolledBack"
+    SETTINGS_REPLACED = "SettingsReplaced"  # an Event: the same model, by another spec.server and so on
     ROLLBACK_CLEARED = "RollbackCleared"
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     # monitoring: windows and what they find
@@ -278,9 +281,10 @@ def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
     return f"{readable}-{short_hash(run_uid, step, str(attempt))}"
 
 
-def server_name(endpoint: str, version: str, digest: str) -> str:
-    """The Deployment that serves one model version on an endpoint."""
-    return f"{endpoint[:40].rstrip('-')}-{short_hash(endpoint, version, digest)}"
+def server_name(endpoint: str, version: str, digest: str, settings: str = "") -> str:
+    """The Deployment that serves one model version on an endpoint. `settings`: see LABEL_SERVER_SETTINGS."""
+    more = (settings,) if settings else ()  # what an earlier Penstock made has none
+    return f"{endpoint[:40].rstrip('-')}-{short_hash(endpoint, version, digest, *more)}"
 
 
 def digest_label(digest: str) -> str:
