@@ -52,6 +52,11 @@ LABEL_WINDOW_VERSION = f"{GROUP}/window-version"
 # On a ConfigMap that describes a connection to data; a Secret of the same name holds its credentials.
 LABEL_CONNECTION = f"{GROUP}/connection"
 
+# Kueue's own: on a Job the queue in which it waits, on a Workload the Job that it stands for.
+LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
+LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
+LABEL_WORKLOAD_JOB = "kueue.x-k8s.io/job-uid"
+
 # Field managers of the deploy and the monitor step on a ModelEndpoint, and of all else that is applied.
 MANAGER_DEPLOY = "penstock-deploy"
 MANAGER_MONITOR = "penstock-monitor"
@@ -145,6 +150,7 @@ class Reason(StrEnum):
     RUNNING = "Running"
     DELETING = "Deleting"  # its pod or Job is being deleted
     SUSPENDED = "Suspended"  # its Job is, by a queueing system
+    QUEUE_UNAVAILABLE = "QueueUnavailable"  # its Job waits in a queue of Kueue, and there is no Kueue
     RUN_SUSPENDED = "RunSuspended"  # by spec.suspend of the run
     PIPELINE_SUSPENDED = "PipelineSuspended"  # by spec.suspend of the Pipeline
     # step, at its end
