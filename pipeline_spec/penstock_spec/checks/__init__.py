@@ -52,6 +52,7 @@ CHECKS: tuple[Check, ...] = (
     tables.column_names,
     tables.targets,
     estimators.classes,
+    estimators.arguments,
     gates.thresholds,
     gates.metrics,
     gates.leaks,
