@@ -44,7 +44,7 @@ def many_columns() -> dict[str, Any]:
         "preprocess": [{"scale": {"columns": names[:999]}}] * 2,
         "estimator": {
             "class": MANY,
-            "parameters": {name: "x" * 800 for name in sorted(PARAMETERS[MANY])[::2]},
+            "parameters": dict.fromkeys(sorted(PARAMETERS[MANY])[::2], "x" * 800),
             "parametersFrom": {name: {"parameter": "p"} for name in sorted(PARAMETERS[MANY])[1::2]},
         },
     }

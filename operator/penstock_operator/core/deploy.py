@@ -12,6 +12,7 @@ from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import refused
 from penstock_operator.core.text import one_line, sentence
 from penstock_operator.core.times import after
+from penstock_operator.core.watched_first import watched_first
 from penstock_operator.manifests.endpoints import Wish, endpoint
 from penstock_spec import names
 from penstock_spec.kinds.deploy import Deploy
@@ -74,7 +75,8 @@ def _ask(
     wish = Wish(version.meta.name, version.digest, asked_by, fields)
     manifest = endpoint(context.namespace, body.endpoint, wish)
     begun = replace(begun, why=one_line(left, 256))
-    return Decision(begun, actions=(Apply(manifest, names.MANAGER_DEPLOY),), look_again=context.now)
+    first = watched_first(context, record, body.endpoint) if live is None else ()
+    return Decision(begun, actions=(Apply(manifest, names.MANAGER_DEPLOY), *first), look_again=context.now)
 
 
 def _words(context: RunContext, record: StepRecord) -> str:
