@@ -255,3 +255,17 @@ def test_monitoring_is_written_with_the_endpoint_and_never_again() -> None:
     assert verbs == ["create", "edit"]
     log = [one for one in simulation.cluster.log if one[1] == "ModelEndpoint"]
     assert [verb for verb, _, _ in log[:2]] == ["create", "edit"], "before anything of it was made"
+
+
+@pytest.mark.parametrize("fate", ["before", "after"])
+@pytest.mark.parametrize("write", range(45, 50))  # about the two writes to the endpoint
+def test_wherever_the_operator_dies_the_endpoint_is_made_once_and_watched(write: int, fate: str) -> None:
+    count = iter(range(1, 10_000))
+    simulation = Simulation(FakeCluster(), NEEDS, fate_of_write=lambda: fate if next(count) == write else "")
+    simulation.person(lambda: simulation.cluster.create(pipeline("tumour", with_watch())))
+    simulation.run_to_rest()
+    assert simulation.kills == 1
+    assert simulation.steps("tumour-g1")["watch"]["state"] == "Succeeded"
+    assert simulation.cluster.objects[("ModelEndpoint", "tumour")]["spec"]["monitoring"] == WANTED
+    verbs = [verb for verb, kind, _ in simulation.cluster.log if kind == "ModelEndpoint" and verb != "update"]
+    assert verbs == ["create", "edit"]
