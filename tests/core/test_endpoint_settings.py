@@ -266,3 +266,23 @@ def test_a_version_that_comes_with_the_settings_that_were_refused_is_refused_too
     life.edit(server=None)
     life.live(30)
     assert (life.answering, len(life.cluster.deployments)) == ("m-2", 1)
+
+
+@pytest.mark.parametrize(
+    "change", [{"server": {"image": "acme:2"}}, {"model": "m-2"}], ids=["settings", "version"]
+)
+def test_what_has_never_served_makes_room_at_once_for_what_is_asked_for_next(change: dict[str, Any]) -> None:
+    life = EndpointLife(fates={"acme:1": "crashing", "m-1": "good"})
+    life.ask("m-1")
+    life.edit(server={"image": "acme:1"})
+    life.live(10)
+    if "model" in change:
+        life.edit(server=None)
+        life.ask("m-2", "run m-g2, step serve")
+    else:
+        life.edit(**change)
+    life.live(1)
+    assert len(life.cluster.deployments) == 1, "nothing is kept that nobody can use"
+    life.live(30)
+    assert life.answering == ("m-2" if "model" in change else "m-1")
+    assert [one["revision"] for one in life.status["history"]] == [1]
