@@ -95,6 +95,7 @@ class Observer:
             budget=views_endpoint.companion(named[BUDGET]),
             managers=item["metadata"].get(field_managers.KEY) or {},
             requested_by=views_endpoint.requested_by(item),
+            monitoring_follows=views_endpoint.monitoring_follows(item),
             jobs=self._jobs(about.uid),
             troubles=dict(findings.troubles),
             live=frozenset(findings.live),

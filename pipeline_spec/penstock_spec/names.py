@@ -45,6 +45,8 @@ LABEL_SERVER_SETTINGS = f"{GROUP}/server-settings"
 LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
 # On a ModelEndpoint: who asks, where the field manager's name alone would not say it.
 ANNOTATION_REQUESTED_BY = f"{GROUP}/requested-by"
+# On a ModelEndpoint that a deploy step has just made: its spec.monitoring comes with the next write.
+ANNOTATION_MONITORING_FOLLOWS = f"{GROUP}/monitoring-follows"
 # On the Job that judges a window of an endpoint, and on its pod. Never the two labels by which an endpoint's
 # Service selects the pods that serve.
 LABEL_WINDOW_OF = f"{GROUP}/window-of"

@@ -73,9 +73,9 @@ def _ask(
             return Decision(replace(begun, why=one_line(already, 256)), look_again=context.now)
         asked_by = live.asked_by or asked_by  # its scale changes, not who asked for the version
     wish = Wish(version.meta.name, version.digest, asked_by, fields)
-    manifest = endpoint(context.namespace, body.endpoint, wish)
-    begun = replace(begun, why=one_line(left, 256))
     first = watched_first(context, record, body.endpoint) if live is None else ()
+    manifest = endpoint(context.namespace, body.endpoint, wish, monitoring_follows=bool(first))
+    begun = replace(begun, why=one_line(left, 256))
     return Decision(begun, actions=(Apply(manifest, names.MANAGER_DEPLOY), *first), look_again=context.now)
 
 
