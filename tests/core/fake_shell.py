@@ -40,6 +40,7 @@ from penstock_operator.core.observed import (
 from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
+from penstock_spec.defaults import Defaults, read_defaults
 from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused
 
 
@@ -218,6 +219,7 @@ class FakeShell:
             previous=None if previous is None else self._previous(previous),
             ahead=ahead.runs_ahead(run, runs),
             behind=ahead.runs_behind(run, runs),
+            defaults=self._defaults(),
         )
 
     def _observe_pipeline(
@@ -236,7 +238,12 @@ class FakeShell:
             },
             refusals=dict(refusals),
             live=frozenset(live),
+            defaults=self._defaults(),
         )
+
+    def _defaults(self) -> Defaults:
+        found = self.cluster.get("ConfigMap", "penstock-defaults")
+        return Defaults() if found is None else read_defaults(found["data"])
 
     def _revision(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
         name = (run.status.get("snapshot") or {}).get("revision") or run.revision

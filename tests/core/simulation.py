@@ -62,7 +62,15 @@ class Simulation:
             STATUSES[item["kind"]].model_validate(item["status"], by_alias=True, by_name=False)
         if item["kind"] == "PipelineRun" and verb == "status":
             self._run_changed(item)
-        if item["kind"] in ("Job", "Pod", "ModelEndpoint", "PipelineRun", "Pipeline", "ModelVersion"):
+        if item["kind"] in (
+            "Job",
+            "Pod",
+            "ModelEndpoint",
+            "PipelineRun",
+            "Pipeline",
+            "ModelVersion",
+            "ConfigMap",
+        ):
             self._event(item)
 
     def _job_created(self, job: Object) -> None:

@@ -24,6 +24,7 @@ from penstock_operator.core.run_status import build, summary_of, without_news
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
     CannotStart,
+    defaults_of,
     end_before_steps,
     fresh_records,
     policy_of,
@@ -96,7 +97,7 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
-    context = replace(context, halt=halts.halt_of(context))
+    context = replace(context, halt=halts.halt_of(context), defaults=defaults_of(snapshot))
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:
         decision = _decide(context, context.records[name])

@@ -49,6 +49,7 @@ class Attempt:
     config_key: str = ""
     deadline: int | None = None  # seconds that the pod may run
     outcome: str = ""  # of a step with `always`: JSON, how the run has gone
+    scheduling: Mapping[str, Any] = field(default_factory=dict)  # nodeSelector and tolerations, as in a pod
 
 
 def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
@@ -82,7 +83,12 @@ def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
                 "podReplacementPolicy": "Failed",  # never a second pod beside one that is ending
                 "template": {
                     "metadata": pods.template_metadata(labels, contract.MAIN),
-                    "spec": {**_pod(attempt, settings), "restartPolicy": "Never", **_deadline(attempt)},
+                    "spec": {
+                        **_pod(attempt, settings),
+                        "restartPolicy": "Never",
+                        **_deadline(attempt),
+                        **attempt.scheduling,
+                    },
                 },
             },
         }
