@@ -45,6 +45,8 @@ NEEDED: Sequence[Right] = (
     # Listed and watched with a field selector of that name, so that the name can stand here.
     Right("", "configmaps", _READ, names.DEFAULTS),
     Right("", "events", ("list", "create")),
+    # Why a suspended Job waits, in Kueue's words; where there is no Kueue the right is to nothing.
+    Right("kueue.x-k8s.io", "workloads", ("list",)),
 )
 
 

@@ -16,6 +16,7 @@ from penstock_operator.core.observed import (
 from penstock_operator.manifests.identity import controller_uid, hash_of
 from penstock_operator.store import Object
 from penstock_spec import names
+from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
 
 Part = Mapping[str, Any]
@@ -124,6 +125,8 @@ def version(item: Object) -> VersionView:
         digest=spec.get("digest", ""),
         lifecycle=status.get("lifecycle", ""),
         status=status,
+        lineage=spec.get("lineage") or {},
+        metrics=spec.get("metrics") or {},
     )
 
 
@@ -146,6 +149,7 @@ def run(item: Object) -> RunObject:
         backfill=spec.get("backfill") or {},
         part_of=spec.get("partOf", ""),
         mode=spec.get("mode", RunMode.RUN),
+        reuse=spec.get("reuse", RunReuse.BY_STEP),
     )
 
 

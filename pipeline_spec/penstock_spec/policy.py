@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from penstock_spec.base import Between, Duration, SpecModel
+from penstock_spec.base import Between, Duration, ObjectName, SpecModel
 
 Deadline = Annotated[Duration, Between("1s", "365d")]
 # As Duration, or 0s: not at all.
@@ -53,6 +53,20 @@ class KeepPods(SpecModel):
     )
 
 
+class Queue(SpecModel):
+    """The queue of Kueue in which Jobs wait for room."""
+
+    local_queue: ObjectName = Field(
+        description="Name of a LocalQueue of Kueue in the same namespace. Each Job waits in it, suspended, "
+        "until Kueue admits it."
+    )
+    priority_class: ObjectName | None = Field(
+        default=None,
+        description="Name of a WorkloadPriorityClass of Kueue: who comes first in the queue, and who may be "
+        "suspended again for others. Left out, what Kueue takes.",
+    )
+
+
 class Policy(SpecModel):
     """How runs are executed and kept. Changing it starts no run; a run keeps what it started with."""
 
@@ -87,5 +101,11 @@ class Policy(SpecModel):
         default=None,
         description="Time that a run may take, from its first step, as 90s, 30m or 12h. Then what runs is "
         "ended, and "
-        "the outcome is Expired. Time in which the run is suspended does not count. Left out, any time.",
+        "the outcome is Expired. Time in which the run is suspended, or all that it does waits in queues of "
+        "Kueue, does not count. Left out, any time.",
+    )
+    queue: Queue | None = Field(
+        default=None,
+        description="Queue of Kueue in which the Jobs of steps wait for room; needs Kueue in the cluster. "
+        "Left out, they start at once.",
     )

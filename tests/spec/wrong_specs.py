@@ -56,6 +56,27 @@ WATCH_AGAIN = {"name": "rewatch", "monitor": {"endpoint": "tumour", "every": "5m
 WRONG = (
     # What only the compiler can see.
     _row(
+        "a deploy has a reuse policy",
+        "spec.steps[4].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.serve.reuse", {"policy": "Never"}),
+    ),
+    _row(
+        "a monitor has a reuse policy",
+        "spec.steps[6].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.watch.reuse", {"maxAge": "1h"}),
+    ),
+    _row(
+        "a step that always runs has a reuse policy",
+        "spec.steps[7].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.+", {**TELL, "reuse": {"policy": "Always"}}),
+    ),
+    _row(
         "two steps watch one endpoint",
         "spec.steps[7].monitor.endpoint",
         Reason.DUPLICATE,
@@ -391,6 +412,27 @@ WRONG = (
         Reason.INVALID_VALUE,
         'There is no field for seconds: write "0 2 * * *".',
         ("triggers.nightly.schedule.cron", "30 0 2 * * *"),
+    ),
+    _row(
+        "a deploy waits in a queue",
+        "spec.steps[4].queue",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.serve.queue", {"localQueue": "small"}),
+    ),
+    _schema(
+        "a queue has a name that no object can have",
+        "spec.policy.queue.localQueue",
+        Reason.INVALID_VALUE,
+        "It must match ^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        ("policy.queue.localQueue", "Small"),
+    ),
+    _schema(
+        "a queue is not named",
+        "spec.policy.queue.localQueue",
+        Reason.MISSING_FIELD,
+        "Set it. Name of a LocalQueue of Kueue in the same namespace.",
+        ("policy.queue.localQueue", REMOVE),
     ),
     _row(
         "a schedule is a nickname",
@@ -764,6 +806,27 @@ WRONG = (
         Reason.INVALID_VALUE,
         "Write bytes with a unit: 512Mi or 4Gi.",
         ("steps.fit.resources.memory", "500m"),
+    ),
+    _schema(
+        "what is never reused has an age",
+        "spec.steps[5].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "What is never reused has no age: remove maxAge, or policy: Never.",
+        ("steps.report.reuse", {"policy": "Never", "maxAge": "7d"}),
+    ),
+    _schema(
+        "a reuse policy that there is not",
+        "spec.steps[5].reuse.policy",
+        Reason.INVALID_VALUE,
+        "Use one of Always, Never, WhenUnchanged.",
+        ("steps.report.reuse", {"policy": "Sometimes"}),
+    ),
+    _schema(
+        "an age that is no duration",
+        "spec.steps[5].reuse.maxAge",
+        Reason.INVALID_VALUE,
+        "Write a number and a unit, s, m, h or d: 90s, 5m, 12h, 180d.",
+        ("steps.report.reuse", {"maxAge": "a week"}),
     ),
     _schema(
         "a trigger has no kind",

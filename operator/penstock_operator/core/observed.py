@@ -13,6 +13,7 @@ from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import stamp
 from penstock_spec.defaults import Defaults
 from penstock_spec.graph import CompiledPipeline
+from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
 from penstock_spec.when import BY_CHANGE, BY_HAND
 
@@ -123,6 +124,8 @@ class VersionView:
     digest: str
     lifecycle: str = ""
     status: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)  # spec.lineage
+    metrics: Mapping[str, float] = field(default_factory=dict)  # spec.metrics
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ class EndpointView:
 
 @dataclass(frozen=True)
 class Earlier:
-    """A step of an earlier run of the same Pipeline that ended well, for reuse."""
+    """A step of an earlier run of the same Pipeline that ended well, for reuse; or a registered model's."""
 
     run: str
     created: datetime
@@ -168,8 +171,15 @@ class Earlier:
     metrics: Mapping[str, float] = field(default_factory=dict)
     verdict: str = ""
     model_version: str = ""
-    columns: int = 0
     image: str = ""
+    made: str = ""  # when the result was really made, as `stamp` writes it; empty where that is not known
+    registered: bool = False  # known by its ModelVersion alone
+
+    @property
+    def whence(self) -> str:
+        """Where the result comes from, in words."""
+        run = f"run {self.run}"
+        return f"ModelVersion {self.model_version} of {run}" if self.registered else run
 
 
 @dataclass(frozen=True)
@@ -232,6 +242,7 @@ class RunObject:
     rerun: Mapping[str, Any] = field(default_factory=dict)  # spec.rerun; empty where it repeats none
     backfill: Mapping[str, Any] = field(default_factory=dict)  # spec.backfill; empty where it is none
     part_of: str = ""  # the backfill that made it
+    reuse: str = RunReuse.BY_STEP
 
     @property
     def sort(self) -> RunSort:
