@@ -182,6 +182,7 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     REPLACED = "Replaced"
     MODEL_VERSION_NOT_FOUND = "ModelVersionNotFound"
+    DIGEST_MISMATCH = "DigestMismatch"  # the ModelVersion of that name has other bytes
     MODEL_NOT_APPROVED = "ModelNotApproved"
     FIELD_OWNED = "FieldOwned"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

@@ -50,7 +50,7 @@ def condition(observed: Any, type_: str) -> dict[str, Any]:
 
 CHANGES: dict[str, dict[str, Any]] = {
     "an image": ASKED,
-    "a variable": {"server": {"env": [{"name": "PENSTOCK_SERVE_LIMIT_ROWS", "value": "9"}]}},
+    "a variable": {"server": {"env": [{"name": "PENSTOCK_SERVE_ROWS", "value": "9"}]}},
     "workers": {"server": {"workers": 2}},
     "memory": {"resources": {"memory": "100Ti"}},
     "processor time": {"resources": {"cpu": "2"}},

@@ -119,6 +119,20 @@ WRONG = (
         ("steps.fit.train.estimator.class", "xgboost.XGBClassifier"),
     ),
     _row(
+        "an argument of an estimator is misspelt",
+        "spec.steps[2].train.estimator.parameters.max_dept",
+        Reason.UNKNOWN_FIELD,
+        'Did you mean "max_depth"?',
+        ("steps.fit.train.estimator.parameters", {"max_dept": 3}),
+    ),
+    _row(
+        "an argument that comes from a parameter is none of the estimator",
+        "spec.steps[2].train.estimator.parametersFrom.number_of_trees_to_grow",
+        Reason.UNKNOWN_FIELD,
+        "It takes the constructor's arguments of scikit-learn, but for those of docs/estimators.md.",
+        ("steps.fit.train.estimator.parametersFrom", {"number_of_trees_to_grow": {"parameter": "trees"}}),
+    ),
+    _row(
         "a step reads from a step that does not exist",
         "spec.steps[1].split.table",
         Reason.UNKNOWN_STEP,
@@ -603,6 +617,20 @@ WRONG = (
         Reason.EMPTY_RANGE,
         "Raise it.",
         ("steps.report.retry", {"outOfMemory": {"maximum": "512Mi"}}),
+    ),
+    _row(
+        "the unit of the memory was forgotten",
+        "spec.steps[2].resources.memory",
+        Reason.OUT_OF_RANGE,
+        "Write 10Mi or 10Gi for mebibytes or gibibytes.",
+        ("steps.fit.resources.memory", "10"),
+    ),
+    _row(
+        "the memory has too small a unit",
+        "spec.steps[2].resources.memory",
+        Reason.OUT_OF_RANGE,
+        "Write 16Mi or more.",
+        ("steps.fit.resources.memory", "512Ki"),
     ),
     _row(
         "scratch space without a size is to grow",

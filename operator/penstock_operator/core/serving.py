@@ -15,6 +15,7 @@ from penstock_operator.manifests.facade import Facade
 from penstock_operator.manifests.server import Server
 from penstock_operator.manifests.windows import log_of
 from penstock_spec.base import seconds_of
+from penstock_spec.checks.servers import impossible
 from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.names import Reason, digest_label, server_name
 
@@ -143,7 +144,8 @@ def scene_of(observed: ObservedEndpoint) -> Scene:
             f"spec.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5]
         )
         return Scene(observed, None, None, None, Problem(Reason.INVALID_SPEC, words))
-    target = target_of(observed, spec)
+    words = "; ".join(impossible(spec))
+    target = target_of(observed, spec) if not words else Problem(Reason.INVALID_SPEC, words)
     if isinstance(target, Problem):
         return Scene(observed, spec, None, None, target)
     return Scene(observed, spec, target, server_of(observed.meta, spec, target), None)
