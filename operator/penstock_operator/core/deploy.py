@@ -64,8 +64,10 @@ def _ask(
     # A version that came too late is tried again, once: the words of another run are another request.
     if live is not None and _asked(live, version) and (not live.refused or live.asked_by == asked_by):
         if not differs(fields, live):
-            already = f"endpoint {body.endpoint} already serves it: nothing to do" if serves(live) else left
-            return Decision(replace(begun, why=one_line(already, 256)), look_again=context.now)
+            # Where this very step has asked, and that was never written down, it was not there already.
+            already = serves(live) and live.asked_by != asked_by
+            words = f"endpoint {body.endpoint} already serves it: nothing to do" if already else left
+            return Decision(replace(begun, why=one_line(words, 256)), look_again=context.now)
         asked_by = live.asked_by or asked_by  # its scale changes, not who asked for the version
     wish = Wish(version.meta.name, version.digest, asked_by, fields)
     manifest = endpoint(context.namespace, body.endpoint, wish)
