@@ -230,6 +230,7 @@ class FakeShell:
             revision=self._revision(run, origin),
             origin=origin,
             siblings=[one for one in runs if one.pipeline == run.pipeline] if run.backfill else (),
+            made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=jobs_of(view, run.meta.uid),
             live=frozenset(live),
             refusals=dict(refusals),
