@@ -64,6 +64,7 @@ class Observer:
             revision=None if run.finished else await self._revision_of(run, origin),
             origin=origin,
             siblings=runs if run.backfill else (),
+            made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=self._jobs(run.meta.uid),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),

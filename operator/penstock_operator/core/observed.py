@@ -318,6 +318,7 @@ class ObservedRun:
     previous: Previous | None = None
     origin: RunObject | None = None  # the run that this one repeats
     siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
+    made_by: RunObject | None = None  # the backfill that it is part of
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
     defaults: Defaults = field(default_factory=Defaults)  # of the namespace, now

@@ -7,6 +7,7 @@ from datetime import datetime
 from penstock_operator.core import attempts, halts, needs, remakes, whens
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.backfills import backfills
+from penstock_operator.core.called_off import called_off
 from penstock_operator.core.cancels import cancels, held, holds_back, shown_suspended
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
@@ -157,6 +158,7 @@ def _moved(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> b
 RUN_RULES: Sequence[RunRule] = (
     leave_deleted,
     rest_when_finished,
+    called_off,  # so was the backfill that made it
     cancels,  # somebody said so
     foresees,  # one that only plans says what it would do
     backfills,  # one that has others made has no steps
