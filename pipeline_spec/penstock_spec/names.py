@@ -68,6 +68,7 @@ MANAGER_OPERATOR = "penstock"
 # Fixed names in each namespace that runs pipelines.
 STORE_SECRET = "penstock-store"  # noqa: S105 - the name of a Secret, not its content
 MODEL_NUMBERS = "penstock-model-numbers"
+DEFAULTS = "penstock-defaults"  # a ConfigMap that people write: docs/housekeeping.md
 
 STEP_SERVICE_ACCOUNT = "default"  # no token is mounted, so it needs no rights
 
@@ -78,6 +79,7 @@ class Condition(StrEnum):
     READY = "Ready"
     ACCEPTED = "Accepted"
     LAST_RUN_SUCCEEDED = "LastRunSucceeded"
+    DEFAULTS_ACCEPTED = "DefaultsAccepted"  # where the namespace has any
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     FINISHED = "Finished"
@@ -111,6 +113,7 @@ class Reason(StrEnum):
     # Pipeline
     ACCEPTED = "Accepted"
     INVALID_SPEC = "InvalidSpec"
+    INVALID_DEFAULTS = "InvalidDefaults"  # of the namespace: penstock-defaults
     # run
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
     RUN_NOT_FOUND = "RunNotFound"  # the one to be repeated

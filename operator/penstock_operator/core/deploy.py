@@ -69,8 +69,10 @@ def _ask(
     late = live is not None and live.refused and not serves(live)
     if live is not None and _asked(live, version) and (not late or live.asked_by == asked_by):
         if not differs(fields, live):
-            already = f"endpoint {body.endpoint} already serves it: nothing to do" if serves(live) else left
-            return Decision(replace(begun, why=one_line(already, 256)), look_again=context.now)
+            # Where this very step has asked, and that was never written down, it was not there already.
+            already = serves(live) and live.asked_by != asked_by
+            words = f"endpoint {body.endpoint} already serves it: nothing to do" if already else left
+            return Decision(replace(begun, why=one_line(words, 256)), look_again=context.now)
         asked_by = live.asked_by or asked_by  # its scale changes, not who asked for the version
     wish = Wish(version.meta.name, version.digest, asked_by, fields)
     first = watched_first(context, record, body.endpoint) if live is None else ()

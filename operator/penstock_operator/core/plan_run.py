@@ -7,6 +7,7 @@ from datetime import datetime
 from penstock_operator.core import attempts, halts, needs, remakes, whens
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.backfills import backfills
+from penstock_operator.core.called_off import called_off
 from penstock_operator.core.cancels import cancels, held, holds_back, shown_suspended
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
@@ -24,6 +25,7 @@ from penstock_operator.core.run_status import build, summary_of, without_news
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
     CannotStart,
+    defaults_of,
     end_before_steps,
     fresh_records,
     policy_of,
@@ -96,7 +98,7 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
-    context = replace(context, halt=halts.halt_of(context))
+    context = replace(context, halt=halts.halt_of(context), defaults=defaults_of(snapshot))
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:
         decision = _decide(context, context.records[name])
@@ -156,6 +158,7 @@ def _moved(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> b
 RUN_RULES: Sequence[RunRule] = (
     leave_deleted,
     rest_when_finished,
+    called_off,  # so was the backfill that made it
     cancels,  # somebody said so
     foresees,  # one that only plans says what it would do
     backfills,  # one that has others made has no steps
