@@ -25,6 +25,7 @@ from tests.core.endpoint_worlds import (
     world,
 )
 from tests.core.pods import NOW, ago, container, pod
+from tests.support import ROOT
 
 THEIRS = server("m-1", program=ServerSpec(image="acme/server:2"))
 ASKED = {"server": {"image": "acme/server:2"}}
@@ -286,3 +287,13 @@ def test_what_has_never_served_makes_room_at_once_for_what_is_asked_for_next(cha
     life.live(30)
     assert life.answering == ("m-2" if "model" in change else "m-1")
     assert [one["revision"] for one in life.status["history"]] == [1]
+
+
+def test_the_page_shows_the_words_of_a_change_in_place_that_was_taken_back() -> None:
+    full = pod(unschedulable="0/3 nodes are available: 3 Insufficient memory.")
+    program = server("m-1", memory="100Ti")
+    stuck = made("m-1", 0, server=program, pods=(full,), meta=replace(made("m-1").meta, uid="d-new"))
+    asked = changed(stuck, spec=CHANGES["memory"])
+    planned = plan(replace(asked, status=status(plan(asked, ago(600)))))
+    page = " ".join((ROOT / "docs/endpoints.md").read_text().split())
+    assert status(planned)["message"].replace("m-1", "tumour-2") in page
