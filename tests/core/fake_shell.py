@@ -40,6 +40,7 @@ from penstock_operator.core.observed import (
 from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
+from penstock_spec.defaults import Defaults, read_defaults
 from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused
 
 
@@ -242,6 +243,7 @@ class FakeShell:
             previous=None if previous is None else self._previous(previous),
             ahead=ahead.runs_ahead(run, runs),
             behind=ahead.runs_behind(run, runs),
+            defaults=self._defaults(),
         )
 
     def _observe_pipeline(
@@ -260,7 +262,12 @@ class FakeShell:
             },
             refusals=dict(refusals),
             live=frozenset(live),
+            defaults=self._defaults(),
         )
+
+    def _defaults(self) -> Defaults:
+        found = self.cluster.get("ConfigMap", "penstock-defaults")
+        return Defaults() if found is None else read_defaults(found["data"])
 
     def _revision(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
         name = (run.status.get("snapshot") or {}).get("revision") or run.revision
@@ -320,6 +327,7 @@ def run_of(item: Object) -> RunObject:
         spec.get("rerun", {}),
         spec.get("backfill", {}),
         spec.get("partOf", ""),
+        spec.get("reuse", "ByStep"),
     )
 
 
@@ -330,7 +338,14 @@ def pipeline_of(item: Object) -> PipelineObject:
 def version_of(item: Object) -> VersionView:
     spec, status = item["spec"], item.get("status", {})
     return VersionView(
-        meta_of(item), spec["model"], spec["number"], spec["digest"], status.get("lifecycle", ""), status
+        meta_of(item),
+        spec["model"],
+        spec["number"],
+        spec["digest"],
+        status.get("lifecycle", ""),
+        status,
+        spec.get("lineage", {}),
+        spec.get("metrics", {}),
     )
 
 
@@ -382,7 +397,8 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
         conditions = job.get("status", {}).get("conditions", ())
         found[name] = JobView(
             meta=meta_of(job),
-            suspended=job.get("status", {}).get("suspended", False),
+            step=job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/step", ""),
+            suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
             started=moment_of(job.get("status", {}).get("startTime")),
             complete="Complete" in conditions,
             failed_reason="BackoffLimitExceeded" if "Failed" in conditions else "",

@@ -142,6 +142,18 @@ def test_a_run_asks_again_for_a_version_that_came_too_late_for_another() -> None
     assert spec["model"]["askedBy"] == "run mine, step serve"
 
 
+def test_a_run_leaves_a_version_that_serves_though_other_settings_of_its_server_were_refused() -> None:
+    simulation = living(tumour())
+    cluster = simulation.cluster
+    endpoint = cluster.objects[("ModelEndpoint", "tumour")]
+    cluster.change(endpoint, status={**endpoint["status"], "refused": True})
+    before = cluster.objects[("ModelEndpoint", "tumour")]["spec"]
+    simulation.person(lambda: cluster.create(new_run("mine")))
+    simulation.run_to_rest()
+    assert states(simulation, "mine")["serve"] == "Succeeded"
+    assert cluster.objects[("ModelEndpoint", "tumour")]["spec"] == before
+
+
 def test_a_step_whose_asking_was_never_written_down_does_not_say_that_it_was_there_already() -> None:
     simulation = Simulation(FakeCluster(), TUMOUR_NEEDS)
 
