@@ -198,10 +198,6 @@ def test_a_lost_service_comes_back_on_the_settings_that_served() -> None:
     assert action.manifest["spec"]["selector"] == server("m-1").selector  # type: ignore[union-attr]  # the same
 
 
-def without(labels: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in labels.items() if name != "penstock.dev/server-settings"}
-
-
 def test_what_an_earlier_penstock_made_serves_until_its_labelled_successor_is_ready() -> None:
     view = made("m-1")
     older = replace(
@@ -210,17 +206,20 @@ def test_what_an_earlier_penstock_made_serves_until_its_labelled_successor_is_re
         unit=replace(view.unit, settings=""),
         spec_hash="older",
     )
-    selects = replace(facade("m-1"), selector=without(dict(facade("m-1").selector)), spec_hash="older")
+    labels = {one: value for one, value in facade("m-1").selector.items() if not one.endswith("-settings")}
+    selects = replace(facade("m-1"), selector=labels, spec_hash="older")
     known = status_on("m-1")
     del known["stableSettings"], known["switchedAt"]
     begun = replace(world("m-1", [older], selects), status=known)
     first = plan(begun)
     assert [one for one in applied(first) if one[0] == "Deployment"] == [("Deployment", "m-1")]
     assert not deleted(first)
+    assert status(first)["message"].startswith("m-1 starts")
     ready = plan(replace(begun, deployments=[older, view]))
     assert ("Service", "m-1") in applied(ready)
     moved = plan(replace(begun, deployments=[older, view], service=facade("m-1"), live=LIVE))
     assert not deleted(moved)
+    assert not moved.events, "nobody has changed a setting"
     recorded = replace(begun, deployments=[older, view], service=facade("m-1"), status=status(moved))
     assert deleted(plan(recorded, ago(-60))) == ["d-old"]
 
