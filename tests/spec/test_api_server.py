@@ -131,6 +131,31 @@ def test_a_name_from_which_no_child_could_be_named_is_refused(
     assert words in done.stderr
 
 
+AGAIN = {"run": "a", "from": ["b"]}
+RANGE = {"trigger": "daily", "from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"reuse": "Never"}, ""),
+        ({"mode": "Plan", "reuse": "Never"}, ""),
+        ({"mode": "Plan", "rerun": AGAIN}, ""),
+        ({"backfill": RANGE, "reuse": "Never"}, ""),
+        ({"reuse": "Never", "rerun": AGAIN}, "a rerun says itself what is done again"),
+        ({"mode": "Plan", "backfill": RANGE}, "a backfill neither repeats a run nor only plans"),
+        ({"rerun": AGAIN, "backfill": RANGE}, "a backfill neither repeats a run nor only plans"),
+        ({"reuse": "Sometimes"}, "Unsupported value"),
+    ],
+)
+def test_what_a_run_asks_for_goes_together_or_is_refused(
+    kubectl: Kubectl, space: str, spec: dict[str, Any], words: str
+):
+    done = dry_run(kubectl, space, obj("PipelineRun", "asks", {"pipeline": "absent", **spec}))
+    assert (done.returncode == 0) == (words == "")
+    assert words in done.stderr
+
+
 def test_the_records_cannot_be_changed(kubectl: Kubectl, space: str):
     objects = [
         obj("ModelVersion", "tumour-1", version()),
