@@ -74,7 +74,7 @@ def test_a_spec_of_the_largest_size_is_taken_and_compiles(
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_status_of_the_largest_run_is_taken_and_its_snapshot_is_written_once(
+def test_a_status_of_the_largest_run_is_taken_and_what_it_executes_is_written_once(
     kubectl: Kubectl, space: str, tmp_path: Path
 ):
     # Its Pipeline does not exist, so no operator starts anything for it.
@@ -88,6 +88,9 @@ def test_a_status_of_the_largest_run_is_taken_and_its_snapshot_is_written_once(
     other = {"status": {"snapshot": {"revision": "r", "digest": DIGEST, "pipelineUid": "v"}}}
     done = kubectl.run(*words, "--dry-run=server", "-p", json.dumps(other), check=False)
     assert "snapshot is written once" in done.stderr
+    other = {"status": {"pinned": [{"reference": "m/Approved", "version": "m-2", "digest": DIGEST}]}}
+    done = kubectl.run(*words, "--dry-run=server", "-p", json.dumps(other), check=False)
+    assert "pinned is written once" in done.stderr
 
 
 def test_what_the_schema_refuses_is_refused_and_the_rest_reaches_the_compiler(kubectl: Kubectl, space: str):
