@@ -99,6 +99,7 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
         meta=meta(item),
         spec_hash=hash_of(item),
         version=_template_label(item, names.LABEL_WINDOW_VERSION),
+        step=_template_label(item, names.LABEL_STEP),
         suspended=bool((item.get("spec") or {}).get("suspend")),
         started=moment(status.get("startTime")),
         complete=bool(true_condition(status, "Complete") or true_condition(status, "SuccessCriteriaMet")),

@@ -22,7 +22,7 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
-from penstock_spec.policy import Deadline, Policy
+from penstock_spec.policy import Deadline, Policy, Queue
 from penstock_spec.retry import Retry
 from penstock_spec.reuse import Reuse
 from penstock_spec.triggers import MAX_TRIGGERS, Trigger
@@ -99,6 +99,10 @@ class Step(SpecModel):
         default=None,
         description="How often a failed attempt is tried again, by whose fault it was. Left out, what the "
         "installation says.",
+    )
+    queue: Queue | None = Field(
+        default=None,
+        description="Queue of this step's Jobs, in place of that of policy.queue. It changes no result.",
     )
     reuse: Reuse | None = Field(
         default=None,

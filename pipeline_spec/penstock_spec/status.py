@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 
 from penstock_spec.backfill import BackfillStatus
 from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Rule, SpecModel
+from penstock_spec.defaults import FrozenDefaults
 from penstock_spec.policy import Policy
 from penstock_spec.registered import MAX_PINNED, PinnedVersion
 from penstock_spec.trigger_status import TriggerStatus
@@ -182,7 +183,12 @@ class Snapshot(SpecModel):
     digest: Digest = Field(description="Digest of the frozen steps, checked whenever they are read.")
     pipeline_uid: Word = Field(description="Uid of the Pipeline object at the start.")
     policy: Policy | None = Field(
-        default=None, description="What the pipeline's policy said at the start; left out, all as by default."
+        default=None,
+        description="What policy held at the start, the pipeline's before the namespace's; left out, all as "
+        "by default.",
+    )
+    defaults: FrozenDefaults | None = Field(
+        default=None, description="Defaults of the namespace at the start; left out where it had none."
     )
     parameters: JsonMap = Field(
         default_factory=dict,
@@ -237,10 +243,12 @@ class PipelineRunStatus(SpecModel):
         default="", description="When the first step was allowed to start, RFC 3339 in UTC."
     )
     suspended_at: Time = Field(
-        default="", description="Since when the run is suspended; left out while it is not, RFC 3339 in UTC."
+        default="",
+        description="Since when the run is suspended, or all that it does waits in queues of Kueue; left out "
+        "while it does not, RFC 3339 in UTC.",
     )
     suspended_seconds: int = Field(
-        default=0, description="How long it was suspended before that; no deadline counts this time."
+        default=0, description="How long it was so before that; no deadline counts this time."
     )
     finished_at: Time = Field(default="", description="When the last step ended, RFC 3339 in UTC.")
     duration: Word = Field(

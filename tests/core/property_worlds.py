@@ -52,12 +52,14 @@ class World:
     always: Sequence[str] = ()  # steps beside the graph that run after it
     stops: bool = False  # policy.onFailure: Stop
     deadline: str = ""  # policy.deadline
+    queued: float = 0.0  # for so many seconds each Job waits in a queue; 0: there is none
     cancel_at: float | None = None  # seconds
     suspended: tuple[float, float] | None = None  # from and to, in seconds
     fates: Mapping[str, list[str]] = field(default_factory=dict)
     kills: float = 0.0  # share of writes at which the operator dies
     lags: float = 0.0  # share of passes that see an old state
     drops: float = 0.0  # share of events that get lost
+    holds: float = 0.0  # share of news that is written later, if at all
     seed: int = 0
 
 
@@ -100,12 +102,14 @@ def worlds(draw: st.DrawFn) -> World:
         always=always,
         stops=draw(st.integers(0, 3)) == 0,
         deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
+        queued=draw(st.sampled_from([0.0, 0.0, 0.0, 5.0, 30.0])),
         cancel_at=draw(st.one_of(st.none(), st.none(), st.floats(0, 40))),
         suspended=draw(st.one_of(st.none(), st.tuples(st.floats(0, 20), st.floats(21, 900)))),
         fates=draw(some),
         kills=draw(st.sampled_from([0.0, 0.05, 0.2])),
         lags=draw(st.sampled_from([0.0, 0.3])),
         drops=draw(st.sampled_from([0.0, 0.3, 1.0])),
+        holds=draw(st.sampled_from([0.0, 0.5, 0.9])),
         seed=draw(st.integers(0, 2**16)),
     )
 
@@ -199,6 +203,7 @@ def spec_of(world: World) -> Any:
         policy={
             **({"onFailure": "Stop"} if world.stops else {}),
             **({"deadline": world.deadline} if world.deadline else {}),
+            **({"queue": {"localQueue": "small"}} if world.queued else {}),
         },
     )
     for step in spec["steps"]:
@@ -224,7 +229,7 @@ def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[
 def simulate(world: World) -> Simulation:
     """The world's life, to rest. Raises BrokenPromise where a promise does not hold."""
     chance = random.Random(world.seed)  # noqa: S311 - faults, not secrets
-    cluster = FakeCluster(fates=world.fates)
+    cluster = FakeCluster(fates=world.fates, admits_after=world.queued)
     simulation = Simulation(
         cluster,
         world.needs,
@@ -237,6 +242,7 @@ def simulate(world: World) -> Simulation:
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
+        hold=lambda: chance.random() < world.holds,
     )
     simulation.acts = acts_of(world, simulation)
     cluster.create(registered_model(1))

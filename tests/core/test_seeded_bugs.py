@@ -96,13 +96,15 @@ READING = [
     World(CHAIN, reads={"s0": "there", "s2": "there", "s3": "missing"}, kills=0.1, seed=seed)
     for seed in range(4)
 ]
+# Longer in a queue than a start may take.
+QUEUED = [World(CHAIN, queued=700.0, fates={"s1": ["preempted"]}, lags=0.3, seed=seed) for seed in range(3)]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
 @pytest.mark.parametrize(
     "some",
-    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS, CUT, UNSEEN, READING],
-    ids=["killed", "failing", "imposter", "deaf", "late", "conditions", "cut", "unseen", "reading"],
+    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS, CUT, UNSEEN, QUEUED, READING],
+    ids=["killed", "failing", "imposter", "deaf", "late", "conditions", "cut", "unseen", "queued", "reading"],
 )
 def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]) -> None:
     check_all(some)
@@ -128,7 +130,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             plan_run._gathered,
-            "earliest(again, resync, next_end(context), *(one.look_again for one in decisions))",
+            "again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)",
             "again",
             DEAF,
             id="lost timer",
@@ -196,6 +198,13 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "False",
             READING,
             id="a model that is missing is not missed",
+        ),
+        pytest.param(
+            classify.classify,
+            "if job.suspended and",
+            "if False and",
+            QUEUED,
+            id="the start deadline counts time in a queue",
         ),
         pytest.param(
             retry.failed,

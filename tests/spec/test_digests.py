@@ -124,6 +124,7 @@ def test_the_order_of_the_steps_changes_no_digest():
         ("description", "Another sentence."),
         ("owner", "somebody-else"),
         ("policy.keepRuns", 3),
+        ("policy.keepPods", {"succeeded": "5m"}),
         ("policy.concurrency", "Allow"),
         ("policy.onChange", "Wait"),
         ("policy", REMOVE),

@@ -12,6 +12,7 @@ from penstock_operator.core.deadlines import patience
 from penstock_operator.core.endings import well
 from penstock_operator.core.findings import Done, Failed, Underway
 from penstock_operator.core.observed import JobView, Ref, Refusal
+from penstock_operator.core.queued import HELD
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import failed, refused
 from penstock_operator.core.reuse import find_earlier, known
@@ -145,7 +146,7 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
 def _underway(context: RunContext, record: StepRecord, finding: Underway) -> Decision:
     limit = finding.look_again or after(context.now, context.settings.resync)
     back = record.state is StepState.RUNNING and finding.state is StepState.QUEUED
-    if back and finding.reason != Reason.SUSPENDED:
+    if back and finding.reason not in HELD:
         return Decision(record, look_again=limit)  # as below: only a queueing system takes room away again
     if finding.state is not record.state and finding.state not in TRANSITIONS[record.state]:
         # Seen late or out of order: what has been shown running does not go back to starting.

@@ -11,6 +11,7 @@ from penstock_operator.core.pins import Pins
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import stamp
+from penstock_spec.defaults import NamespaceDefaults
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.policy import Policy
 
@@ -42,6 +43,7 @@ class RunContext:
     policy: Policy = field(default_factory=Policy)
     pins: Pins = field(default_factory=dict)  # the registered models that it reads
     halt: Halt | None = None  # why the run goes no further
+    defaults: NamespaceDefaults = field(default_factory=NamespaceDefaults)  # those that the run has frozen
 
     @property
     def namespace(self) -> str:

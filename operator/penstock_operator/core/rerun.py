@@ -18,6 +18,7 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.history import made
 from penstock_operator.core.observed import ObservedRun, Ref, RunObject
 from penstock_operator.core.pins import pins_of
+from penstock_operator.core.policies import DEFAULTS
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.registered import chosen_for, with_pins
 from penstock_operator.core.run_status import build, waiting
@@ -77,6 +78,8 @@ def beginning(observed: ObservedRun, now: datetime, settings: Settings) -> Begin
     ref = Ref(names.PIPELINE_RUN, run.rerun["run"])
     if (old is None or not old.finished) and ref not in observed.live:
         return Plan(confirm=(ref,))
+    if DEFAULTS not in observed.live:
+        return Plan(confirm=(DEFAULTS,))
     found = _repeated(observed)
     if isinstance(found, CannotStart) or old is None:
         return found if isinstance(found, CannotStart) else Plan()
