@@ -145,7 +145,8 @@ class Observer:
         if newest is None or revision is None or revision.pipeline is None:
             return None
         steps = newest.status.get("steps") or ()
-        return Previous(newest.meta.name, revision.pipeline, newest.given, newest.logical_time, steps)
+        pinned = newest.status.get("pinned") or ()
+        return Previous(newest.meta.name, revision.pipeline, newest.given, newest.logical_time, steps, pinned)
 
     async def _revision_of(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
         """What the run executes: frozen at its start, named by it, or that of the run that it repeats."""

@@ -135,6 +135,7 @@ class Reason(StrEnum):
     # run of mode Plan, and its steps
     PLANNED = "Planned"
     WOULD_RUN = "WouldRun"
+    WOULD_FAIL = "WouldFail"  # it is known already that it cannot end well
     WOULD_REUSE = "WouldReuse"
     WOULD_SKIP = "WouldSkip"
     UNKNOWN_YET = "UnknownYet"

@@ -13,7 +13,7 @@ from penstock_spec.paths import show
 from penstock_spec.pipeline import Parameter, PipelineSpec, Step
 from penstock_spec.plain import canonical, plain
 from penstock_spec.references import KINDS, container_of
-from penstock_spec.shapes import Entries, Items, Object, Scalar, Shape, object_shape
+from penstock_spec.shapes import Entries, Items, Object, Scalar, Shape, object_shape, takes_values
 from penstock_spec.structure import structure_problems
 from penstock_spec.triggers import SCHEDULED_TIME
 
@@ -139,7 +139,7 @@ def _resolve_object(shape: Object, data: Mapping[str, Any], values: Values) -> d
     found: dict[str, Any] = {}
     for name, value in data.items():
         target = name.removesuffix("From")
-        if target == name or target not in shape.fields:
+        if target not in shape.fields or not takes_values(shape.fields[name].shape):
             found[name] = _resolve(shape.fields[name].shape, value, values)
         elif isinstance(shape.fields[name].shape, Entries):
             taken = {key: values[one["parameter"]] for key, one in value.items()}

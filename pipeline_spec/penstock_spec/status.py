@@ -15,6 +15,7 @@ from penstock_spec.backfill import BackfillStatus
 from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Rule, SpecModel
 from penstock_spec.defaults import FrozenDefaults
 from penstock_spec.policy import Policy
+from penstock_spec.registered import MAX_PINNED, PinnedVersion
 from penstock_spec.trigger_status import TriggerStatus
 from penstock_spec.triggers import MAX_TRIGGERS
 
@@ -198,14 +199,17 @@ class Snapshot(SpecModel):
     )
 
 
+def _once(name: str) -> Rule:
+    same = f"(has(self.{name}) && self.{name} == oldSelf.{name})"
+    return Rule(f"!has(oldSelf.{name}) || {same}", f"{name} is written once")
+
+
 class PipelineRunStatus(SpecModel):
     """How a run is doing."""
 
     cel_rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(oldSelf.snapshot) || (has(self.snapshot) && self.snapshot == oldSelf.snapshot)",
-            "snapshot is written once",
-        ),
+        _once("snapshot"),
+        _once("pinned"),
     )
 
     observed_generation: int = Field(
@@ -229,6 +233,11 @@ class PipelineRunStatus(SpecModel):
         default="", description="Steps that have ended well out of all, ready for a column: 3/7."
     )
     backfill: BackfillStatus | None = Field(default=None, description="Of a backfill: how far it is.")
+    pinned: Annotated[Sequence[PinnedVersion], ListMap("reference")] = Field(
+        default=(),
+        max_length=MAX_PINNED,
+        description="The registered models that this run reads, chosen once before its steps begin.",
+    )
     snapshot: Snapshot | None = Field(default=None, description="What this run executes, frozen.")
     started_at: Time = Field(
         default="", description="When the first step was allowed to start, RFC 3339 in UTC."

@@ -280,7 +280,8 @@ class FakeShell:
         revision = self._revision(run)
         if revision is None or revision.pipeline is None:
             return None
-        return Previous(run.meta.name, revision.pipeline, run.given, run.logical_time, run.status["steps"])
+        steps, pinned = run.status["steps"], run.status.get("pinned", ())
+        return Previous(run.meta.name, revision.pipeline, run.given, run.logical_time, steps, pinned)
 
 
 def meta_of(item: Object) -> Meta:

@@ -191,6 +191,7 @@ class Previous:
     parameters: Mapping[str, Any]  # as given; defaults come from the pipeline
     scheduled_time: str  # RunObject.logical_time
     steps: Sequence[Mapping[str, Any]]  # its status.steps
+    pinned: Sequence[Mapping[str, Any]] = ()  # its status.pinned
 
 
 @dataclass(frozen=True)

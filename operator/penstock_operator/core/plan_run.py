@@ -18,7 +18,9 @@ from penstock_operator.core.kept_jobs import clearing
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
+from penstock_operator.core.pins import pins_of
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.registered import lacks, pins
 from penstock_operator.core.rerun import repeats
 from penstock_operator.core.reuse import reuses
 from penstock_operator.core.run_status import build, summary_of, without_news
@@ -49,6 +51,7 @@ STEP_RULES: Sequence[Rule] = (
     needs.waits,  # a step it needs has not ended
     held,  # the run is suspended
     overdue,  # it has no pod, and takes too long
+    lacks,  # the registry has no such model
     deploys,  # no Job: compares with what is live
     monitors,  # the same
     reuses,  # the same has been made before
@@ -98,7 +101,8 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
-    context = replace(context, halt=halts.halt_of(context), defaults=defaults_of(snapshot))
+    context = replace(context, defaults=defaults_of(snapshot), pins=pins_of(run.status))
+    context = replace(context, halt=halts.halt_of(context))
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:
         decision = _decide(context, context.records[name])
@@ -166,5 +170,6 @@ RUN_RULES: Sequence[RunRule] = (
     take_snapshot,  # what it executes is frozen first
     holds_back,  # it is suspended before it has begun
     wait_for_turn,  # one run at a time per Pipeline
+    pins,  # the registered models that it reads are written down
     take_steps,
 )
