@@ -220,6 +220,19 @@ class Between:
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", min_length=71, max_length=71)]
 JsonMap = Annotated[Mapping[str, Any], AnyJson()]
+# A declared parameter, or the built-in one, whose name none that is declared can have.
+ParameterRef = Annotated[
+    str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*|scheduledTime)$", min_length=1, max_length=40)
+]
+
+
+class FromParameter(SpecModel):
+    """A value taken from a pipeline parameter: of what must be known before any step has run."""
+
+    parameter: ParameterRef = Field(
+        description="Name of the parameter in spec.parameters whose value is used here; or scheduledTime, "
+        "the time that the run is for, as in 2026-11-22T01:00:00Z."
+    )
 
 
 # Repeated below every field that ends in From: few words, and lengths only where the pattern has none.

@@ -16,6 +16,7 @@ _GROUP = 1200  # more where it has cells: the words about them
 _CELL = 74  # number, state and digest
 _OUTPUT_OF_STEP, _OUTPUT_OF_CELL = 77, 46  # a digest; of a step with its name
 _TEXT, _VALUE = 264, 26  # a result: a text of 256 characters, anything else
+_AGE = 34  # when the result was made
 _OF_KIND: Mapping[str, int] = {"train": 64, "validate": 81, "ingest": 180}  # model, verdict, revision
 
 
@@ -30,7 +31,8 @@ def status_bytes(steps: Sequence[StepFacts], counts: Mapping[str, int]) -> int:
 def cell_bytes(step: StepFacts) -> int:
     """Bytes of one cell of the step that has ended well."""
     outputs = len(step.outputs or ()) * _OUTPUT_OF_CELL
-    return _CELL + outputs + _result_bytes(step) + _OF_KIND.get(step.kind, 0)
+    age = _AGE if "reuse" in step.data else 0
+    return _CELL + outputs + _result_bytes(step) + _OF_KIND.get(step.kind, 0) + age
 
 
 def _step_bytes(step: StepFacts) -> int:

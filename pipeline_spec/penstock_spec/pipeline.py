@@ -25,8 +25,9 @@ from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
 from penstock_spec.matrix import MOST_CELLS
-from penstock_spec.policy import Deadline, Policy
+from penstock_spec.policy import Deadline, Policy, Queue
 from penstock_spec.retry import Retry
+from penstock_spec.reuse import Reuse
 from penstock_spec.triggers import MAX_TRIGGERS, Trigger
 from penstock_spec.values import ParameterType
 from penstock_spec.when import When
@@ -125,6 +126,15 @@ class Step(SpecModel):
         ge=1,
         le=MOST_CELLS,
         description="How many cells may be under way at a time. Left out, as policy.maxParallel says.",
+    )
+    queue: Queue | None = Field(
+        default=None,
+        description="Queue of this step's Jobs, in place of that of policy.queue. It changes no result.",
+    )
+    reuse: Reuse | None = Field(
+        default=None,
+        description="When an earlier result of this step is taken over. Left out, whenever nothing that "
+        "determines it has changed.",
     )
     resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
     ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock_spec.base import FromValue, SpecModel
 from penstock_spec.contract import FOR_EACH
+from penstock_spec.facts import Reference, RegistryFacts, Taken, TestFacts
 from penstock_spec.kinds.deploy import Deploy, Resources
 from penstock_spec.kinds.ingest import Ingest
 from penstock_spec.kinds.monitor import Monitor
@@ -51,49 +52,6 @@ _REFERENCE = re.compile(r"([a-z](?:[-a-z0-9]*[a-z0-9])?)\.([a-z][a-z0-9_]*)")
 
 
 @dataclass(frozen=True)
-class Reference:
-    """An input: the output of another step. `wanted` is the type that fits; empty where any does."""
-
-    path: Path
-    step: str
-    output: str
-    wanted: str = ""
-
-    @property
-    def source(self) -> tuple[str, str]:
-        """Step and output that are referred to."""
-        return (self.step, self.output)
-
-    def __str__(self) -> str:
-        """As users write it."""
-        return f"{self.step}.{self.output}"
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A field that takes the value of a result: `{result: step.result}`."""
-
-    path: Path
-    step: str
-    result: str
-
-
-@dataclass(frozen=True)
-class TestFacts:
-    """One test of a `when`. `step` is the one that it asks about, `result` what it asks of it; else empty."""
-
-    path: Path
-    data: Mapping[str, Any]
-    step: str = ""
-    result: str = ""
-
-    @property
-    def place(self) -> Path:
-        """Where it names the step."""
-        return (*self.path, "result" if self.result else "step")
-
-
-@dataclass(frozen=True)
 class StepFacts:
     """One step as far as it can be understood. `outputs` is None where what it gives is not known."""
 
@@ -108,6 +66,7 @@ class StepFacts:
     tests: Sequence["TestFacts"] = ()  # of `when`, in all groups
     always: bool = False
     taken: Sequence[Taken] = ()  # values of results
+    registered: Mapping[str, RegistryFacts] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)  # all that stands in the step
 
     @property
@@ -167,6 +126,7 @@ def _facts(position: int, name: str, step: Mapping[str, Any]) -> StepFacts:
         results=results_of(kind, body),
         always=step.get("always") is True,
         taken=list(_taken(kind, step, path)),
+        registered=dict(_registered(kind, body, (*path, kind))) if kind else {},
         data=step,
         tests=list(_tests(step.get("when"), (*path, "when"))),
     )
@@ -253,6 +213,25 @@ def from_values(shape: Shape, data: Any, path: Path) -> Iterator[tuple[Path, Map
     elif isinstance(shape, Entries):
         for name, value in data.items():
             yield from from_values(shape.value, value, (*path, name))
+
+
+def _registered(kind: str, body: Mapping[str, Any], path: Path) -> Iterator[tuple[str, RegistryFacts]]:
+    for name, wanted in BUILT_IN_INPUTS[kind].items():
+        if wanted == MODEL:
+            yield from _from_registry(name, body.get(f"{name}From"), (*path, f"{name}From"))
+    given = (container_of(kind, body) or {}).get("inputsFrom")
+    inside: Path = path if kind == "run" else (*path, "container")
+    for name, source in given.items() if isinstance(given, Mapping) else ():
+        if name not in BUILT_IN_INPUTS[kind]:
+            yield from _from_registry(name, source, (*inside, "inputsFrom", name), in_container=True)
+
+
+def _from_registry(
+    name: str, source: Any, path: Path, *, in_container: bool = False
+) -> Iterator[tuple[str, RegistryFacts]]:
+    found = source.get("registered") if isinstance(source, Mapping) else None
+    if isinstance(found, Mapping):
+        yield name, RegistryFacts(path, found, source.get("optional") is True, in_container)
 
 
 def _reference(text: Any, path: Path, wanted: str) -> Reference | None:

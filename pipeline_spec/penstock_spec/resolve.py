@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from penstock_spec.base import SpecModel
+from penstock_spec.checks.memory import too_little
 from penstock_spec.errors import Problem, SpecError, SpecReason, did_you_mean
 from penstock_spec.kinds.deploy import Resources
 from penstock_spec.parameters import value_problem
@@ -13,7 +14,7 @@ from penstock_spec.paths import show
 from penstock_spec.pipeline import Parameter, PipelineSpec, Step
 from penstock_spec.plain import plain
 from penstock_spec.references import KINDS, container_of
-from penstock_spec.shapes import Entries, Items, Object, Shape, as_field, object_shape
+from penstock_spec.shapes import Entries, Items, Object, Shape, as_field, object_shape, takes_values
 from penstock_spec.structure import structure_problems
 from penstock_spec.triggers import SCHEDULED_TIME
 
@@ -154,6 +155,7 @@ def _filled(
     resources = _resolve(resources_shape, step.resources.as_set(), sources)
     problems = structure_problems(body_shape, arguments, (*path, step.kind))
     problems += structure_problems(resources_shape, resources, (*path, "resources"))
+    problems += too_little(resources, (*path, "resources"))
     return arguments, resources, problems
 
 
@@ -178,7 +180,7 @@ def _resolve_object(shape: Object, data: Mapping[str, Any], sources: Sources) ->
     found: dict[str, Any] = {}
     for name, value in data.items():
         target = name.removesuffix("From")
-        if target == name or target not in shape.fields:
+        if target not in shape.fields or not takes_values(shape.fields[name].shape):
             found[name] = _resolve(shape.fields[name].shape, value, sources)
         elif isinstance(shape.fields[name].shape, Entries):
             taken = {key: sources.value(one) for key, one in value.items()}

@@ -7,14 +7,12 @@ whose outputs are lost: it is made again for a step that needs them.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from penstock_spec.backfill import BackfillStatus
-from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Rule, SpecModel
+from penstock_spec.base import Digest, Identifier, ListMap, MapLimits, Name40, SpecModel
 from penstock_spec.matrix import MOST_CELLS
-from penstock_spec.policy import Policy
 
 Word = Annotated[str, StringConstraints(max_length=64)]
 Sentence = Annotated[str, StringConstraints(max_length=1024)]
@@ -149,6 +147,7 @@ class CellStatus(SpecModel):
     source_revision: Annotated[str, StringConstraints(max_length=160)] = Field(
         default="", description="Version of the outside data that an ingest read."
     )
+    made_at: Time = Field(default="", description="When its result was really made, where reuse asks for it.")
     finished_at: Time = Field(default="", description="When it failed.")
     log: Annotated[str, StringConstraints(max_length=2048)] = Field(
         default="", description="Last lines of a failed program, for the first ten failures of a run."
@@ -193,6 +192,10 @@ class StepStatus(SpecModel):
         default="",
         description="Version of the outside data that an ingest read: ETag, or digest of its bytes.",
     )
+    made_at: Time = Field(
+        default="",
+        description="Of a result that is reused: when it was really made, in whatever run, RFC 3339 in UTC.",
+    )
     why: Annotated[str, StringConstraints(max_length=256)] = Field(
         default="", description="Why it runs or is reused, naming what changed since the run before."
     )
@@ -228,72 +231,4 @@ class StepStatus(SpecModel):
     finished_at: Time = Field(default="", description="When the step ended.")
     log: Annotated[str, StringConstraints(max_length=2048)] = Field(
         default="", description="Last lines of a failed program, for the first ten failures of a run."
-    )
-
-
-class Snapshot(SpecModel):
-    """What this run executes, frozen at its start; editing the Pipeline does not touch it."""
-
-    revision: Name63 = Field(description="ControllerRevision that holds the steps.")
-    digest: Digest = Field(description="Digest of the frozen steps, checked whenever they are read.")
-    pipeline_uid: Word = Field(description="Uid of the Pipeline object at the start.")
-    policy: Policy | None = Field(
-        default=None, description="What the pipeline's policy said at the start; left out, all as by default."
-    )
-    parameters: JsonMap = Field(
-        default_factory=dict,
-        description="Of a rerun: the values given to the run that it repeats, with those that it changes.",
-    )
-    scheduled_time: Time = Field(
-        default="", description="Of a rerun: the time that the run which it repeats was for."
-    )
-
-
-class PipelineRunStatus(SpecModel):
-    """How a run is doing."""
-
-    cel_rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(oldSelf.snapshot) || (has(self.snapshot) && self.snapshot == oldSelf.snapshot)",
-            "snapshot is written once",
-        ),
-    )
-
-    observed_generation: int = Field(
-        default=0, description="Generation of the spec that this status speaks of."
-    )
-    conditions: Conditions = Field(
-        default=(), max_length=16, description="Ready, Reconciling, Stalled, Finished, Succeeded."
-    )
-    status: Word = Field(
-        default="",
-        description="Waiting, Running, Suspended, or how it ended: the STATUS column.",
-    )
-    reason: Word = Field(
-        default="", description="One word for why; of a failed run, the first failed step's reason."
-    )
-    message: Sentence = Field(default="", description="The same in words, with the next command to try.")
-    step: Word = Field(
-        default="", description="The step to look at: the first failed, else the first that is running."
-    )
-    progress: Word = Field(
-        default="", description="Steps that have ended well out of all, ready for a column: 3/7."
-    )
-    backfill: BackfillStatus | None = Field(default=None, description="Of a backfill: how far it is.")
-    snapshot: Snapshot | None = Field(default=None, description="What this run executes, frozen.")
-    started_at: Time = Field(
-        default="", description="When the first step was allowed to start, RFC 3339 in UTC."
-    )
-    suspended_at: Time = Field(
-        default="", description="Since when the run is suspended; left out while it is not, RFC 3339 in UTC."
-    )
-    suspended_seconds: int = Field(
-        default=0, description="How long it was suspended before that; no deadline counts this time."
-    )
-    finished_at: Time = Field(default="", description="When the last step ended, RFC 3339 in UTC.")
-    duration: Word = Field(
-        default="", description="From start to end in words, written once at the end: 1m12s."
-    )
-    steps: Sequence[StepStatus] = Field(
-        default=(), max_length=256, description="The steps in the pipeline's order."
     )

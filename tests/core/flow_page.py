@@ -1,6 +1,4 @@
-"""docs/flow.md and docs/cells.md, read by program: their pipelines, and the table behind each that says how
-its steps end.
-"""
+"""docs/flow.md and pages like it, read by program: their pipelines, and the table behind each of its ends."""
 
 import ast
 import re
@@ -11,14 +9,13 @@ import yaml
 
 from tests.support import ROOT
 
-PAGES = [(ROOT / f"docs/{name}.md").read_text() for name in ("flow", "cells")]
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```\n(.*?)(?=^```|\Z)", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\| (\S+) \| (\w+) \| (.*?) ?\|$", re.MULTILINE)
 
 
-def examples() -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
-    """Each pipeline on the pages with the end of its steps: name -> (state, because)."""
-    for text, behind in (found for page in PAGES for found in _BLOCK.findall(page)):
+def _examples(page: str) -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
+    """Each pipeline on a page of docs with the end of its steps: name -> (state, because)."""
+    for text, behind in _BLOCK.findall((ROOT / "docs" / page).read_text()):
         manifest = yaml.safe_load(text)
         if not isinstance(manifest, dict) or manifest.get("kind") != "Pipeline":
             continue
@@ -29,7 +26,13 @@ def examples() -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
         yield manifest, ends
 
 
-EXAMPLES = {manifest["metadata"]["name"]: (manifest, ends) for manifest, ends in examples()}
+def examples(page: str) -> dict[str, tuple[Any, dict[str, tuple[str, str]]]]:
+    """The pipelines on a page of docs by name, each with the end of its steps."""
+    return {manifest["metadata"]["name"]: (manifest, ends) for manifest, ends in _examples(page)}
+
+
+EXAMPLES = {**examples("flow.md"), **examples("cells.md")}
+OTHERS = examples("queues.md")  # that a real cluster needs more for than its own parts
 
 
 def left_by(step: Any) -> dict[str, Any]:

@@ -32,6 +32,11 @@ BUDGETS: Mapping[str, int | None] = {
     "pod_deleted": 20,
     "job_deleted": 20,
 }
+READS: Mapping[str, Any] = {
+    "there": {"registered": {"model": "m", "lifecycle": "Approved"}},
+    "optional": {"registered": {"model": "m", "lifecycle": "Production"}, "optional": True},
+    "missing": {"registered": {"version": "m-2"}},
+}
 CLASS = {"evicted": "disruption", "pod_deleted": "disruption", "job_deleted": "disruption"}
 
 
@@ -48,15 +53,18 @@ class World:
     values: Mapping[str, str] = field(default_factory=dict)  # steps that take a result of another one
     most: Mapping[str, int] = field(default_factory=dict)  # maxParallel of steps
     parallel: int = 0  # policy.maxParallel; 0: any number
+    reads: Mapping[str, str] = field(default_factory=dict)  # a registered model: there, optional or missing
     always: Sequence[str] = ()  # steps beside the graph that run after it
     stops: bool = False  # policy.onFailure: Stop
     deadline: str = ""  # policy.deadline
+    queued: float = 0.0  # for so many seconds each Job waits in a queue; 0: there is none
     cancel_at: float | None = None  # seconds
     suspended: tuple[float, float] | None = None  # from and to, in seconds
     fates: Mapping[str, list[str]] = field(default_factory=dict)
     kills: float = 0.0  # share of writes at which the operator dies
     lags: float = 0.0  # share of passes that see an old state
     drops: float = 0.0  # share of events that get lost
+    holds: float = 0.0  # share of news that is written later, if at all
     seed: int = 0
 
 
@@ -106,15 +114,22 @@ def worlds(draw: st.DrawFn) -> World:
         values=values,
         most={name: draw(st.integers(1, 3)) for name in cells if draw(st.booleans())},
         parallel=draw(st.sampled_from([0, 0, 1, 2, 4])),
+        reads=draw(
+            st.dictionaries(
+                st.sampled_from(names), st.sampled_from(["there", "optional", "missing"]), max_size=2
+            )
+        ),
         always=always,
         stops=draw(st.integers(0, 3)) == 0,
         deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
+        queued=draw(st.sampled_from([0.0, 0.0, 0.0, 5.0, 30.0])),
         cancel_at=draw(st.one_of(st.none(), st.none(), st.floats(0, 40))),
         suspended=draw(st.one_of(st.none(), st.tuples(st.floats(0, 20), st.floats(21, 900)))),
         fates=draw(some),
         kills=draw(st.sampled_from([0.0, 0.05, 0.2])),
         lags=draw(st.sampled_from([0.0, 0.3])),
         drops=draw(st.sampled_from([0.0, 0.3, 1.0])),
+        holds=draw(st.sampled_from([0.0, 0.5, 0.9])),
         seed=draw(st.integers(0, 2**16)),
     )
 
@@ -140,6 +155,9 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
         if not world.flags.get(name, True) or (asked and ends[asked][0] != state):
             left_out.add(name)
             ends[name] = ("Skipped", 0)
+            continue
+        if world.reads.get(name) == "missing":
+            ends[name] = ("Failed", 0)
             continue
         leaves = leaves_of(world, name)
         if leaves == [name]:
@@ -209,6 +227,16 @@ def leaves_in(found: Mapping[str, Any], name: str) -> list[str]:
     return [one for one in found if one.startswith(f"{name}#")]
 
 
+def registered_model(number: int) -> Any:
+    """An approved version of the one model that there is."""
+    return {
+        "kind": "ModelVersion",
+        "metadata": {"name": f"m-{number}", "namespace": "ml"},
+        "spec": {"model": "m", "number": number, "digest": f"sha256:{number:064}"},
+        "status": {"lifecycle": "Approved"},
+    }
+
+
 def spec_of(world: World) -> Any:
     """The pipeline of the world."""
     more: dict[str, Any] = {}
@@ -234,6 +262,7 @@ def spec_of(world: World) -> Any:
         policy={
             **({"onFailure": "Stop"} if world.stops else {}),
             **({"deadline": world.deadline} if world.deadline else {}),
+            **({"queue": {"localQueue": "small"}} if world.queued else {}),
             **({"maxParallel": world.parallel} if world.parallel else {}),
         },
     )
@@ -250,12 +279,17 @@ def with_values(world: World, spec: Any) -> Any:
         steps["list"]["run"]["outputs"] = [{"name": "files", "type": "List"}]
         del steps["each"]["run"]["inputs"]
         steps["each"]["forEach"] = {"list": "list.files"}
+    for step in spec["steps"]:
+        if step["name"] in world.reads:
+            step["run"]["inputsFrom"] = {"champion": READS[world.reads[step["name"]]]}
     return spec
 
 
 def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[[], None]]]:
     """What people do meanwhile."""
     acts: list[tuple[float, Callable[[], None]]] = []
+    if world.reads:  # the registry goes on while the run does
+        acts.append((4.0, lambda: simulation.cluster.create(registered_model(2)) and None))
     if world.cancel_at is not None:
         acts.append((world.cancel_at, lambda: simulation.say("p-g1", cancel=True)))
     if world.suspended is not None:
@@ -269,7 +303,9 @@ def simulate(world: World) -> Simulation:
     """The world's life, to rest. Raises BrokenPromise where a promise does not hold."""
     chance = random.Random(world.seed)  # noqa: S311 - faults, not secrets
     results = {source: {"value": 7} for source in world.values.values()}
-    cluster = FakeCluster(fates=world.fates, results=results, items=world.items or 0)
+    cluster = FakeCluster(
+        fates=world.fates, results=results, items=world.items or 0, admits_after=world.queued
+    )
     needs = every(world)
     taken = {name: [*needs[name], world.values[name]] for name in world.values}
     simulation = Simulation(
@@ -285,8 +321,10 @@ def simulate(world: World) -> Simulation:
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
+        hold=lambda: chance.random() < world.holds,
     )
     simulation.acts = acts_of(world, simulation)
+    cluster.create(registered_model(1))
     cluster.create(pipeline("p", spec_of(world)))
     simulation.wake()
     simulation.run_to_rest()

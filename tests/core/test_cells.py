@@ -258,3 +258,26 @@ def test_what_a_reused_cell_had_made_is_made_again_when_it_is_gone() -> None:
         "pick/1",
         "pick/2",
     }
+
+
+def test_a_step_whose_registered_model_is_missing_fails_before_any_cell() -> None:
+    missing = {"champion": {"registered": {"version": "tumour-1"}}}
+    body = {**fit()["run"], "inputsFrom": missing}
+    simulation = living(fit(run=body), PICK)
+    assert states(simulation, "p-g1") == {"fit": "Failed", "pick": "Blocked"}
+    assert simulation.steps("p-g1")["fit"]["reason"] == "ModelVersionNotFound"
+    assert jobs(simulation) == {}
+
+
+def test_a_result_has_an_age_by_cell_however_often_it_was_reused() -> None:
+    aged = fit(reuse={"maxAge": "1h"})
+    simulation = living(aged)
+    simulation.cluster.advance(3000)
+    wider = {"axes": {**GRID["axes"], "month": [0, 1, 2, 3]}, "exclude": GRID["exclude"]}
+    apply(simulation, {"steps": [fit(matrix=wider, reuse={"maxAge": "1h"})]}, "p")
+    simulation.run_to_rest()
+    assert len(jobs(simulation, "p-g2")) == 2
+    simulation.cluster.advance(3000)
+    simulation.person(lambda: simulation.cluster.create(new_run("again", pipeline="p")))
+    simulation.run_to_rest()
+    assert set(jobs(simulation, "again")) == {f"fit#{number}/1" for number in (2, 3, 4, 6, 7)}

@@ -11,7 +11,8 @@ from penstock_operator.core.run_status import STATUS_BYTES, build, size, summary
 from penstock_spec.checks.sizes import MAX_RESULTS
 from penstock_spec.errors import SpecError
 from penstock_spec.graph import compile_pipeline
-from penstock_spec.status import RESULT_LENGTH, PipelineRunStatus, StepState
+from penstock_spec.run_status import PipelineRunStatus
+from penstock_spec.status import RESULT_LENGTH, StepState
 from tests.core.pods import NOW
 
 DIGEST = "sha256:" + "f" * 64
@@ -35,6 +36,7 @@ def worst(index: int, state: StepState, outputs: int) -> StepRecord:
         job="j" * 51,
         digest=DIGEST,
         source_revision="r" * 160,
+        made_at="2026-11-21T12:00:00Z",
         why="w" * 256,
         outputs={f"{one:02d}".rjust(40, "o"): DIGEST for one in range(outputs)},
         metrics={f"{one:02d}".rjust(40, "m"): 0.12345678901234 + one for one in range(8)},

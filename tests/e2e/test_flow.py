@@ -1,4 +1,4 @@
-"""The examples of docs/flow.md and docs/cells.md on a real cluster: each step ends as its page says, in its words."""
+"""The examples of docs/flow.md and docs/cells.md on a real cluster: each step ends as its page says."""
 
 import copy
 from typing import Any

@@ -68,7 +68,7 @@ def context_of(name: str, compiled: CompiledPipeline) -> RunContext:
             one.kind,
             StepState.SUCCEEDED,
             outputs=outputs,
-            results={name: "3" for name in compiled.results(one.name)},
+            results=dict.fromkeys(compiled.results(one.name), "3"),
         )
         records[one.name] = with_cells(done, compiled)
     observed = ObservedRun(RunObject(about, name), None)

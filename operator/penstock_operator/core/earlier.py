@@ -8,12 +8,12 @@ from typing import Any
 
 from penstock_operator.core.record import StepRecord
 from penstock_spec.graph import CompiledPipeline
-from penstock_spec.status import SATISFYING
+from penstock_spec.status import SATISFYING, StepState
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """A step of an earlier run of the same Pipeline that ended well, for reuse."""
+    """A step of an earlier run of the same Pipeline that ended well, for reuse; or a registered model's."""
 
     run: str
     created: datetime
@@ -25,10 +25,17 @@ class Earlier:
     metrics: Mapping[str, float] = field(default_factory=dict)
     verdict: str = ""
     model_version: str = ""
-    columns: int = 0
     image: str = ""
+    made: str = ""  # when the result was really made, as `stamp` writes it; empty where that is not known
+    registered: bool = False  # known by its ModelVersion alone
     counts: Mapping[str, int] = field(default_factory=dict)
     entry: Mapping[str, Any] = field(default_factory=dict)  # of a step with cells: read when it is asked for
+
+    @property
+    def whence(self) -> str:
+        """Where the result comes from, in words."""
+        run = f"run {self.run}"
+        return f"ModelVersion {self.model_version} of {run}" if self.registered else run
 
     def parts(self) -> Iterator["Earlier"]:
         """What can be taken over: the step, or each of its cells that ended well."""
@@ -40,6 +47,7 @@ class Earlier:
                 yield replace(
                     self,
                     digest=one.digest,
+                    made=one.made_at or (self.made if one.state is StepState.SUCCEEDED else ""),
                     outputs=one.outputs,
                     source_revision=one.source_revision,
                     results=one.results,
@@ -59,6 +67,7 @@ class Previous:
     parameters: Mapping[str, Any]  # as given; defaults come from the pipeline
     scheduled_time: str  # RunObject.logical_time
     steps: Sequence[Mapping[str, Any]]  # its status.steps
+    pinned: Sequence[Mapping[str, Any]] = ()  # its status.pinned
 
     @cached_property
     def records(self) -> Mapping[str, StepRecord]:

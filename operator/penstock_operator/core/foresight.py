@@ -6,19 +6,19 @@ work is known would look at its source and, if that has not changed, be reused.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from penstock_operator.core import needs, whens
 from penstock_operator.core.actions import EventNote, Plan
-from penstock_operator.core.cells import folded, fresh_cell
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy import serves
-from penstock_operator.core.misfits import misfits
+from penstock_operator.core.foreseen import Answers, Foreseen, cells, misfit
 from penstock_operator.core.observed import ObservedRun, Ref
-from penstock_operator.core.plan_cells import opens
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.reuse import find_earlier, reused, why
+from penstock_operator.core.registered import chosen_for, lacking, unfit, version_read
+from penstock_operator.core.rerun import Beginning, beginning
+from penstock_operator.core.reuse import find_earlier, reused
 from penstock_operator.core.run_status import Summary, build
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
@@ -29,12 +29,11 @@ from penstock_operator.core.start import (
     not_started,
     parameter_problem,
 )
-from penstock_operator.core.taking import cell_label
-from penstock_operator.core.text import clip, sentence
-from penstock_operator.core.work import Work, work_of
+from penstock_operator.core.text import sentence
+from penstock_operator.core.why import again, why
+from penstock_operator.core.work import work_of
 from penstock_spec import names
 from penstock_spec.edges import RESULT, STATE
-from penstock_spec.graph import CompiledPipeline
 from penstock_spec.kinds.deploy import Deploy
 from penstock_spec.names import Reason, StatusWord
 from penstock_spec.resolve import run_values
@@ -45,60 +44,52 @@ _WHY = 256  # status.StepStatus.why
 _NAMED = 12  # steps in a message
 
 
-@dataclass(frozen=True)
-class Foreseen:
-    """One step's answer. `record` is what later steps see: ended where the answer is sure, else waiting."""
-
-    reason: Reason
-    why: str
-    record: StepRecord
-    until: str = ""  # the step that an unknown waits for
-    may_be_skipped: bool = False
-
-    def shown(self, now: str) -> StepRecord:
-        """The entry in the status of the run."""
-        return StepRecord(
-            self.record.name,
-            self.record.kind,
-            StepState.PLANNED,
-            str(self.reason),
-            digest=self.record.digest,
-            why=clip(self.why, _WHY),
-            finished_at=now,
-        )
-
-
 def foresees(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
     """Rule: a run of mode Plan says what it would do, and ends. Nothing is created."""
     run = observed.run
     if run.mode != RunMode.PLAN:
         return None
+    context = _begun(observed, now, settings) if run.rerun else _fresh(observed, now, settings)
+    if isinstance(context, Plan):
+        return context
+    if isinstance(context, CannotStart):
+        return not_started(observed, context, now, settings)
+    answers = foresee(context)
+    summary = _summary(answers)
+    records = [answers[step.name].shown("") for step in context.pipeline.spec.steps]
+    status = build(run, summary, records, now, None, started=False)
+    return Plan(status=status, events=(EventNote(Reason.PLANNED, summary.message),))
+
+
+def _fresh(observed: ObservedRun, now: datetime, settings: Settings) -> RunContext | CannotStart | Plan:
+    """The run as it stands before anything."""
+    run = observed.run
     ref = Ref(names.PIPELINE, run.pipeline)
     if not run.revision and ref not in observed.live:
         return Plan(confirm=(ref,))
     found = frozen_for(observed, now, settings)
     if isinstance(found, CannotStart):
-        return not_started(observed, found, now, settings)
+        return found
     problem = parameter_problem(found.pipeline, run.given, run.logical_time)
     if problem is not None:
-        return not_started(observed, problem, now, settings)
+        return problem
     if joined := adoption(observed):
         return Plan(actions=joined)  # what earlier runs made is known by the Pipeline that they belong to
-    answers = foresee(context_for(observed, found.pipeline, now, settings))
-    summary = _summary(answers)
-    records = [answers[step.name].shown("") for step in found.pipeline.spec.steps]
-    status = build(run, summary, records, now, None, started=False)
-    return Plan(status=status, events=(EventNote(Reason.PLANNED, summary.message),))
+    records = {one.name: one for one in fresh_records(found.pipeline)}
+    values = run_values(found.pipeline.spec, run.given, run.logical_time)
+    chosen = chosen_for(observed, found.pipeline, values)
+    if isinstance(chosen, Plan):
+        return chosen
+    return RunContext(observed, now, settings, found.pipeline, values, records, records, pins=chosen)
 
 
-def context_for(
-    observed: ObservedRun, pipeline: CompiledPipeline, now: datetime, settings: Settings
-) -> RunContext:
-    """The run as it stands before anything."""
-    run = observed.run
-    records = {one.name: one for one in fresh_records(pipeline)}
-    values = run_values(pipeline.spec, run.given, run.logical_time)
-    return RunContext(observed, now, settings, pipeline, values, records, records)
+def _begun(observed: ObservedRun, now: datetime, settings: Settings) -> RunContext | CannotStart | Plan:
+    """A run that repeats another, with all that it would take over."""
+    found = beginning(observed, now, settings)
+    if not isinstance(found, Beginning):
+        return found
+    joined = adoption(observed)
+    return Plan(actions=joined) if joined else found.context
 
 
 def foresee(context: RunContext) -> Mapping[str, Foreseen]:
@@ -113,13 +104,25 @@ def foresee(context: RunContext) -> Mapping[str, Foreseen]:
     return answers
 
 
-Answers = Mapping[str, Foreseen]
-
-
 def _perhaps_skipped(context: RunContext, record: StepRecord, answers: Answers) -> Foreseen | None:
     """A step before it may turn out to be skipped, and this one with it."""
     doubtful = [answers[one] for one in context.pipeline.needs(record.name) if answers[one].may_be_skipped]
     return _unknown(record, doubtful[0].until, may_be_skipped=True) if doubtful else None
+
+
+def _taken_over(_: RunContext, record: StepRecord, __: Answers) -> Foreseen | None:
+    """A run that repeats another has its end already."""
+    if not record.ended:
+        return None
+    if record.state is StepState.SKIPPED:
+        return Foreseen(Reason.WOULD_SKIP, record.message, record)
+    return Foreseen(Reason.WOULD_REUSE, record.why, record)
+
+
+def _blocked(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """A step that it needs would fail."""
+    found = needs.blocked(context, record)
+    return None if found is None else Foreseen(Reason.WOULD_FAIL, found.record.message, found.record)
 
 
 def _skipped(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
@@ -154,17 +157,35 @@ def _asked(context: RunContext, record: StepRecord) -> Sequence[str]:
 
 
 def _fed_by_unknown(context: RunContext, record: StepRecord, answers: Answers) -> Foreseen | None:
-    """An input or a value is made by a step that would run, or is unknown itself."""
+    """An input or a value is made by a step that would run, or is unknown itself.
+
+    What it does then depends on that, unless nothing that was made before may be taken over.
+    """
     pipeline = context.pipeline
     taken = (*pipeline.inputs(record.name).values(), *pipeline.results_taken(record.name))
     for name in dict.fromkeys(source for source, _ in taken):
         if not context.records[name].ended:
+            words = "" if context.pipeline.always(record.name) else again(context, record)
+            if words:
+                return Foreseen(Reason.WOULD_RUN, words, record)
             return _unknown(record, answers[name].until or name)
     return None
 
 
 def _unknown(record: StepRecord, until: str, *, may_be_skipped: bool = False) -> Foreseen:
     return Foreseen(Reason.UNKNOWN_YET, f"unknown until step {until} has run", record, until, may_be_skipped)
+
+
+def _lacks(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """The registry has no such model, or it may not be deployed as it stands."""
+    words = lacking(context, record)
+    if not words and record.kind == "deploy" and not context.pipeline.gates_of(record.name):
+        version = version_read(context, record.name)
+        words = "" if version is None else unfit(context, record.name, version)
+    if not words:
+        return None
+    ended = replace(record, state=StepState.FAILED, reason=str(Reason.MODEL_VERSION_NOT_FOUND))
+    return Foreseen(Reason.WOULD_FAIL, words, ended)
 
 
 def _compares(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
@@ -174,52 +195,14 @@ def _compares(context: RunContext, record: StepRecord, _: Answers) -> Foreseen |
     body = context.pipeline.spec.step(record.name).body
     words = "compares how the endpoint is watched with how it should be"
     if isinstance(body, Deploy):
-        step, _output = context.pipeline.inputs(record.name)["model"]
-        version = context.records[step].model_version
+        found = version_read(context, record.name)
+        version = "nothing" if found is None else found.meta.name
         live = context.observed.endpoints.get(body.endpoint)
         same = live is not None and live.version == version and serves(live)
         words = f"endpoint {body.endpoint} is to serve {version}"
         if same:
             words = f"endpoint {body.endpoint} already serves {version}: nothing to do"
     return Foreseen(Reason.WOULD_RUN, words, record)
-
-
-def _unfit(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
-    """A result that it takes does not fit."""
-    found = misfits(context, record)
-    return (
-        None if found is None else Foreseen(Reason.WOULD_RUN, f"would fail: {found.record.message}", record)
-    )
-
-
-def _cells(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
-    """Each of its cells is asked by itself; what would run is counted, and the first named with its why."""
-    if not context.pipeline.has_cells(record.name):
-        return None
-    opened = opens(context, record).record
-    if opened.ended:
-        return Foreseen(Reason.WOULD_RUN, opened.message, opened)
-    unfit = _unfit(context, fresh_cell(opened, 1), {})
-    if unfit is not None:
-        return replace(unfit, record=record)
-    fresh: list[tuple[StepRecord, Work]] = []
-    for number in range(1, opened.cell_count + 1):
-        cell = fresh_cell(opened, number)
-        work = work_of(context, cell)
-        found = find_earlier(context, cell, work)
-        if found is None:
-            fresh.append((cell, work))
-        else:
-            opened = opened.with_cell(reused(context, replace(cell, digest=work.digest), found))
-    if not fresh:
-        taken = folded(opened, context.stamp)
-        count = f"all {taken.cell_count} cells: {taken.why}"
-        looked = ", if its source has not changed" if record.kind == "ingest" else ""
-        return Foreseen(Reason.WOULD_REUSE, f"{count}{looked}", taken)
-    cell, work = fresh[0]
-    said = f"{len(fresh)} of {opened.cell_count} cells would run, {len(opened.cells)} be reused"
-    because = f"{cell_label(context, cell)}: {why(context, cell, work, None)}"
-    return Foreseen(Reason.WOULD_RUN, f"{said}; {because}", record)
 
 
 def _reuses(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
@@ -230,7 +213,7 @@ def _reuses(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | N
         return None
     taken = reused(context, replace(record, digest=work.digest), found)
     if record.kind == "ingest":
-        words = f"reused from run {found.run}, if its source has not changed: that is looked at first"
+        words = f"reused from {found.whence}, if its source has not changed: that is looked at first"
         return Foreseen(Reason.WOULD_REUSE, words, taken)
     return Foreseen(Reason.WOULD_REUSE, taken.why, taken)
 
@@ -243,13 +226,16 @@ def _runs(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | Non
 
 # The first that answers decides.
 RULES: Sequence[Callable[[RunContext, StepRecord, Answers], Foreseen | None]] = (
+    _taken_over,
+    _blocked,
     _skipped,
     _perhaps_skipped,
     _conditional,
+    _lacks,
     _fed_by_unknown,
     _compares,
-    _unfit,
-    _cells,
+    misfit,
+    cells,
     _reuses,
     _runs,
 )
@@ -257,6 +243,7 @@ RULES: Sequence[Callable[[RunContext, StepRecord, Answers], Foreseen | None]] = 
 
 def _summary(answers: Answers) -> Summary:
     said = [
+        _counted(answers, Reason.WOULD_FAIL, "would fail"),
         _counted(answers, Reason.WOULD_RUN, "would run"),
         _counted(answers, Reason.UNKNOWN_YET, "unknown until others have run"),
         _counted(answers, Reason.WOULD_REUSE, "would be reused"),

@@ -13,8 +13,10 @@ from typing import Any
 from penstock_operator.core.earlier import Earlier, Previous
 from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import stamp
+from penstock_spec.defaults import Defaults
 from penstock_spec.digest import key_of
 from penstock_spec.graph import CompiledPipeline
+from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
 from penstock_spec.when import BY_CHANGE, BY_HAND
 
@@ -90,6 +92,7 @@ class JobView:
     meta: Meta
     spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
+    step: str = ""  # that it is an attempt of, from the pod template; empty where it is of none
     suspended: bool = False
     started: datetime | None = None  # status.startTime: begins anew after a suspension
     complete: bool = False
@@ -124,6 +127,8 @@ class VersionView:
     digest: str
     lifecycle: str = ""
     status: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)  # spec.lineage
+    metrics: Mapping[str, float] = field(default_factory=dict)  # spec.metrics
 
 
 @dataclass(frozen=True)
@@ -204,6 +209,7 @@ class RunObject:
     rerun: Mapping[str, Any] = field(default_factory=dict)  # spec.rerun; empty where it repeats none
     backfill: Mapping[str, Any] = field(default_factory=dict)  # spec.backfill; empty where it is none
     part_of: str = ""  # the backfill that made it
+    reuse: str = RunReuse.BY_STEP
 
     @property
     def sort(self) -> RunSort:
@@ -255,6 +261,7 @@ class ObservedPipeline:
         default_factory=dict
     )  # by the name of the object we tried to create
     live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
+    defaults: Defaults = field(default_factory=Defaults)  # of the namespace
 
 
 @dataclass(frozen=True)
@@ -278,8 +285,10 @@ class ObservedRun:
     previous: Previous | None = None
     origin: RunObject | None = None  # the run that this one repeats
     siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
+    made_by: RunObject | None = None  # the backfill that it is part of
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
+    defaults: Defaults = field(default_factory=Defaults)  # of the namespace, now
 
     @cached_property
     def earlier_by_key(self) -> Mapping[str, Sequence[Earlier]]:

@@ -11,12 +11,13 @@ from penstock_operator.core.cells import folded, fresh_cell, is_fresh
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.registered import lacks
 from penstock_operator.core.taking import cell_label
 from penstock_operator.core.work import job_name
 from penstock_spec.contract import FOR_EACH
 from penstock_spec.matrix import MOST_CELLS
 from penstock_spec.names import Reason
-from penstock_spec.status import StepState
+from penstock_spec.status import SATISFYING, StepState
 
 
 def opens(context: RunContext, record: StepRecord) -> Decision:
@@ -54,6 +55,7 @@ GROUP_RULES: Sequence[Rule] = (
     whens.left_out,
     needs.waits,
     held,
+    lacks,
     opens,
 )
 # What becomes of one cell: the rules of a step whose needs are met.
@@ -165,7 +167,7 @@ def _decided(found: _Pass, cell: StepRecord) -> _Pass:
     rules = replace(context, room=replace(context.room, jobs=_free(found)))
     decision = decide(rules, cell, CELL_RULES)
     found.decisions.append(decision)
-    record = decision.record
+    record = _aged(context, cell, decision.record)
     if record is cell or is_fresh(record):
         return found
     own = found.own
@@ -174,6 +176,16 @@ def _decided(found: _Pass, cell: StepRecord) -> _Pass:
         own = None if own is None else max(0, own - 1)
     group = found.group.with_cell(record)
     return replace(found, context=context.with_record(group), group=group, own=own)
+
+
+def _aged(context: RunContext, before: StepRecord, record: StepRecord) -> StepRecord:
+    """With the time at which the result was really made, where the step asks for its age; else without."""
+    reuse = context.pipeline.spec.step(record.name).reuse
+    if record is before or record.state not in SATISFYING or before.ended:
+        return record
+    if reuse is None or reuse.max_age is None:
+        return replace(record, made_at="")
+    return record if record.state is StepState.REUSED else replace(record, made_at=context.stamp)
 
 
 def _concerned(context: RunContext, cell: StepRecord, *, orphans: bool) -> bool:

@@ -36,6 +36,7 @@ class StepRecord:
     job: str = ""
     digest: str = ""
     source_revision: str = ""
+    made_at: str = ""
     why: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     results: Mapping[str, str] = field(default_factory=dict)
@@ -155,7 +156,7 @@ def _keys(*names: str) -> Mapping[str, str]:
 
 
 # Of a cell: what the step's entry does not say already, and what cannot be computed.
-_CELL_KEYS_WELL = _keys("results", "metrics", "verdict", "model_version", "source_revision")
+_CELL_KEYS_WELL = _keys("results", "metrics", "verdict", "model_version", "source_revision", "made_at")
 _CELL_KEYS_CUT = _keys("attempt")
 _CELL_KEYS_RETRIED = {**_CELL_KEYS_WELL, **_CELL_KEYS_CUT}
 _CELL_KEYS = {

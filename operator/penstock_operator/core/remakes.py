@@ -30,6 +30,7 @@ def remade(context: RunContext, record: StepRecord) -> Decision | None:
         reason=LOST,
         message=f"step {needing} found its output gone from the store; it is made again",
         why="output lost",
+        made_at="",
         retry_at=context.stamp,
         finished_at="",
     )

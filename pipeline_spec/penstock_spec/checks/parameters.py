@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from penstock_spec.base import FromValue
+from penstock_spec.base import FromParameter, FromValue
 from penstock_spec.checks import taken
 from penstock_spec.checks.document import Document, dicts, problem
 from penstock_spec.errors import Problem, SpecReason, did_you_mean
 from penstock_spec.parameters import value_problem
 from penstock_spec.paths import Path, show
 from penstock_spec.pipeline import Parameter
-from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape, as_field
+from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape, as_field, takes_values
 from penstock_spec.structure import structure_problems
 from penstock_spec.triggers import SCHEDULED_TIME
 from penstock_spec.values import ParameterType, misfit
@@ -57,9 +57,9 @@ def uses(document: Document) -> Iterator[Problem]:
             if target is None or target.name == name or not isinstance(data.get(name), Mapping):
                 if isinstance(field.shape, Free) and f"{name}From" in shape.fields:
                     yield from _free_names(shape.fields[f"{name}From"].shape, data.get(name), (*path, name))
-            elif isinstance(field.shape, Object) and field.shape.model is FromValue:
+            elif isinstance(field.shape, Object) and field.shape.model in (FromValue, FromParameter):
                 yield from _use(document, data[name], target.shape, (*path, name))
-            elif isinstance(field.shape, Entries):
+            elif takes_values(field.shape):
                 yield from _map_uses(document, data, name, target.name, path)
 
 

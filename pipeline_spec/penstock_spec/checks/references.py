@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from penstock_spec.checks.document import Document, problem
 from penstock_spec.errors import Problem, SpecReason, did_you_mean, one_of
-from penstock_spec.references import MODEL, Reference, StepFacts
+from penstock_spec.facts import Reference
+from penstock_spec.references import MODEL, StepFacts
 
 GATHER = "Gather them in a container: its inputs get a folder for each cell."
 

@@ -8,9 +8,10 @@ from penstock_spec.checks.document import Document, dicts, problem
 from penstock_spec.checks.references import step_hint
 from penstock_spec.checks.taken import of_many, unknown_result
 from penstock_spec.errors import Problem, SpecError, SpecReason, did_you_mean
+from penstock_spec.facts import TestFacts
 from penstock_spec.paths import Path, clip
 from penstock_spec.plain import canonical, plain
-from penstock_spec.references import StepFacts, TestFacts
+from penstock_spec.references import StepFacts
 from penstock_spec.values import ParameterType
 from penstock_spec.when import BY_CHANGE, BY_HAND, NUMBER_OPERATORS, TEXT_OPERATORS
 
