@@ -44,6 +44,8 @@ class Observer:
             revisions=tuple(findings.revisions),
             versions=self.versions(namespace),
             endpoints=self._endpoints(namespace),
+            jobs=self._jobs(about.meta.uid),
+            troubles=dict(findings.troubles),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
         )
@@ -135,7 +137,9 @@ class Observer:
         if newest is None or revision is None or revision.pipeline is None:
             return None
         steps = newest.status.get("steps") or ()
-        return Previous(newest.meta.name, revision.pipeline, newest.given, newest.logical_time, steps)
+        return Previous(
+            newest.meta.name, revision.pipeline, newest.given, newest.logical_time, steps, newest.cause
+        )
 
     async def _revision_of(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
         """What the run executes: frozen at its start, named by it, or that of the run that it repeats."""

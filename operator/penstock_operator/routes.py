@@ -26,7 +26,8 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
     elif change.kind == names.MODEL_ENDPOINT:
         yield _key(change.kind, item)
         yield from _unfinished(caches, "namespace", item["metadata"]["namespace"])
-        yield from _triggered_by(item, caches)
+        about = item["metadata"]
+        yield from _triggered_by(about["namespace"], "endpointCondition", "endpoint", about["name"], caches)
     elif change.kind == POD:
         yield from _of_pod(item, caches)
     else:
@@ -75,17 +76,18 @@ def _of_version(item: Object, caches: Caches) -> Iterator[Key]:
         model, status = (endpoint.get("spec") or {}).get("model") or {}, endpoint.get("status") or {}
         if name in {model.get("version"), status.get("stable"), status.get("next")}:
             yield _key(names.MODEL_ENDPOINT, endpoint)
-    lineage = (item.get("spec") or {}).get("lineage") or {}
+    spec = item.get("spec") or {}
+    lineage = spec.get("lineage") or {}
     if lineage.get("pipeline"):
         yield Key(names.PIPELINE, namespace, lineage["pipeline"])
+    yield from _triggered_by(namespace, "registry", "model", spec.get("model", ""), caches)
 
 
-def _triggered_by(endpoint: Object, caches: Caches) -> Iterator[Key]:
-    """The Pipelines with a trigger on a condition of this endpoint."""
-    about = endpoint["metadata"]
-    for pipeline in caches[names.PIPELINE].find("namespace", about["namespace"]):
+def _triggered_by(namespace: str, kind: str, field: str, value: str, caches: Caches) -> Iterator[Key]:
+    """The Pipelines with a trigger of this kind whose field has this value."""
+    for pipeline in caches[names.PIPELINE].find("namespace", namespace):
         triggers = (pipeline.get("spec") or {}).get("triggers") or ()
-        if any((one.get("endpointCondition") or {}).get("endpoint") == about["name"] for one in triggers):
+        if any((one.get(kind) or {}).get(field) == value for one in triggers):
             yield _key(names.PIPELINE, pipeline)
 
 

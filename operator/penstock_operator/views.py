@@ -123,6 +123,7 @@ def version(item: Object) -> VersionView:
         digest=spec.get("digest", ""),
         lifecycle=status.get("lifecycle", ""),
         status=status,
+        lineage=spec.get("lineage") or {},
     )
 
 
@@ -141,6 +142,7 @@ def run(item: Object) -> RunObject:
         status=item.get("status") or {},
         scheduled_time=spec.get("scheduledTime", ""),
         episode=spec.get("episode") or {},
+        triggered_by=spec.get("triggeredBy") or {},
         rerun=spec.get("rerun") or {},
         backfill=spec.get("backfill") or {},
         part_of=spec.get("partOf", ""),

@@ -32,6 +32,7 @@ MANAGED_BY = "penstock"
 LABEL_PIPELINE = f"{GROUP}/pipeline"
 LABEL_RUN = f"{GROUP}/run"
 LABEL_STEP = f"{GROUP}/step"
+LABEL_TRIGGER = f"{GROUP}/trigger"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_ENDPOINT = f"{GROUP}/endpoint"
 LABEL_MODEL = f"{GROUP}/model"
@@ -117,6 +118,8 @@ class Reason(StrEnum):
     INVALID_PARAMETERS = "InvalidParameters"
     NO_NEW_DATA = "NoNewData"  # a trigger's run found everything as it was
     TRIGGER_GAVE_UP = "TriggerGaveUp"  # an Event: model after model did not pass
+    SOURCE_UNREACHABLE = "SourceUnreachable"  # what a trigger watches does not answer
+    SOURCE_REFUSED = "SourceRefused"  # it answers, but not with what was asked for
     RUN_SKIPPED = "RunSkipped"  # an Event: a trigger's time came and nothing was started
     SUCCEEDED = "Succeeded"
     STEPS_WAITING = "StepsWaiting"

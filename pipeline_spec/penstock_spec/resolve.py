@@ -14,7 +14,7 @@ from penstock_spec.plain import canonical, plain
 from penstock_spec.references import KINDS, container_of
 from penstock_spec.shapes import Entries, Items, Object, Scalar, Shape, object_shape
 from penstock_spec.structure import structure_problems
-from penstock_spec.triggers import SCHEDULED_TIME
+from penstock_spec.triggers import SCHEDULED_TIME, TRIGGERED_BY
 
 Values = Mapping[str, Any]
 
@@ -68,12 +68,14 @@ def resolve_parameters(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str
     return values
 
 
-def run_values(spec: PipelineSpec, given: Mapping[str, Any], scheduled_time: str) -> dict[str, Any]:
+def run_values(
+    spec: PipelineSpec, given: Mapping[str, Any], scheduled_time: str, triggered_by: str = ""
+) -> dict[str, Any]:
     """The value of everything that `...From: {parameter: ...}` may name in one run.
 
     SpecError as `resolve_parameters`.
     """
-    return {**resolve_parameters(spec, given), SCHEDULED_TIME: scheduled_time}
+    return {**resolve_parameters(spec, given), SCHEDULED_TIME: scheduled_time, TRIGGERED_BY: triggered_by}
 
 
 def _given_problem(parameter: Parameter, data: Mapping[str, Any]) -> Problem | None:

@@ -186,6 +186,9 @@ class Snapshot(SpecModel):
     scheduled_time: Time = Field(
         default="", description="Of a rerun: the time that the run which it repeats was for."
     )
+    triggered_by: Annotated[str, StringConstraints(max_length=256)] = Field(
+        default="", description="Of a rerun: what a trigger saw, for which the repeated run was started."
+    )
 
 
 class PipelineRunStatus(SpecModel):

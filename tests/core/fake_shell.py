@@ -221,7 +221,7 @@ class FakeShell:
         )
 
     def _observe_pipeline(
-        self, item: Object, _: dict[Key, Object], live: set[Ref], refusals: dict[str, Refusal]
+        self, item: Object, view: dict[Key, Object], live: set[Ref], refusals: dict[str, Refusal]
     ) -> ObservedPipeline:
         name, uid = item["metadata"]["name"], item["metadata"]["uid"]
         runs = [run_of(one) for one in self.cluster.find("PipelineRun")]
@@ -234,6 +234,7 @@ class FakeShell:
             endpoints={
                 one["metadata"]["name"]: endpoint_of(one) for one in self.cluster.find("ModelEndpoint")
             },
+            jobs=jobs_of(view, uid),
             refusals=dict(refusals),
             live=frozenset(live),
         )
@@ -249,7 +250,9 @@ class FakeShell:
         revision = self._revision(run)
         if revision is None or revision.pipeline is None:
             return None
-        return Previous(run.meta.name, revision.pipeline, run.given, run.logical_time, run.status["steps"])
+        return Previous(
+            run.meta.name, revision.pipeline, run.given, run.logical_time, run.status["steps"], run.cause
+        )
 
 
 def meta_of(item: Object) -> Meta:
@@ -292,6 +295,7 @@ def run_of(item: Object) -> RunObject:
         item.get("status", {}),
         spec.get("scheduledTime", ""),
         spec.get("episode", {}),
+        spec.get("triggeredBy", {}),
         spec.get("mode", "Run"),
         spec.get("rerun", {}),
         spec.get("backfill", {}),
@@ -306,7 +310,13 @@ def pipeline_of(item: Object) -> PipelineObject:
 def version_of(item: Object) -> VersionView:
     spec, status = item["spec"], item.get("status", {})
     return VersionView(
-        meta_of(item), spec["model"], spec["number"], spec["digest"], status.get("lifecycle", ""), status
+        meta_of(item),
+        spec["model"],
+        spec["number"],
+        spec["digest"],
+        status.get("lifecycle", ""),
+        status,
+        spec.get("lineage", {}),
     )
 
 

@@ -75,7 +75,7 @@ def foresees(observed: ObservedRun, now: datetime, settings: Settings) -> Plan |
     found = frozen_for(observed, now, settings)
     if isinstance(found, CannotStart):
         return not_started(observed, found, now, settings)
-    problem = parameter_problem(found.pipeline, run.given, run.logical_time)
+    problem = parameter_problem(found.pipeline, run.given, run.logical_time, run.cause)
     if problem is not None:
         return not_started(observed, problem, now, settings)
     if joined := adoption(observed):
@@ -93,7 +93,7 @@ def context_for(
     """The run as it stands before anything."""
     run = observed.run
     records = {one.name: one for one in fresh_records(pipeline)}
-    values = run_values(pipeline.spec, run.given, run.logical_time)
+    values = run_values(pipeline.spec, run.given, run.logical_time, run.cause)
     return RunContext(observed, now, settings, pipeline, values, records, records)
 
 

@@ -13,6 +13,7 @@ from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import stamp
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.run import RunMode
+from penstock_spec.triggers import cause_text
 from penstock_spec.when import BY_CHANGE, BY_HAND
 
 
@@ -121,6 +122,7 @@ class VersionView:
     digest: str
     lifecycle: str = ""
     status: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)  # spec.lineage
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,7 @@ class Previous:
     parameters: Mapping[str, Any]  # as given; defaults come from the pipeline
     scheduled_time: str  # RunObject.logical_time
     steps: Sequence[Mapping[str, Any]]  # its status.steps
+    cause: str = ""  # RunObject.cause
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,7 @@ class RunObject:
     status: Mapping[str, Any] = field(default_factory=dict)
     scheduled_time: str = ""  # as given
     episode: Mapping[str, Any] = field(default_factory=dict)  # that started it; empty where none did
+    triggered_by: Mapping[str, Any] = field(default_factory=dict)  # spec.triggeredBy; empty where nothing
     mode: str = RunMode.RUN
     rerun: Mapping[str, Any] = field(default_factory=dict)  # spec.rerun; empty where it repeats none
     backfill: Mapping[str, Any] = field(default_factory=dict)  # spec.backfill; empty where it is none
@@ -243,6 +247,11 @@ class RunObject:
         """The time that the run is for: as given or, of a rerun, kept; else when it was created."""
         kept = str(self._snapshot.get("scheduledTime", ""))
         return kept or self.scheduled_time or stamp(self.meta.created)
+
+    @property
+    def cause(self) -> str:
+        """What a trigger saw, as steps may take it: as given or, of a rerun, kept; empty where nothing."""
+        return str(self._snapshot.get("triggeredBy", "")) or cause_text(self.triggered_by)
 
     @property
     def given(self) -> Mapping[str, Any]:
@@ -277,6 +286,8 @@ class ObservedPipeline:
     revisions: Sequence[Revision] = ()  # owned by this Pipeline; filled when the plan asked to confirm them
     versions: Sequence[VersionView] = ()
     endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
+    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those that look for triggers
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job
     refusals: Mapping[str, Refusal] = field(
         default_factory=dict
     )  # by the name of the object we tried to create

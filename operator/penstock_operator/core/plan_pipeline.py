@@ -54,9 +54,10 @@ def _accept(observed: ObservedPipeline, definition: Definition, now: datetime, s
     status = accepted_status(observed, definition.pipeline, change, starting, now)
     unsettled = change.waits_for or change.refusal is not None
     return Plan(
+        inquire=starting.inquire,
         actions=(*change.actions, *starting.actions),
         status=status if status != observed.pipeline.status else None,
-        after=tidying.after,
+        after=(*tidying.after, *starting.after),
         events=(*_notes(change), *starting.notes),
         look_again=earliest(after(now, settings.resync) if unsettled else None, starting.look_again),
     )

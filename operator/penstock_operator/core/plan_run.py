@@ -87,7 +87,7 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     before = {entry["name"]: StepRecord.from_status(entry) for entry in observed.run.status.get("steps", ())}
     records = {one.name: before.get(one.name, one) for one in fresh_records(frozen.pipeline)}
     run = observed.run
-    values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
+    values = run_values(frozen.pipeline.spec, run.given, run.logical_time, run.cause)
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
     context = replace(context, halt=halts.halt_of(context))

@@ -49,11 +49,12 @@ def repeats(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
     if isinstance(found, CannotStart) or old is None:
         return not_started(observed, found, now, settings) if isinstance(found, CannotStart) else Plan()
     given = {**old.given, **run.parameters}
-    problem = parameter_problem(found.pipeline, given, old.logical_time)
+    problem = parameter_problem(found.pipeline, given, old.logical_time, old.cause)
     if problem is not None:
         return not_started(observed, problem, now, settings)
     kept = {"parameters": given} if given else {}
     snapshot = {**snapshot_of(observed, found), **kept, "scheduledTime": old.logical_time}
+    snapshot |= {"triggeredBy": old.cause} if old.cause else {}
     records = _taken_over(observed, old, found.pipeline, now, settings)
     summary = waiting(Reason.STEPS_WAITING, f"what is left of run {old.meta.name} is about to start")
     status = build(run, summary, records, now, snapshot, started=False)
@@ -106,7 +107,8 @@ def _taken_over(
     roots = [one for one in _asked(observed.run, old) if one in pipeline.graph]
     again = {one for root in roots for one in (root, *nx.descendants(pipeline.graph, root))}
     records = {step.name: StepRecord(step.name, step.kind) for step in pipeline.spec.steps}
-    values = run_values(pipeline.spec, {**old.given, **observed.run.parameters}, old.logical_time)
+    given = {**old.given, **observed.run.parameters}
+    values = run_values(pipeline.spec, given, old.logical_time, old.cause)
     context = RunContext(observed, now, settings, pipeline, values, records, records)
     for name in pipeline.order:
         known = before.get(name)

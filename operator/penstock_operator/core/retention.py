@@ -17,6 +17,7 @@ from penstock_spec import names
 
 REVISION = "ControllerRevision"
 REVISIONS = Ref(REVISION)
+DELIVERY_KEPT = 900.0  # seconds: more than twice the window in which a signature is good
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
         one
         for sort in RunSort
         for one in _surplus(own_runs(observed, sort), keep)
-        if one.meta.name not in awaited
+        if one.meta.name not in awaited and not _may_be_repeated(one, now)
     ]
     if not surplus:
         return Tidying()
@@ -59,6 +60,13 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
 def _surplus(runs: Sequence[RunObject], keep: int) -> Sequence[RunObject]:
     finished = [one for one in runs if one.finished and not one.meta.deleting]
     return finished[: max(0, len(finished) - keep)]
+
+
+def _may_be_repeated(run: RunObject, now: datetime) -> bool:
+    """A message that was taken may come again, honestly or not, while its signature is good: its run's name
+    is what keeps it from starting another one.
+    """
+    return bool(run.triggered_by.get("delivery")) and now < after(run.meta.created, DELIVERY_KEPT)
 
 
 def _awaited(observed: ObservedPipeline) -> frozenset[str]:

@@ -114,7 +114,7 @@ def _components_before(context: RunContext, step: str) -> Components | None:
         return None
     pipeline = previous.pipeline
     try:
-        values = run_values(pipeline.spec, previous.parameters, previous.scheduled_time)
+        values = run_values(pipeline.spec, previous.parameters, previous.scheduled_time, previous.cause)
         resolved = resolve_step(pipeline.spec, pipeline.spec.step(step), values)
     except (KeyError, SpecError):
         return None
