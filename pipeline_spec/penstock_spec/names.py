@@ -39,17 +39,26 @@ LABEL_MODEL = f"{GROUP}/model"
 LABEL_MODEL_VERSION = f"{GROUP}/model-version"
 # The first 16 hex digits of the served bytes' digest: two models that bear one name are told apart by it.
 LABEL_MODEL_DIGEST = f"{GROUP}/model-digest"
+# Hash over how it is served: spec.server, spec.resources, spec.authentication. Replaced like a model.
+LABEL_SERVER_SETTINGS = f"{GROUP}/server-settings"
 # sha256 (16 hex digits) of the manifest as we sent it: tells our own earlier creation from somebody else's
 # object.
 LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
 # On a ModelEndpoint: who asks, where the field manager's name alone would not say it.
 ANNOTATION_REQUESTED_BY = f"{GROUP}/requested-by"
+# On a ModelEndpoint that a deploy step has just made: its spec.monitoring comes with the next write.
+ANNOTATION_MONITORING_FOLLOWS = f"{GROUP}/monitoring-follows"
 # On the Job that judges a window of an endpoint, and on its pod. Never the two labels by which an endpoint's
 # Service selects the pods that serve.
 LABEL_WINDOW_OF = f"{GROUP}/window-of"
 LABEL_WINDOW_VERSION = f"{GROUP}/window-version"
 # On a ConfigMap that describes a connection to data; a Secret of the same name holds its credentials.
 LABEL_CONNECTION = f"{GROUP}/connection"
+
+# Kueue's own: on a Job the queue in which it waits, on a Workload the Job that it stands for.
+LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
+LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
+LABEL_WORKLOAD_JOB = "kueue.x-k8s.io/job-uid"
 
 # Field managers of the deploy and the monitor step on a ModelEndpoint, and of all else that is applied.
 MANAGER_DEPLOY = "penstock-deploy"
@@ -60,6 +69,7 @@ MANAGER_OPERATOR = "penstock"
 # Fixed names in each namespace that runs pipelines.
 STORE_SECRET = "penstock-store"  # noqa: S105 - the name of a Secret, not its content
 MODEL_NUMBERS = "penstock-model-numbers"
+DEFAULTS = "penstock-defaults"  # a ConfigMap that people write: docs/housekeeping.md
 
 STEP_SERVICE_ACCOUNT = "default"  # no token is mounted, so it needs no rights
 
@@ -70,6 +80,7 @@ class Condition(StrEnum):
     READY = "Ready"
     ACCEPTED = "Accepted"
     LAST_RUN_SUCCEEDED = "LastRunSucceeded"
+    DEFAULTS_ACCEPTED = "DefaultsAccepted"  # where the namespace has any
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     FINISHED = "Finished"
@@ -103,6 +114,7 @@ class Reason(StrEnum):
     # Pipeline
     ACCEPTED = "Accepted"
     INVALID_SPEC = "InvalidSpec"
+    INVALID_DEFAULTS = "InvalidDefaults"  # of the namespace: penstock-defaults
     # run
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
     RUN_NOT_FOUND = "RunNotFound"  # the one to be repeated
@@ -126,6 +138,7 @@ class Reason(StrEnum):
     # run of mode Plan, and its steps
     PLANNED = "Planned"
     WOULD_RUN = "WouldRun"
+    WOULD_FAIL = "WouldFail"  # it is known already that it cannot end well
     WOULD_REUSE = "WouldReuse"
     WOULD_SKIP = "WouldSkip"
     UNKNOWN_YET = "UnknownYet"
@@ -146,6 +159,7 @@ class Reason(StrEnum):
     RUNNING = "Running"
     DELETING = "Deleting"  # its pod or Job is being deleted
     SUSPENDED = "Suspended"  # its Job is, by a queueing system
+    QUEUE_UNAVAILABLE = "QueueUnavailable"  # its Job waits in a queue of Kueue, and there is no Kueue
     RUN_SUSPENDED = "RunSuspended"  # by spec.suspend of the run
     PIPELINE_SUSPENDED = "PipelineSuspended"  # by spec.suspend of the Pipeline
     # step, at its end
@@ -174,6 +188,7 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     REPLACED = "Replaced"
     MODEL_VERSION_NOT_FOUND = "ModelVersionNotFound"
+    DIGEST_MISMATCH = "DigestMismatch"  # the ModelVersion of that name has other bytes
     MODEL_NOT_APPROVED = "ModelNotApproved"
     FIELD_OWNED = "FieldOwned"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
@@ -184,6 +199,7 @@ class Reason(StrEnum):
     DEPLOYED = "Deployed"
     REPLACED_BY_HAND = "ReplacedByHand"
     ROLLED_BACK = "RolledBack"
+    SETTINGS_REPLACED = "SettingsReplaced"  # an Event: the same model, by another spec.server and so on
     ROLLBACK_CLEARED = "RollbackCleared"
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     # monitoring: windows and what they find
@@ -275,9 +291,10 @@ def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
     return f"{readable}-{short_hash(run_uid, step, str(attempt))}"
 
 
-def server_name(endpoint: str, version: str, digest: str) -> str:
-    """The Deployment that serves one model version on an endpoint."""
-    return f"{endpoint[:40].rstrip('-')}-{short_hash(endpoint, version, digest)}"
+def server_name(endpoint: str, version: str, digest: str, settings: str = "") -> str:
+    """The Deployment that serves one model version on an endpoint. `settings`: see LABEL_SERVER_SETTINGS."""
+    more = (settings,) if settings else ()  # what an earlier Penstock made has none
+    return f"{endpoint[:40].rstrip('-')}-{short_hash(endpoint, version, digest, *more)}"
 
 
 def digest_label(digest: str) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from penstock_spec.backfill import Backfill
 from penstock_spec.base import DNS_1035, JsonMap, Name40, Rule, SpecModel, exactly_one
+from penstock_spec.reuse import RunReuse
 from penstock_spec.triggers import Episode, ScheduledTime, TriggeredBy
 
 _FIXED = (
@@ -20,6 +21,7 @@ _FIXED = (
     "triggeredBy",
     "mode",
     "rerun",
+    "reuse",
     "backfill",
     "partOf",
 )
@@ -69,17 +71,20 @@ class Rerun(SpecModel):
     )
 
 
-ONE_OF_A_KIND = Rule(
-    "[has(self.rerun), has(self.backfill), has(self.mode) && self.mode == 'Plan']"
-    ".filter(one, one).size() <= 1",
-    "set at most one of rerun, backfill and mode: Plan",
+BACKFILL_ALONE = Rule(
+    "!has(self.backfill) || (!has(self.rerun) && !(has(self.mode) && self.mode == 'Plan'))",
+    "a backfill neither repeats a run nor only plans: remove backfill, or rerun and mode",
+)
+NO_REUSE_IN_RERUN = Rule(
+    "!has(self.rerun) || !has(self.reuse) || self.reuse == 'ByStep'",
+    "a rerun says itself what is done again: remove reuse, or name more steps in rerun.from",
 )
 
 
 class PipelineRunSpec(SpecModel):
     """What to execute, and with which values."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_WAY, ONE_OF_A_KIND)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_WAY, BACKFILL_ALONE, NO_REUSE_IN_RERUN)
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
     parameters: JsonMap = Field(
@@ -117,11 +122,16 @@ class PipelineRunSpec(SpecModel):
     mode: RunMode = Field(
         default=RunMode.RUN,
         description="Plan: the run says for each step whether it would run, be reused or be skipped, and "
-        "why; it executes and creates nothing, and ends Planned.",
+        "why; it executes and creates nothing, and ends Planned. Together with rerun: what that would do.",
     )
     rerun: Rerun | None = Field(
         default=None,
         description="Repeat an earlier run in part. spec.parameters then holds only what is to be changed.",
+    )
+    reuse: RunReuse = Field(
+        default=RunReuse.BY_STEP,
+        description="ByStep: as each step says. Never: every step of this run is executed, whatever earlier "
+        "runs have made. Of a backfill, for each of its runs.",
     )
     backfill: Backfill | None = Field(
         default=None,

@@ -53,6 +53,7 @@ class FakeCluster:
     source_revision: str = "etag-1"
     revisions: dict[str, str] = field(default_factory=dict)  # of what triggers look at, by trigger
     endpoint_trouble: str = ""  # makes endpoints stall
+    admits_after: float = 30.0  # seconds for which Kueue leaves a Job in its queue
     now: datetime = EPOCH
     objects: dict[Key, Object] = field(default_factory=dict)
     log: list[tuple[str, str, str]] = field(default_factory=list)  # verb, kind, name
@@ -161,6 +162,11 @@ class FakeCluster:
         return [one for one in self.find("Pod") if one["metadata"]["ownerReferences"][0]["uid"] == uid]
 
     def _job_controller(self, job: Object) -> None:
+        if job["spec"].get("suspend"):
+            if self._age(job) >= self.admits_after:
+                admitted = {**job["spec"], "suspend": False}
+                self.change(job, spec=admitted, status={"startTime": written(self.now)})
+            return
         if job.get("status", {}).get("suspended"):
             since = datetime.fromisoformat(job["status"]["since"])
             if (self.now - since).total_seconds() >= 700:  # longer than any start deadline

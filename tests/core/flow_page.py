@@ -1,4 +1,4 @@
-"""docs/flow.md, read by program: its pipelines, and the table behind each that says how its steps end."""
+"""docs/flow.md and pages like it, read by program: their pipelines, and the table behind each of its ends."""
 
 import ast
 import re
@@ -9,14 +9,13 @@ import yaml
 
 from tests.support import ROOT
 
-PAGE = (ROOT / "docs/flow.md").read_text()
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```\n(.*?)(?=^```|\Z)", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\| (\S+) \| (\w+) \| (.*?) ?\|$", re.MULTILINE)
 
 
-def examples() -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
-    """Each pipeline on the page with the end of its steps: name -> (state, because)."""
-    for text, behind in _BLOCK.findall(PAGE):
+def _examples(page: str) -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
+    """Each pipeline on a page of docs with the end of its steps: name -> (state, because)."""
+    for text, behind in _BLOCK.findall((ROOT / "docs" / page).read_text()):
         manifest = yaml.safe_load(text)
         if not isinstance(manifest, dict) or manifest.get("kind") != "Pipeline":
             continue
@@ -27,7 +26,13 @@ def examples() -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
         yield manifest, ends
 
 
-EXAMPLES = {manifest["metadata"]["name"]: (manifest, ends) for manifest, ends in examples()}
+def examples(page: str) -> dict[str, tuple[Any, dict[str, tuple[str, str]]]]:
+    """The pipelines on a page of docs by name, each with the end of its steps."""
+    return {manifest["metadata"]["name"]: (manifest, ends) for manifest, ends in _examples(page)}
+
+
+EXAMPLES = examples("flow.md")
+OTHERS = examples("queues.md")  # that a real cluster needs more for than its own parts
 
 
 def left_by(step: Any) -> dict[str, Any]:

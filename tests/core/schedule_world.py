@@ -38,7 +38,7 @@ class TriggerLife:
 
     def look(self) -> datetime | None:
         """The operator looks at the Pipeline until it neither dies nor wants to look again at once."""
-        for _ in range(500):
+        for _ in range(300):
             try:
                 again = FakeShell(self.cluster, fate_of_write=self.fate_of_write).pipeline_pass(NAME)
             except Killed:
@@ -46,7 +46,7 @@ class TriggerLife:
                 continue
             if again is None or again > self.cluster.now:
                 return again
-        raise NotSettled("the Pipeline wants to be looked at for ever")
+        raise NotSettled(f"it wants to look again at once for ever: {self.status}")
 
     def at(self, text: str) -> None:
         """The clock says so, and the operator looks."""

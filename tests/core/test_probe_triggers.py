@@ -176,6 +176,19 @@ def test_a_trigger_that_is_removed_leaves_no_job() -> None:
     assert life.jobs() == []
 
 
+def test_while_the_spec_is_refused_nothing_looks() -> None:
+    life = watching()
+    life.cluster.now = life.cluster.now.replace(hour=12)
+    life.look()
+    steps = programs({"a": []})["steps"]
+    life.edit(steps=[{**steps[0], "dependsOn": ["nobody"]}])
+    assert (life.status["status"], life.jobs()) == ("Refused", [])
+    life.becomes("v2")
+    life.edit(steps=steps)
+    life.rest()
+    assert (life.entry("watch")["seen"], life.causes) == ("v2", [])
+
+
 def test_watching_something_else_learns_anew_but_looking_more_often_does_not() -> None:
     life = watching()
     life.becomes("v2")
@@ -244,6 +257,16 @@ def test_a_job_that_gets_no_room_is_given_up_and_another_is_tried() -> None:
     for _ in range(10):
         life.go(minutes=5)
     assert life.causes == ["v2"]
+
+
+def test_a_look_runs_where_the_namespace_has_its_pods_run() -> None:
+    life = watching()
+    data = {"scheduling": "nodeSelector: {pool: ml}"}
+    life.cluster.create({"kind": "ConfigMap", "metadata": {"name": "penstock-defaults"}, "data": data})
+    life.cluster.now = life.cluster.now.replace(hour=12)
+    life.look()
+    (job,) = life.cluster.find("Job")
+    assert job["spec"]["template"]["spec"]["nodeSelector"] == {"pool": "ml"}
 
 
 def check(ticks: int, seed: int = 0, kills: float = 0.2) -> ProbeLife:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import registered
+from penstock_operator.core import promoted
 from penstock_spec.graph import compile_pipeline
 from penstock_spec.resolve import run_values
 from penstock_spec.status import PipelineStatus
@@ -242,10 +242,10 @@ def test_no_version_starts_a_run_twice_under_kills(count: int) -> None:
     ("function", "old", "new"),
     [
         pytest.param(
-            registered._is_due, "or version.number in memory.numbers", "", id="forgets what it decided"
+            promoted._is_due, "or version.number in memory.numbers", "", id="forgets what it decided"
         ),
         pytest.param(
-            registered._outcome, '"decidedNumber": memory.base', '"decidedNumber": 0', id="forgets the base"
+            promoted._outcome, '"decidedNumber": memory.base', '"decidedNumber": 0', id="forgets the base"
         ),
     ],
 )

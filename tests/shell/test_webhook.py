@@ -3,7 +3,10 @@
 import asyncio
 import base64
 import gzip
+import json
+import os
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from penstock_operator import clock
 from penstock_operator.webhook import signatures
 from penstock_operator.webhook.desk import Message
 from penstock_operator.webhook.limits import Rate
@@ -459,3 +463,40 @@ def test_every_signature_is_compared_with_every_key(monkeypatch: pytest.MonkeyPa
     headers = {"webhook-id": ["m"], "webhook-timestamp": [str(NOW)], "webhook-signature": [signed]}
     signatures.verified(headers, b"", keys, NOW)
     assert len(compared) == 6
+
+
+@pytest.mark.slow
+async def test_the_program_starts_takes_and_stops(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/ml.ci").write_text(SECRET)
+    here = {"server": "http://127.0.0.1:9"}
+    context = {"name": "x", "context": {"cluster": "x", "user": "x"}}
+    kubeconfig = {
+        "clusters": [{"name": "x", "cluster": here}],
+        "users": [{"name": "x", "user": {}}],
+        "contexts": [context],
+        "current-context": "x",
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+    words = ["--secrets", str(tmp_path / "secrets"), "--kubeconfig", str(tmp_path / "kubeconfig")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ports = ["--port", "0", "--health-port", "0", "--address", "127.0.0.1"]
+    command = [sys.executable, "-m", "penstock_operator.webhook", *words, *ports]
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+    try:
+        assert process.stderr is not None
+        line = json.loads(await asyncio.wait_for(process.stderr.readline(), 60))
+        assert line["message"] == "receiving"
+        now = int(clock.now().timestamp()) + 2
+        found = World(Api(), port=line["port"])
+        assert (await found.post(time=now))[1]["error"] == "Unavailable", "there is no API server"
+        assert (await found.post(time=now, secret=OTHER))[0] == 401
+        reader, writer = await asyncio.open_connection("127.0.0.1", line["health_port"])
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b'penstock_webhook_messages_total{code="401",reason="BadSignature"} 1.0' in await reader.read()
+        writer.close()
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()

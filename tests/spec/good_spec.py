@@ -29,7 +29,12 @@ triggers:
 - {name: base, image: {image: "registry.ml:5000/base:stable", plainHttp: true}, maxPerWeek: 2}
 - {name: hook, webhook: {}}
 - {name: promoted, registry: {model: tumour, lifecycle: Production}, cooldown: 10m, maxPerWeek: 5}
-policy: {keepRuns: 20, onFailure: Stop, deadline: 2h}
+policy:
+  keepRuns: 20
+  keepPods: {succeeded: 0s, failed: 7d}
+  onFailure: Stop
+  deadline: 2h
+  queue: {localQueue: small, priorityClass: low}
 steps:
 - name: data
   ingest:
@@ -53,6 +58,7 @@ steps:
 - name: fit
   deadline: 1h
   startDeadline: 5m
+  queue: {localQueue: large}
   resources: {cpu: "1", memory: 2Gi}
   retry:
     outOfMemory: {limit: 3, factor: 1.5, maximum: 8Gi}
@@ -80,6 +86,7 @@ steps:
 - name: serve
   deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
 - name: report
+  reuse: {policy: Always, maxAge: 7d}
   resources: {scratch: 4Gi}
   retry: {outOfDisk: {limit: 1, factor: 4}}
   dependsOn: [serve]
@@ -96,6 +103,7 @@ steps:
     - {name: REGION, valueFrom: {parameter: region}}
     - {name: TOKEN, secret: {name: token, key: token}}
     inputs: {gate: gate.report, rows: split.test}
+    inputsFrom: {champion: {registered: {model: tumour, lifecycle: Production}, optional: true}}
     arguments: {depth: 3, colours: [red, green]}
     argumentsFrom: {trees: {parameter: trees}}
     tables: Csv

@@ -26,6 +26,10 @@ FIT_AGAIN = {
 }
 
 
+def _newest(lifecycle: str) -> dict[str, Any]:
+    return {"registered": {"model": "tumour", "lifecycle": lifecycle}}
+
+
 @dataclass(frozen=True)
 class Wrong:
     """One row: a sentence, the edits, and path, reason and hint of the one problem."""
@@ -55,6 +59,77 @@ WATCH_AGAIN = {"name": "rewatch", "monitor": {"endpoint": "tumour", "every": "5m
 
 WRONG = (
     # What only the compiler can see.
+    _row(
+        "a Candidate is deployed and nothing judges it",
+        "spec.steps[7].deploy.modelFrom.registered.lifecycle",
+        Reason.CONFLICTING_FIELDS,
+        "Add a validate step with the same modelFrom, or set lifecycle: Approved.",
+        ("steps.+", {"name": "bold", "deploy": {"modelFrom": _newest("Candidate"), "endpoint": "bold"}}),
+    ),
+    _row(
+        "a program's registered input has the name of another",
+        "spec.steps[5].run.inputsFrom.gate",
+        Reason.DUPLICATE,
+        "Choose another name.",
+        ("steps.report.run.inputsFrom", {"gate": _newest("Approved")}),
+    ),
+    _row(
+        "a gate's program has a registered input of the name that the gate has",
+        "spec.steps[3].validate.container.inputsFrom.model",
+        Reason.RESERVED_NAME,
+        "Choose another name.",
+        ("steps.gate.validate.container", {"image": "a:1", "inputsFrom": {"model": _newest("Approved")}}),
+    ),
+    _row(
+        "a registered version comes from a parameter that there is not",
+        "spec.steps[4].deploy.modelFrom.registered.versionFrom.parameter",
+        Reason.UNKNOWN_PARAMETER,
+        'Did you mean "region"?',
+        ("steps.serve.deploy.model", REMOVE),
+        ("steps.serve.deploy.modelFrom", {"registered": {"versionFrom": {"parameter": "regio"}}}),
+    ),
+    _row(
+        "a pipeline reads more registered models than a run can pin",
+        "spec.steps",
+        Reason.TOO_LARGE,
+        "Cut the pipeline in two.",
+        *(
+            (
+                "steps.+",
+                {
+                    "name": f"look-{number}",
+                    "run": {
+                        "image": "a:1",
+                        "inputsFrom": {
+                            f"m{one}": {"registered": {"version": f"m-{number}-{one}"}} for one in range(8)
+                        },
+                    },
+                },
+            )
+            for number in range(5)
+        ),
+    ),
+    _row(
+        "a deploy has a reuse policy",
+        "spec.steps[4].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.serve.reuse", {"policy": "Never"}),
+    ),
+    _row(
+        "a monitor has a reuse policy",
+        "spec.steps[6].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.watch.reuse", {"maxAge": "1h"}),
+    ),
+    _row(
+        "a step that always runs has a reuse policy",
+        "spec.steps[7].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.+", {**TELL, "reuse": {"policy": "Always"}}),
+    ),
     _row(
         "two steps watch one endpoint",
         "spec.steps[7].monitor.endpoint",
@@ -96,6 +171,20 @@ WRONG = (
         Reason.UNKNOWN_ESTIMATOR,
         "docs/estimators.md lists the classes; any other goes in a container of yours.",
         ("steps.fit.train.estimator.class", "xgboost.XGBClassifier"),
+    ),
+    _row(
+        "an argument of an estimator is misspelt",
+        "spec.steps[2].train.estimator.parameters.max_dept",
+        Reason.UNKNOWN_FIELD,
+        'Did you mean "max_depth"?',
+        ("steps.fit.train.estimator.parameters", {"max_dept": 3}),
+    ),
+    _row(
+        "an argument that comes from a parameter is none of the estimator",
+        "spec.steps[2].train.estimator.parametersFrom.number_of_trees_to_grow",
+        Reason.UNKNOWN_FIELD,
+        "It takes the constructor's arguments of scikit-learn, but for those of docs/estimators.md.",
+        ("steps.fit.train.estimator.parametersFrom", {"number_of_trees_to_grow": {"parameter": "trees"}}),
     ),
     _row(
         "a step reads from a step that does not exist",
@@ -393,6 +482,27 @@ WRONG = (
         ("triggers.nightly.schedule.cron", "30 0 2 * * *"),
     ),
     _row(
+        "a deploy waits in a queue",
+        "spec.steps[4].queue",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.serve.queue", {"localQueue": "small"}),
+    ),
+    _schema(
+        "a queue has a name that no object can have",
+        "spec.policy.queue.localQueue",
+        Reason.INVALID_VALUE,
+        "It must match ^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        ("policy.queue.localQueue", "Small"),
+    ),
+    _schema(
+        "a queue is not named",
+        "spec.policy.queue.localQueue",
+        Reason.MISSING_FIELD,
+        "Set it. Name of a LocalQueue of Kueue in the same namespace.",
+        ("policy.queue.localQueue", REMOVE),
+    ),
+    _row(
         "a schedule is a nickname",
         "spec.triggers[0].schedule.cron",
         Reason.INVALID_VALUE,
@@ -563,6 +673,20 @@ WRONG = (
         ("steps.report.retry", {"outOfMemory": {"maximum": "512Mi"}}),
     ),
     _row(
+        "the unit of the memory was forgotten",
+        "spec.steps[2].resources.memory",
+        Reason.OUT_OF_RANGE,
+        "Write 10Mi or 10Gi for mebibytes or gibibytes.",
+        ("steps.fit.resources.memory", "10"),
+    ),
+    _row(
+        "the memory has too small a unit",
+        "spec.steps[2].resources.memory",
+        Reason.OUT_OF_RANGE,
+        "Write 16Mi or more.",
+        ("steps.fit.resources.memory", "512Ki"),
+    ),
+    _row(
         "scratch space without a size is to grow",
         "spec.steps[2].retry.outOfDisk",
         Reason.CONFLICTING_FIELDS,
@@ -702,6 +826,21 @@ WRONG = (
         ("steps.fit.train.preprocess.0.fillNulls.strategy", "Constant"),
     ),
     _schema(
+        "pods are kept for more than a year",
+        "spec.policy.keepPods.failed",
+        Reason.OUT_OF_RANGE,
+        "Use 0s to 365d.",
+        ("policy.keepPods.failed", "366d"),
+    ),
+    _schema(
+        "how long pods are kept has no such word",
+        "spec.policy.keepPods.suceeded",
+        Reason.UNKNOWN_FIELD,
+        'Did you mean "succeeded"?',
+        ("policy.keepPods.succeeded", REMOVE),
+        ("policy.keepPods.suceeded", "1h"),
+    ),
+    _schema(
         "windows are too short",
         "spec.steps[6].monitor.every",
         Reason.OUT_OF_RANGE,
@@ -749,6 +888,79 @@ WRONG = (
         Reason.INVALID_VALUE,
         "Write bytes with a unit: 512Mi or 4Gi.",
         ("steps.fit.resources.memory", "500m"),
+    ),
+    _schema(
+        "a deploy takes its model from two places",
+        "spec.steps[4].deploy",
+        Reason.CONFLICTING_FIELDS,
+        "Set exactly one of model, modelFrom.",
+        ("steps.serve.deploy.modelFrom", _newest("Approved")),
+    ),
+    _schema(
+        "a deploy has no model",
+        "spec.steps[4].deploy",
+        Reason.MISSING_FIELD,
+        "Set exactly one of model, modelFrom.",
+        ("steps.serve.deploy.model", REMOVE),
+    ),
+    _schema(
+        "a training takes its table from the registry of models",
+        "spec.steps[2].train.trainFrom",
+        Reason.UNKNOWN_FIELD,
+        "Use one of container, seed.",
+        ("steps.fit.train.trainFrom", _newest("Approved")),
+    ),
+    _schema(
+        "a table is a registered model",
+        "spec.steps[1].split.table",
+        Reason.WRONG_TYPE,
+        "Write it below modelFrom, or below inputsFrom of a program; other inputs come from steps.",
+        ("steps.split.split.table", _newest("Approved")),
+    ),
+    _schema(
+        "a registered model has no lifecycle",
+        "spec.steps[5].run.inputsFrom.champion.registered",
+        Reason.CONFLICTING_FIELDS,
+        "Set model and lifecycle together; a version stands by itself.",
+        ("steps.report.run.inputsFrom.champion.registered", {"model": "tumour"}),
+    ),
+    _schema(
+        "a registered model is asked for twice over",
+        "spec.steps[5].run.inputsFrom.champion.registered",
+        Reason.CONFLICTING_FIELDS,
+        "Set exactly one of model, version, versionFrom.",
+        (
+            "steps.report.run.inputsFrom.champion.registered",
+            {"model": "tumour", "lifecycle": "Approved", "version": "tumour-3"},
+        ),
+    ),
+    _schema(
+        "a rejected model is asked for",
+        "spec.steps[5].run.inputsFrom.champion.registered.lifecycle",
+        Reason.INVALID_VALUE,
+        "Use one of Approved, Candidate, Production.",
+        ("steps.report.run.inputsFrom.champion.registered.lifecycle", "Rejected"),
+    ),
+    _schema(
+        "what is never reused has an age",
+        "spec.steps[5].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "What is never reused has no age: remove maxAge, or policy: Never.",
+        ("steps.report.reuse", {"policy": "Never", "maxAge": "7d"}),
+    ),
+    _schema(
+        "a reuse policy that there is not",
+        "spec.steps[5].reuse.policy",
+        Reason.INVALID_VALUE,
+        "Use one of Always, Never, WhenUnchanged.",
+        ("steps.report.reuse", {"policy": "Sometimes"}),
+    ),
+    _schema(
+        "an age that is no duration",
+        "spec.steps[5].reuse.maxAge",
+        Reason.INVALID_VALUE,
+        "Write a number and a unit, s, m, h or d: 90s, 5m, 12h, 180d.",
+        ("steps.report.reuse", {"maxAge": "a week"}),
     ),
     _schema(
         "a trigger has no kind",

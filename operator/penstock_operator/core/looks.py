@@ -98,6 +98,7 @@ def look_job(world: TriggerWorld, target: Target, moment: datetime) -> Mapping[s
         config_map=target.config_map,
         config_key=target.config_key,
         secret=target.secret,
+        scheduling=world.observed.defaults.values.scheduling.as_set(),
     )
     return probes.job(probe, world.settings.pods)
 

@@ -1,5 +1,5 @@
-"""What a ModelEndpoint needs now: a Deployment for the wanted version, the Service on the version that is
-ready, and what stands beside them.
+"""What a ModelEndpoint needs now: a Deployment for the wanted version and its settings, the Service on what
+is ready, and what stands beside them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,14 @@ from typing import Any
 from penstock_operator.core.actions import Action, Apply, Delete, EventNote, Plan
 from penstock_operator.core.companions import companions
 from penstock_operator.core.companions import unsure as unsure_companions
-from penstock_operator.core.endpoint_status import barred, hindrance, is_settled, shown_unit, status_of
+from penstock_operator.core.endpoint_status import (
+    SETTINGS,
+    barred,
+    hindrance,
+    is_settled,
+    shown_unit,
+    status_of,
+)
 from penstock_operator.core.lifecycles import lifecycles
 from penstock_operator.core.observed import Ref
 from penstock_operator.core.observed_endpoint import ObservedEndpoint, Unit
@@ -18,7 +25,7 @@ from penstock_operator.core.revisions import History, history_of
 from penstock_operator.core.rollout import Rollout, rollout_of
 from penstock_operator.core.serving import Scene, scene_of
 from penstock_operator.core.settings import Settings
-from penstock_operator.core.switch import chosen, selector, settled_at, surplus
+from penstock_operator.core.switch import chosen, selector, settled_at, surplus, switched_at
 from penstock_operator.core.times import after, earliest
 from penstock_operator.core.watched import with_monitoring
 from penstock_operator.manifests.facade import service
@@ -41,16 +48,17 @@ def plan_endpoint(observed: ObservedEndpoint, now: datetime, settings: Settings)
     unsure = _unsure(scene, unit, surplus=bool(leaving))
     if unsure:
         return Plan(confirm=unsure)
-    history = history_of(scene, shown_unit(scene), now)
+    shown = shown_unit(scene)
+    history = history_of(scene, shown, now)
     status = status_of(scene, rollout, history, hindrance(scene, rollout, now), now)
-    free_at = settled_at(history, settings.settle)
+    free_at = settled_at(switched_at(scene, shown, history, now), settings.settle)
     may_leave = free_at is None or now >= free_at
     deletions = [Delete(DEPLOYMENT, one.meta.namespace, one.meta.name, one.meta.uid) for one in leaving]
     plan = Plan(
         inquire=_silent(scene, now, settings),
-        actions=_applied(scene, rollout, unit, settings),
+        actions=_applied(scene, rollout, unit, now, settings),
         after=(*_lifecycles(scene), *(deletions if may_leave else ())),
-        events=_notes(scene, rollout, history),
+        events=_notes(scene, rollout, history, shown),
         look_again=_look_again(scene, rollout, None if may_leave or not leaving else free_at, now, settings),
     )
     return with_monitoring(scene, plan, status, now, settings)
@@ -82,12 +90,13 @@ def _silent(scene: Scene, now: datetime, settings: Settings) -> tuple[str, ...]:
 
 
 def _applied(
-    scene: Scene, rollout: Rollout | None, unit: Unit | None, settings: Settings
+    scene: Scene, rollout: Rollout | None, unit: Unit | None, now: datetime, settings: Settings
 ) -> tuple[Action, ...]:
     """The objects that differ from what they should be."""
     if barred(scene) is not None:
         return ()
-    own = () if rollout is not None and rollout.refused else _own_deployment(scene, settings)
+    withheld = scene.held_until(now) is not None or (rollout is not None and rollout.refused)
+    own = () if withheld else _own_deployment(scene, settings)
     return (*own, *_scaled(scene), *_service(scene, unit), *companions(scene, unit))
 
 
@@ -136,20 +145,26 @@ def _hash(manifest: Mapping[str, Any]) -> str:
 def _lifecycles(scene: Scene) -> Sequence[Action]:
     """The registry says what serves once it has been recorded here."""
     target = scene.target
-    if target is None or not is_settled(scene) or shown_unit(scene) != target.unit:
+    if target is None or not is_settled(scene) or shown_unit(scene) != scene.wanted:
         return ()
     return lifecycles(scene.observed.meta.name, target.version, target.digest, scene.observed.versions)
 
 
-def _notes(scene: Scene, rollout: Rollout | None, history: History) -> tuple[EventNote, ...]:
+def _notes(
+    scene: Scene, rollout: Rollout | None, history: History, shown: Unit | None
+) -> tuple[EventNote, ...]:
     notes = []
+    before = scene.last_stable
     if history.began is not None:
         began = history.began
-        before = history.entries[-2]["version"] if len(history.entries) > 1 else ""
+        other = history.entries[-2]["version"] if len(history.entries) > 1 else ""
         words = f"revision {began['revision']}: {began['version']} serves"
-        words += f" in place of {before}" if before else ""
+        words += f" in place of {other}" if other else ""
         words += f", asked for by {began['actor']}" if began.get("actor") else ""
         notes.append(EventNote(began["reason"], words))
+    elif before is not None and before.settings and shown not in (None, before):
+        words = f"{before.version} serves with changed settings ({SETTINGS})"
+        notes.append(EventNote(Reason.SETTINGS_REPLACED, words))
     known = (scene.observed.status.get("rollout") or {}).get("refused", "")
     if rollout is not None and rollout.refused and rollout.refused != known:
         notes.append(EventNote(Reason.DEADLINE_EXCEEDED, rollout.refused, warning=True))
@@ -164,4 +179,4 @@ def _look_again(
     waits = rollout is not None and not rollout.refused and now < rollout.due
     due = rollout.due if waits and rollout is not None else None
     stuck = after(now, settings.inquiry_after) if waits else None
-    return earliest(free_at, due, stuck, after(now, settings.resync))
+    return earliest(free_at, scene.held_until(now), due, stuck, after(now, settings.resync))

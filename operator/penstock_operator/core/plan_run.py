@@ -7,22 +7,27 @@ from datetime import datetime
 from penstock_operator.core import attempts, halts, needs, remakes, whens
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.backfills import backfills
+from penstock_operator.core.called_off import called_off
 from penstock_operator.core.cancels import cancels, held, holds_back, shown_suspended
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.deadlines import next_end, overdue
 from penstock_operator.core.deploy import deploys
 from penstock_operator.core.foresight import foresees
+from penstock_operator.core.kept_jobs import clearing
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
+from penstock_operator.core.pins import pins_of
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.registered import lacks, pins
 from penstock_operator.core.rerun import repeats
 from penstock_operator.core.reuse import reuses
 from penstock_operator.core.run_status import build, summary_of, without_news
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
     CannotStart,
+    defaults_of,
     end_before_steps,
     fresh_records,
     policy_of,
@@ -46,6 +51,7 @@ STEP_RULES: Sequence[Rule] = (
     needs.waits,  # a step it needs has not ended
     held,  # the run is suspended
     overdue,  # it has no pod, and takes too long
+    lacks,  # the registry has no such model
     deploys,  # no Job: compares with what is live
     monitors,  # the same
     reuses,  # the same has been made before
@@ -70,12 +76,17 @@ def leave_deleted(observed: ObservedRun, _: datetime, __: Settings) -> Plan | No
     return Plan() if observed.run.meta.deleting else None
 
 
-def rest_when_finished(observed: ObservedRun, _: datetime, __: Settings) -> Plan | None:
-    """Rule: a finished run never changes. Jobs that a cut-short plan left behind are deleted."""
-    if not observed.run.finished:
+def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Plan | None:
+    """Rule: a finished run never changes. Jobs that a cut-short plan left behind are deleted, and the others
+    when they have been kept for long enough.
+    """
+    run = observed.run
+    if not run.finished:
         return None
-    jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == observed.run.meta.uid]
-    return Plan(actions=tuple(attempts.delete(job) for job in jobs if is_stuck(job)))
+    jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == run.meta.uid]
+    kept = clearing(run, jobs, policy_of(run.status.get("snapshot") or {}).keep_pods, now)
+    stuck = tuple(attempts.delete(job) for job in jobs if is_stuck(job))
+    return Plan(actions=stuck, after=kept.after, look_again=kept.look_again)
 
 
 def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
@@ -90,6 +101,7 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     values = run_values(frozen.pipeline.spec, run.given, run.logical_time, run.cause)
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
+    context = replace(context, defaults=defaults_of(snapshot), pins=pins_of(run.status))
     context = replace(context, halt=halts.halt_of(context))
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:
@@ -121,14 +133,17 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
     status = build(run, summary, records, now, run.status["snapshot"], started=True)
     # What waited for a step that ended only now has its turn at once, when that end has been written.
     again = now if _moved(before, records) and not summary.finished else None
+    kept = clearing(run, context.observed.jobs.values(), context.policy.keep_pods, now)
     resync = None if summary.finished else after(now, context.settings.resync)
     return Plan(
         inquire=inquire,
         actions=tuple(action for one in decisions for action in one.actions),
         status=status if status != run.status else None,
-        after=tuple(action for one in decisions for action in one.after),
+        after=(*(action for one in decisions for action in one.after), *kept.after),
         events=notes(before, records, summary),
-        look_again=earliest(again, resync, next_end(context), *(one.look_again for one in decisions)),
+        look_again=earliest(
+            again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)
+        ),
         steps_ended={
             one.name: str(one.state) for one in records if one.ended and not _was_ended(before, one.name)
         },
@@ -147,6 +162,7 @@ def _moved(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> b
 RUN_RULES: Sequence[RunRule] = (
     leave_deleted,
     rest_when_finished,
+    called_off,  # so was the backfill that made it
     cancels,  # somebody said so
     foresees,  # one that only plans says what it would do
     backfills,  # one that has others made has no steps
@@ -154,5 +170,6 @@ RUN_RULES: Sequence[RunRule] = (
     take_snapshot,  # what it executes is frozen first
     holds_back,  # it is suspended before it has begun
     wait_for_turn,  # one run at a time per Pipeline
+    pins,  # the registered models that it reads are written down
     take_steps,
 )

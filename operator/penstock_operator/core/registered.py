@@ -1,156 +1,134 @@
-"""Triggers on the registry: a version of a model that has come so far starts one run, or none.
+"""Registered models as inputs: pinned before the steps begin, told where missing, deployed only if judged."""
 
-Decided are all versions that were there when the trigger was armed, and those whose numbers are remembered.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from penstock_operator.core import causes
-from penstock_operator.core.actions import EventNote
-from penstock_operator.core.causes import Answer, Cause
-from penstock_operator.core.damping import held, recent
-from penstock_operator.core.observed import Ref, VersionView
-from penstock_operator.core.text import clip, sentence
-from penstock_operator.core.times import after, stamp
-from penstock_operator.core.trigger_world import Outcome, TriggerWorld
+from penstock_operator.core.actions import Plan
+from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.observed import ObservedRun, Ref, RunObject, VersionView
+from penstock_operator.core.pins import (
+    Pins,
+    choose,
+    read_by,
+    reads_registry,
+    reference_of,
+    references,
+    to_status,
+)
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.run_status import build, waiting
+from penstock_operator.core.settings import Settings
+from penstock_operator.core.start import CannotStart, thawed
+from penstock_operator.core.text import sentence
 from penstock_spec import names
+from penstock_spec.graph import CompiledPipeline
 from penstock_spec.model_version import Lifecycle
 from penstock_spec.names import Reason
-from penstock_spec.status import Verdict
-from penstock_spec.trigger_names import is_cause_name
-from penstock_spec.trigger_status import STARTS_REMEMBERED, VERSIONS_REMEMBERED
-from penstock_spec.triggers import Registry
+from penstock_spec.resolve import run_values
+from penstock_spec.status import StepState
 
-_SERVED = frozenset({Lifecycle.PRODUCTION, Lifecycle.ARCHIVED})
-
-
-@dataclass(frozen=True)
-class _Memory:
-    """The entry of the trigger in the Pipeline's status, as it will be."""
-
-    base: int  # versions up to this number need no decision
-    numbers: frozenset[int]  # nor do these
-    starts: tuple[str, ...]  # of runs, in the last week
-    last_run: str = ""
-
-    def decided(self, number: int) -> "_Memory":
-        """With this version decided. Only so many are remembered: the oldest are left to the base."""
-        kept = sorted({*self.numbers, number})
-        extra = max(0, len(kept) - VERSIONS_REMEMBERED)
-        base = max(self.base, kept[extra - 1]) if extra else self.base
-        return replace(self, base=base, numbers=frozenset(kept[extra:]))
+VERSIONS = Ref(names.MODEL_VERSION)
+_JUDGED = frozenset({Lifecycle.APPROVED, Lifecycle.PRODUCTION})
+# Why a version of another lifecycle is not deployed, and what to do.
+_UNFIT: Mapping[str, str] = {
+    Lifecycle.REJECTED: "its gate has rejected it",
+    Lifecycle.ARCHIVED: "another version has replaced it; spec.rollbackTo of the endpoint goes back to it, "
+    "and a validate step that lets it pass makes it Approved again",
+}
+_UNJUDGED = "no gate has judged it; add a validate step with the same modelFrom"
 
 
-def registered(world: TriggerWorld, registry: Registry) -> Outcome:
-    """The answer of such a trigger. It is armed first; versions that are there already start nothing."""
-    entry = world.entry or {}
-    versions = sorted(
-        (one for one in world.observed.versions if one.model == registry.model), key=lambda one: one.number
+def pins(observed: ObservedRun, now: datetime, _: Settings) -> Plan | None:
+    """Rule: which registered models a run reads is written down before any of its steps begins, once."""
+    run = observed.run
+    if "pinned" in run.status:
+        return None
+    snapshot = run.status["snapshot"]
+    frozen = thawed(observed, snapshot["revision"], snapshot["digest"])
+    if isinstance(frozen, CannotStart) or not reads_registry(frozen.pipeline):
+        return None
+    values = run_values(frozen.pipeline.spec, run.given, run.logical_time, run.cause)
+    chosen = chosen_for(observed, frozen.pipeline, values)
+    if isinstance(chosen, Plan):
+        return chosen
+    records = [StepRecord.from_status(entry) for entry in run.status.get("steps", ())]
+    summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
+    status = build(with_pins(run, chosen), summary, records, now, snapshot, started=False)
+    return Plan(status=status, look_again=now)
+
+
+def chosen_for(
+    observed: ObservedRun, pipeline: CompiledPipeline, values: Mapping[str, Any], kept: Pins | None = None
+) -> Pins | Plan:
+    """The registered models that a run reads which begins now; those that are `kept` stay what they were.
+
+    A version that was approved just now may not be in the cache yet: the registry is read live first.
+    """
+    wanted = references(pipeline, values)
+    if wanted and VERSIONS not in observed.live:
+        return Plan(confirm=(VERSIONS,))
+    return choose(wanted, observed.versions, kept or {})
+
+
+def with_pins(run: RunObject, chosen: Pins) -> RunObject:
+    """The run with that in its status; as it was where it reads none."""
+    return replace(run, status={**run.status, "pinned": to_status(chosen)}) if chosen else run
+
+
+def lacks(context: RunContext, record: StepRecord) -> Decision | None:
+    """Rule: a step fails for good whose registered model was not there when the run began."""
+    words = lacking(context, record) if record.state is StepState.WAITING else ""
+    if not words:
+        return None
+    ended = replace(
+        record,
+        state=StepState.FAILED,
+        reason=str(Reason.MODEL_VERSION_NOT_FOUND),
+        message=words,
+        started_at=context.stamp,
+        finished_at=context.stamp,
     )
-    starts = recent(entry.get("starts", ()), world.now)
-    if world.armed_anew(_armed(registry)):
-        newest = max((one.number for one in versions), default=0)
-        memory = _Memory(newest, frozenset(), starts, str(entry.get("lastRun", "")))
-        return _outcome(world, registry, memory, _idle(registry))
-    memory = _Memory(
-        int(entry.get("decidedNumber", 0)),
-        frozenset(entry.get("decidedNumbers", ())),
-        starts,
-        str(entry.get("lastRun", "")),
-    )
-    due = [one for one in versions if _is_due(one, memory, registry.lifecycle)]
-    return _next(world, registry, memory, due) if due else _outcome(world, registry, memory, _idle(registry))
+    return Decision(ended)
 
 
-def _armed(registry: Registry) -> str:
-    return f"{registry.lifecycle} of {registry.model}"
+def lacking(context: RunContext, record: StepRecord) -> str:
+    """Which model of the registry the step needs and does not have, in words; empty where it has all."""
+    found = read_by(context.pipeline, record.name, context.values, context.pins)
+    inputs = context.pipeline.registered(record.name)
+    missing = [one for name, one in inputs.items() if name not in found and not one.optional]
+    if not missing:
+        return ""
+    model, _, standing = reference_of(missing[0], context.values).partition("/")
+    look = f"kubectl get mv -n {context.namespace}"
+    if not standing:
+        return sentence(f"there was no ModelVersion {model} when the run began", look)
+    what = f"no version of model {model} was {_WORDS[standing]} when the run began"
+    return sentence(what, f"{look} -l {names.LABEL_MODEL}={model}")
 
 
-def _idle(registry: Registry) -> str:
-    what = "is registered" if registry.lifecycle is Lifecycle.CANDIDATE else f"is {registry.lifecycle}"
-    return f"starts a run when another version of model {registry.model} {what}"
+_WORDS = {"Candidate": "a Candidate", "Approved": "Approved", "Production": "in Production"}
 
 
-def _is_due(version: VersionView, memory: _Memory, wanted: Lifecycle) -> bool:
-    if version.number <= memory.base or version.number in memory.numbers or version.meta.deleting:
-        return False
-    return has_come(version, wanted)
+def version_read(context: RunContext, step: str) -> VersionView | None:
+    """The registry's record of the model that a step reads, if it is the same bytes."""
+    pipeline = context.pipeline
+    if "model" in pipeline.registered(step):
+        pin = read_by(pipeline, step, context.values, context.pins).get("model")
+        version = None if pin is None else context.version(pin.version)
+        return version if version is not None and pin is not None and version.digest == pin.digest else None
+    source, output = pipeline.inputs(step)["model"]
+    made = context.records[source]
+    version = context.version(made.model_version)
+    return version if version is not None and version.digest == made.outputs.get(output) else None
 
 
-def has_come(version: VersionView, wanted: Lifecycle) -> bool:
-    """Whether the version is at `wanted`, or has passed it: what is missed in between is not lost."""
-    if wanted is Lifecycle.CANDIDATE or version.lifecycle == wanted:
-        return True
-    if wanted is Lifecycle.PRODUCTION:
-        return version.lifecycle in _SERVED
-    passed = any(one.get("verdict") == Verdict.PASS for one in version.status.get("decisions", ()))
-    return wanted is Lifecycle.APPROVED and version.lifecycle in _SERVED and passed
-
-
-def _next(world: TriggerWorld, registry: Registry, memory: _Memory, due: Sequence[VersionView]) -> Outcome:
-    """One version at a time, the oldest first."""
-    version, name = due[0], due[0].meta.name
-    words = f"{name} was registered" if registry.lifecycle is Lifecycle.CANDIDATE else f"{name} came so far"
-    cause = Cause((name,), {"modelVersion": name}, words)
-    known = causes.made(world, cause)
-    if known is not None:
-        return _settled(world, registry, memory, version, known, more=len(due) > 1)
-    if _is_own(world, version):
-        words = f"{name} was trained by a run that this trigger had started, so it starts none"
-        note = EventNote(Reason.RUN_SKIPPED, f"trigger {world.trigger.name}: {words}")
-        answer = Answer(words, settled=True, notes=(note,))
-        return _settled(world, registry, memory, version, answer, more=len(due) > 1)
-    hold = held(world, memory.starts)
-    if hold is not None:
-        waiting = clip(", ".join(one.meta.name for one in due), 300)
-        again = hold.until or after(world.now, world.settings.resync)
-        return replace(
-            _outcome(world, registry, memory, f"waits for {waiting}: {hold.message}"), look_again=again
-        )
-    answer = causes.start(world, cause, (Ref(names.MODEL_VERSION, name),))
-    if answer.confirm:
-        return Outcome(world.entry or {}, confirm=answer.confirm)
-    return _settled(world, registry, memory, version, answer, more=len(due) > 1)
-
-
-def _is_own(world: TriggerWorld, version: VersionView) -> bool:
-    """Whether a run of this very trigger has trained it: else one model would start the next, for ever."""
-    meta, lineage = world.observed.pipeline.meta, version.lineage
-    if lineage.get("pipelineUid") != meta.uid:
-        return False
-    return is_cause_name(str(lineage.get("run", "")), meta.name, world.trigger.name)
-
-
-def _settled(
-    world: TriggerWorld,
-    registry: Registry,
-    memory: _Memory,
-    version: VersionView,
-    answer: Answer,
-    *,
-    more: bool,
-) -> Outcome:
-    if answer.settled:
-        memory = memory.decided(version.number)
-    if answer.run:
-        moment = stamp(answer.moment or world.now)
-        starts = (*memory.starts, moment)[-STARTS_REMEMBERED:]
-        memory = replace(memory, starts=starts, last_run=answer.run)
-    found = _outcome(world, registry, memory, answer.message)
-    pending = world.now if more and answer.settled else None
-    return replace(found, runs=answer.manifests, notes=answer.notes, look_again=answer.look_again or pending)
-
-
-def _outcome(world: TriggerWorld, registry: Registry, memory: _Memory, message: str) -> Outcome:
-    entry: dict[str, Any] = {
-        "name": world.trigger.name,
-        "armed": _armed(registry),
-        "decidedNumber": memory.base,
-        "decidedNumbers": sorted(memory.numbers),
-        "starts": list(memory.starts),
-        "lastRun": memory.last_run,
-        "message": sentence(message),
-    }
-    return Outcome({key: value for key, value in entry.items() if value not in ("", 0, [])})
+def unfit(context: RunContext, step: str, version: VersionView) -> str:
+    """Why this version may not be deployed by a step that takes it from the registry; empty where it may."""
+    if "model" not in context.pipeline.registered(step) or version.lifecycle in _JUDGED:
+        return ""
+    what = f"ModelVersion {version.meta.name} is {version.lifecycle or Lifecycle.CANDIDATE}"
+    why = _UNFIT.get(version.lifecycle, _UNJUDGED)
+    command = f"kubectl describe mv -n {context.namespace} {version.meta.name}"
+    return sentence(f"{what}: {why}", command)

@@ -17,7 +17,7 @@ from penstock_operator.core.looks import JOB
 from penstock_operator.core.observed import ObservedPipeline, Ref
 from penstock_operator.core.probe_targets import target_of
 from penstock_operator.core.probed import probed
-from penstock_operator.core.registered import registered
+from penstock_operator.core.promoted import promoted
 from penstock_operator.core.schedules import scheduled
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import earliest
@@ -53,7 +53,7 @@ def triggered(
     if spec.suspend:
         return Triggering(
             entries=[_resting(one.name, memory.get(one.name), SUSPENDED) for one in spec.triggers],
-            after=_looked(observed),
+            after=looked(observed),
         )
     outcomes: list[Outcome] = []
     # Names of runs that this very plan makes before a trigger is asked.
@@ -71,7 +71,7 @@ def _answer(world: TriggerWorld, trigger: Trigger) -> Outcome:
     if trigger.endpoint_condition is not None:
         return conditioned(world, trigger.endpoint_condition)
     if trigger.registry is not None:
-        return registered(world, trigger.registry)
+        return promoted(world, trigger.registry)
     if trigger.webhook is not None:
         return _receiving(world)
     target = target_of(trigger)
@@ -103,14 +103,14 @@ def _gathered(observed: ObservedPipeline, definition: Definition, outcomes: Sequ
         actions=(*(Create(job) for one in outcomes for job in one.jobs), *made),
         started=[one["metadata"]["name"] for one in runs],
         inquire=[name for one in outcomes for name in one.inquire],
-        after=_looked(observed, awaited),
+        after=looked(observed, awaited),
         confirm=tuple(dict.fromkeys(ref for one in outcomes for ref in one.confirm)),
         notes=[note for one in outcomes for note in one.notes],
         look_again=earliest(*(one.look_again for one in outcomes)),
     )
 
 
-def _looked(observed: ObservedPipeline, awaited: frozenset[str] = frozenset()) -> Sequence[Action]:
+def looked(observed: ObservedPipeline, awaited: frozenset[str] = frozenset()) -> Sequence[Action]:
     """The deletion of Jobs that nobody waits for any more: what they said is in the status."""
     uid = observed.pipeline.meta.uid
     return [

@@ -10,6 +10,7 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.deadlines import pod_seconds
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.outcome import outcome_text
+from penstock_operator.core.pins import read_by
 from penstock_operator.core.record import StepRecord
 from penstock_operator.manifests import jobs, pods
 from penstock_operator.manifests.quantity import grown_memory
@@ -20,7 +21,8 @@ from penstock_spec.kinds.ingest import Ingest
 from penstock_spec.kinds.run import Run
 from penstock_spec.names import FailureClass
 from penstock_spec.pipeline import Step
-from penstock_spec.references import container_of
+from penstock_spec.policy import Queue
+from penstock_spec.references import MODEL, container_of
 from penstock_spec.resolve import ResolvedStep, resolve_step
 
 
@@ -48,18 +50,24 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
         name: Input(context.records[source[0]].outputs[source[1]], pipeline.type_of(source))
         for name, source in pipeline.inputs(record.name).items()
     }
+    read = read_by(pipeline, record.name, context.values, context.pins)
+    inputs |= {name: Input(pin.digest, MODEL) for name, pin in read.items()}
     components = step_components(resolved, {name: one.digest for name, one in inputs.items()})
     return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
 
 
 def memory_of(context: RunContext, record: StepRecord) -> str:
-    """The memory of the next attempt's program: as grown, else as asked, else the installation's default."""
+    """The memory of the next attempt's program: as grown, else as asked, else the namespace's default, else
+    the installation's.
+    """
     asked = step_of(context, record.name).resources
     if record.memory:
         return record.memory
     if asked.memory_from is not None:
         return str(context.values[asked.memory_from.parameter])
-    return asked.memory or context.settings.pods.default_memory
+    if "memory" in asked.model_fields_set:
+        return asked.memory
+    return context.defaults.resources.memory or context.settings.pods.default_memory
 
 
 def scratch_of(context: RunContext, record: StepRecord) -> str:
@@ -73,11 +81,18 @@ def scratch_of(context: RunContext, record: StepRecord) -> str:
 
 
 def cpu_of(context: RunContext, record: StepRecord) -> str:
-    """The CPU of the step's program: as asked, else the installation's default."""
+    """The CPU of the step's program: as asked, else the namespace's default, else the installation's."""
     asked = step_of(context, record.name).resources
     if asked.cpu_from is not None:
         return str(context.values[asked.cpu_from.parameter])
-    return asked.cpu or context.settings.pods.default_cpu
+    if "cpu" in asked.model_fields_set:
+        return asked.cpu
+    return context.defaults.resources.cpu or context.settings.pods.default_cpu
+
+
+def queue_of(context: RunContext, name: str) -> Queue | None:
+    """The queue in which the step's Jobs wait: its own, else that of the run's policy; None where none is."""
+    return step_of(context, name).queue or context.policy.queue
 
 
 def job_name(context: RunContext, step: str, attempt: int) -> str:
@@ -105,6 +120,7 @@ def job_manifest(
     )
     source = work.resolved.arguments.get("source", {}) if record.kind == "ingest" else {}
     grown = record.retries.get(FailureClass.OUT_OF_MEMORY, 0)
+    queue = queue_of(context, record.name)
     return jobs.job(
         jobs.Attempt(
             task=task,
@@ -119,7 +135,10 @@ def job_manifest(
             config_map=source.get("configMap", {}).get("name", ""),
             config_key=source.get("configMap", {}).get("key", ""),
             deadline=pod_seconds(step_of(context, record.name)),
+            scheduling=context.defaults.scheduling.as_set(),
             outcome=outcome_text(context) if context.pipeline.always(record.name) else "",
+            queue=queue.local_queue if queue is not None else "",
+            priority=queue.priority_class or "" if queue is not None else "",
         ),
         settings.pods,
     )
@@ -151,6 +170,7 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
     """How the pod of the step's current attempt should look."""
     body = step_of(context, record.name).body
     source = body.source.object if isinstance(body, Ingest) else None
+    queue = queue_of(context, record.name)
     return Expectation(
         kind=record.kind,
         job=record.job,
@@ -163,4 +183,5 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         deadline=step_of(context, record.name).deadline or "",
         cpu=cpu_of(context, record),
         memory=memory_of(context, record),
+        queue=queue.local_queue if queue is not None else "",
     )

@@ -1,7 +1,7 @@
 """The Job that looks for a trigger: our image alone, without the store, owned by the Pipeline."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_operator.manifests import pods
@@ -29,6 +29,7 @@ class Probe:
     config_map: str = ""
     config_key: str = ""
     secret: str = ""
+    scheduling: Mapping[str, Any] = field(default_factory=dict)  # nodeSelector and tolerations, as in a pod
 
 
 def job(probe: Probe, settings: PodSettings) -> dict[str, Any]:
@@ -60,7 +61,12 @@ def job(probe: Probe, settings: PodSettings) -> dict[str, Any]:
                 "podReplacementPolicy": "Failed",
                 "template": {
                     "metadata": pods.template_metadata(labels, contract.MAIN),
-                    "spec": {**pod, "restartPolicy": "Never", "activeDeadlineSeconds": _SECONDS},
+                    "spec": {
+                        **pod,
+                        "restartPolicy": "Never",
+                        "activeDeadlineSeconds": _SECONDS,
+                        **probe.scheduling,
+                    },
                 },
             },
         }

@@ -25,6 +25,7 @@ class Start:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     mode: str = ""  # empty for one that executes
     part_of: str = ""  # the backfill that it belongs to
+    reuse: str = ""  # empty: as each step says
     scheduled_time: str = ""  # empty where it is for no certain time
 
 
@@ -59,5 +60,6 @@ def _spec(start: Start) -> dict[str, Any]:
         "triggeredBy": dict(start.triggered_by),
         "mode": start.mode,
         "partOf": start.part_of,
+        "reuse": start.reuse,
     }
     return {name: value for name, value in spec.items() if value not in ("", {})}
