@@ -9,6 +9,7 @@ from penstock_operator.caches import Caches
 from penstock_operator.core import history
 from penstock_operator.core.ahead import runs_ahead, runs_behind
 from penstock_operator.core.observed import (
+    ChildView,
     EndpointView,
     JobView,
     ObservedPipeline,
@@ -23,6 +24,7 @@ from penstock_operator.reads import Findings, Reads
 from penstock_operator.resources import AUTOSCALER, BUDGET, SERVICE
 from penstock_operator.store import Object
 from penstock_spec import names
+from penstock_spec.kinds.child import MAX_DEPTH
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -70,6 +72,8 @@ class Observer:
             endpoints=self._endpoints(namespace),
             earlier=() if run.finished else history.earlier_steps(run, runs),
             previous=None if run.finished else await self._previous(run, runs),
+            children=await self._children(run),
+            parents=self._parents(run),
             ahead=runs_ahead(run, runs),
             behind=runs_behind(run, runs),
         )
@@ -128,6 +132,26 @@ class Observer:
         namespace = item["metadata"]["namespace"]
         pods = self._caches["Pod"].find("endpoint", f"{namespace}/{endpoint}")
         return views_endpoint.deployment(item, map(views.pod, views_endpoint.pods_of_deployment(item, pods)))
+
+    async def _children(self, run: RunObject) -> Mapping[str, ChildView]:
+        """The runs that are steps of this one, each with what it executes."""
+        found = {}
+        for item in self._caches[names.PIPELINE_RUN].find("owner", run.meta.uid):
+            child = views.run(item)
+            frozen = None if run.finished else await self._revision_of(child)
+            found[child.meta.name] = ChildView(child, None if frozen is None else frozen.pipeline)
+        return found
+
+    def _parents(self, run: RunObject) -> tuple[RunObject, ...]:
+        """The run that this one is a step of, then that one's: so far as they are who they were."""
+        chain: list[RunObject] = []
+        while run.step and len(chain) < MAX_DEPTH:
+            above = self._caches[names.PIPELINE_RUN].get(run.meta.namespace, run.part_of)
+            if above is None or above["metadata"]["uid"] != run.meta.owner_uid:
+                break
+            run = views.run(above)
+            chain.append(run)
+        return tuple(chain)
 
     async def _previous(self, run: RunObject, runs: Iterable[RunObject]) -> Previous | None:
         newest = history.previous_run(run, runs)

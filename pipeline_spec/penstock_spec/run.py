@@ -21,6 +21,7 @@ _FIXED = (
     "rerun",
     "backfill",
     "partOf",
+    "step",
 )
 
 
@@ -123,7 +124,12 @@ class PipelineRunSpec(SpecModel):
         "its own.",
     )
     part_of: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=63)] = Field(
-        default="", description="Backfill that this run was made by. Empty: it stands by itself."
+        default="",
+        description="Run that made this one: a backfill, or one that has it as a step. Empty: it stands by "
+        "itself.",
+    )
+    step: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=40)] = Field(
+        default="", description="Step of the run in partOf that this run is. Empty: it is none."
     )
     suspend: bool = Field(
         default=False,

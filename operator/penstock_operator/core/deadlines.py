@@ -24,7 +24,7 @@ def run_end(context: RunContext) -> datetime | None:
     """
     run, deadline = context.observed.run, context.policy.deadline
     started = read(run.status.get("startedAt", ""))
-    if deadline is None or started is None or run.suspend:
+    if deadline is None or started is None or run.suspended:
         return None
     _, seconds = suspension(run, context.now)
     return after(started, seconds_of(deadline) + seconds)

@@ -41,10 +41,7 @@ def deploys(context: RunContext, record: StepRecord) -> Decision | None:
 
 
 def _version(context: RunContext, record: StepRecord) -> VersionView | None:
-    step, output = context.pipeline.inputs(record.name)["model"]
-    source = context.records[step]
-    version = context.version(source.model_version)
-    return version if version is not None and version.digest == source.outputs.get(output) else None
+    return context.version_of(*context.pipeline.inputs(record.name)["model"])
 
 
 def _ask(

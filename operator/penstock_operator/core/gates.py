@@ -46,10 +46,7 @@ def _tolerated(context: RunContext, ended: StepRecord, result: Result) -> bool:
 
 def _judged_version(context: RunContext, ended: StepRecord) -> VersionView | None:
     """The version that the gate judged: that of the step whose model it read, if it is the same bytes."""
-    step, output = context.pipeline.inputs(ended.name)["model"]
-    source = context.records[step]
-    version = context.version(source.model_version)
-    return version if version is not None and version.digest == source.outputs.get(output) else None
+    return context.version_of(*context.pipeline.inputs(ended.name)["model"])
 
 
 def renewed(context: RunContext, reused: StepRecord) -> tuple[Action, ...]:

@@ -27,7 +27,8 @@ def plan_pipeline(observed: ObservedPipeline, now: datetime, settings: Settings)
     if observed.pipeline.meta.deleting:
         return Plan()
     try:
-        definition = define(observed.pipeline.spec, observed.pipeline.applied)
+        about = observed.pipeline
+        definition = define(about.spec, about.applied, about.meta.name)
     except SpecError as error:
         return _refuse(observed, error, now)
     return _accept(observed, definition, now, settings)

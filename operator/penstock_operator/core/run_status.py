@@ -142,7 +142,7 @@ def build(
 def suspension(run: RunObject, now: datetime) -> tuple[str, int]:
     """Since when the run is suspended (empty: it is not), and the whole seconds for which it was before."""
     since, seconds = str(run.status.get("suspendedAt", "")), int(run.status.get("suspendedSeconds", 0))
-    if run.suspend:
+    if run.suspended:
         return since or stamp(now), seconds
     begun = read(since)
     return "", seconds if begun is None else seconds + max(0, int((now - begun).total_seconds()))

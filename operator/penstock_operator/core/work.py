@@ -48,7 +48,8 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
         name: Input(context.records[source[0]].outputs[source[1]], pipeline.type_of(source))
         for name, source in pipeline.inputs(record.name).items()
     }
-    components = step_components(resolved, {name: one.digest for name, one in inputs.items()})
+    digests = {name: one.digest for name, one in inputs.items()}
+    components = step_components(resolved, digests, record.child.get("digest", ""))
     return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
 
 

@@ -1,0 +1,142 @@
+"""How the run of another pipeline ends for the step that it is: what it gives, or why it gives nothing."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from penstock_operator.core.conditions import is_true
+from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.findings import Failed
+from penstock_operator.core.observed import ChildView
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.retry import failed
+from penstock_operator.core.text import sentence
+from penstock_operator.core.times import after, read
+from penstock_operator.core.work import work_of
+from penstock_spec.base import seconds_of
+from penstock_spec.errors import did_you_mean
+from penstock_spec.graph import CompiledPipeline
+from penstock_spec.kinds.child import Child, ChildOutput, ChildOutputType, ChildResult
+from penstock_spec.names import Condition, FailureClass, Reason, StatusWord
+from penstock_spec.status import StepState
+
+Entries = Mapping[str, Mapping[str, Any]]
+
+
+def due_end(context: RunContext, record: StepRecord, child: ChildView) -> datetime | None:
+    """When the step's own deadline is over; None where it has none, or while the child is suspended.
+
+    Time in which the child was suspended does not count.
+    """
+    deadline, status = context.pipeline.spec.step(record.name).deadline, child.run.status
+    if deadline is None or status.get("suspendedAt"):
+        return None
+    return after(child.run.meta.created, seconds_of(deadline) + int(status.get("suspendedSeconds", 0)))
+
+
+def misfit(body: Child, child: ChildView) -> str:
+    """What the child, as it is frozen, cannot give of what the step promises; empty where it can, or while
+    it is not frozen.
+    """
+    if child.pipeline is None:
+        return ""
+    for output in body.outputs:
+        if words := _no_such(child.pipeline, body.name, output, "output"):
+            return words
+    for result in body.results:
+        if words := _no_such(child.pipeline, body.name, result, "result"):
+            return words
+    return ""
+
+
+def _no_such(pipeline: CompiledPipeline, name: str, asked: ChildOutput | ChildResult, what: str) -> str:
+    step, _, key = asked.from_.partition(".")
+    if step not in pipeline.graph:
+        hint = did_you_mean(step, pipeline.order)
+        return f'pipeline {name} has no step "{step}". {hint}'.strip()
+    given = pipeline.outputs(step) if what == "output" else pipeline.results(step)
+    if key not in given:
+        return f'step {step} of pipeline {name} gives no {what} "{key}". {did_you_mean(key, given)}'.strip()
+    if given[key] != asked.type:
+        return f"{what} {asked.from_} of pipeline {name} is a {given[key]}, not a {asked.type}"
+    return ""
+
+
+def child_ended(context: RunContext, record: StepRecord, body: Child, child: ChildView) -> Decision:
+    """The step's end, or its next attempt."""
+    name, status = child.run.meta.name, child.run.status
+    command = f"kubectl get plr -n {context.namespace} {name}"
+    wrong = misfit(body, child)
+    if wrong:
+        return failed(context, record, Failed(FailureClass.INVALID_RESULT, sentence(wrong, command)), None)
+    if is_true(status, Condition.SUCCEEDED):
+        return _taken(context, record, body, child)
+    if status.get("status") != StatusWord.CANCELLED:
+        what = f"child run {name} {_how(status)}: {status.get('message', '')}"
+        # Where no step of it has failed it could not even begin, and that is what to say first.
+        reason = Reason.CHILD_FAILED if status.get("step") else status.get("reason") or Reason.CHILD_FAILED
+        fault = Failed(FailureClass.USER_ERROR, sentence(what, command), reason=str(reason))
+        return failed(context, record, fault, None)
+    end, ended_at = due_end(context, record, child), read(status.get("finishedAt", ""))
+    if end is not None and ended_at is not None and ended_at >= end:
+        deadline = context.pipeline.spec.step(record.name).deadline
+        what = sentence(f"child run {name} took longer than the step's deadline of {deadline}", command)
+        late = Failed(FailureClass.DEADLINE, what, reason=Reason.DEADLINE_EXCEEDED)
+        return failed(context, record, late, None)
+    # Whoever cancelled it meant it: the step has failed for those that need it, and is not tried again.
+    said = sentence(f"child run {name} was cancelled by somebody", command)
+    return Decision(
+        replace(
+            record,
+            state=StepState.FAILED,
+            reason=Reason.CHILD_CANCELLED,
+            message=said,
+            finished_at=context.stamp,
+        )
+    )
+
+
+def _how(status: Mapping[str, Any]) -> str:
+    return "took too long" if status.get("status") == StatusWord.EXPIRED else "failed"
+
+
+def _taken(context: RunContext, record: StepRecord, body: Child, child: ChildView) -> Decision:
+    """The outputs and results that the step declares, from the entries of the child's steps."""
+    steps: Entries = {one["name"]: one for one in child.run.status.get("steps", ())}
+    outputs = {one.name: _of(steps, one.from_, "outputs") for one in body.outputs}
+    results = {one.name: _of(steps, one.from_, "results") for one in body.results}
+    missing = [one.from_ for one in body.outputs if outputs[one.name] is None]
+    missing += [one.from_ for one in body.results if results[one.name] is None]
+    if missing:
+        step, _, key = missing[0].partition(".")
+        state = steps.get(step, {}).get("state", "missing")
+        what = f"step {step} of child run {child.run.meta.name} is {state}, so there is no {key}"
+        command = f"kubectl get plr -n {context.namespace} {child.run.meta.name} -o yaml"
+        return failed(context, record, Failed(FailureClass.INVALID_RESULT, sentence(what, command)), None)
+    always = context.pipeline.always(record.name)
+    ended = replace(
+        record,
+        state=StepState.SUCCEEDED,
+        reason=Reason.COMPLETED,
+        message=f"child run {child.run.meta.name} succeeded",
+        digest="" if always else work_of(context, record).digest,
+        outputs=outputs,
+        results=results,
+        model_version=_model(steps, body),
+        finished_at=context.stamp,
+    )
+    return Decision(ended)
+
+
+def _of(steps: Entries, place: str, what: str) -> Any:
+    """The text that a step of the child has recorded; None where it has recorded none."""
+    step, _, key = place.partition(".")
+    return steps.get(step, {}).get(what, {}).get(key)
+
+
+def _model(steps: Entries, body: Child) -> str:
+    """The ModelVersion behind the first model that the step gives."""
+    sources = [one.from_.partition(".")[0] for one in body.outputs if one.type is ChildOutputType.MODEL]
+    found = (str(steps.get(one, {}).get("modelVersion", "")) for one in sources)
+    return next((one for one in found if one), "")
