@@ -63,6 +63,7 @@ class Observer:
             pipeline=None if pipeline is None else views.pipeline(pipeline, applied_spec(pipeline)),
             revision=None if run.finished else await self._revision_of(run, origin),
             origin=origin,
+            repeated=() if origin is None else self._steps_of(origin),
             siblings=runs if run.backfill else (),
             jobs=self._jobs(run.meta.uid),
             live=frozenset(findings.live),
@@ -136,11 +137,14 @@ class Observer:
     async def _children(self, run: RunObject) -> Mapping[str, ChildView]:
         """The runs that are steps of this one, each with what it executes."""
         found = {}
-        for item in self._caches[names.PIPELINE_RUN].find("owner", run.meta.uid):
-            child = views.run(item)
+        for child in self._steps_of(run):
             frozen = None if run.finished else await self._revision_of(child)
             found[child.meta.name] = ChildView(child, None if frozen is None else frozen.pipeline)
         return found
+
+    def _steps_of(self, run: RunObject) -> tuple[RunObject, ...]:
+        found = self._caches[names.PIPELINE_RUN].find("owner", run.meta.uid)
+        return tuple(views.run(one) for one in found)
 
     def _parents(self, run: RunObject) -> tuple[RunObject, ...]:
         """The run that this one is a step of, then that one's: so far as they are who they were."""

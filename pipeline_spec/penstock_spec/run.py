@@ -40,6 +40,9 @@ ONE_WAY = Rule(
 )
 
 
+MOST_FROM = 64  # steps that a rerun may begin with
+
+
 class RunMode(StrEnum):
     """Whether a run executes anything."""
 
@@ -58,7 +61,7 @@ class Rerun(SpecModel):
     run: Annotated[str, StringConstraints(pattern=DNS_1035, min_length=1, max_length=63)] = Field(
         description="Finished run of the same Pipeline. Its steps and parameters are those of this run too."
     )
-    from_: Annotated[tuple[Name40, ...], Field(min_length=1, max_length=64)] | None = Field(
+    from_: Annotated[tuple[Name40, ...], Field(min_length=1, max_length=MOST_FROM)] | None = Field(
         default=None,
         alias="from",
         description="Steps to do again, with everything that comes after them.",

@@ -78,6 +78,8 @@ TERMINAL = frozenset(
 )
 # What a step that needs another one is satisfied by.
 SATISFYING = frozenset({StepState.SUCCEEDED, StepState.REUSED})
+# What is done again when a run is repeated for what went wrong in it.
+ENDED_ILL = frozenset({StepState.FAILED, StepState.BLOCKED, StepState.CANCELLED})
 
 
 class Verdict(StrEnum):

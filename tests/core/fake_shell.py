@@ -216,6 +216,7 @@ class FakeShell:
             pipeline=None if pipeline is None else pipeline_of(pipeline),
             revision=self._revision(run, origin),
             origin=origin,
+            repeated=[] if origin is None else [one for one in runs if one.meta.owner_uid == origin.meta.uid],
             siblings=[one for one in runs if one.pipeline == run.pipeline] if run.backfill else (),
             jobs=jobs_of(view, run.meta.uid),
             live=frozenset(live),

@@ -430,6 +430,38 @@ def test_a_rerun_takes_over_a_child_that_went_well_unless_its_parameters_change(
     assert simulation.steps("w")["sub"]["state"] == state
 
 
+def test_a_rerun_of_what_failed_goes_on_where_the_child_of_then_failed() -> None:
+    simulation = lived(fates={"c1": ["exit3"]})
+    jobs = len(simulation.jobs_created())
+    changed = inner()
+    changed["steps"][0]["run"]["arguments"] = {"step": "other"}
+    simulation.person(lambda: simulation.cluster.edit("Pipeline", "c", changed))
+    simulation.cluster.fates = {}
+    rerun = {"pipeline": "p", "rerun": {"run": "p-g1", "failed": True}}
+    again = {"kind": "PipelineRun", "metadata": {"name": "w", "namespace": NAMESPACE}, "spec": rerun}
+    simulation.person(lambda: simulation.cluster.create(again))
+    simulation.run_to_rest()
+    assert states(simulation, "w") == {"sub": "Succeeded", "use": "Succeeded"}
+    newest = simulation.steps("w")["sub"]["child"]["run"]
+    assert simulation.cluster.objects[("PipelineRun", newest)]["spec"]["rerun"] == {
+        "run": child(simulation),
+        "failed": True,
+    }
+    assert states(simulation, newest) == {"c0": "Reused", "c1": "Succeeded"}
+    assert len(simulation.jobs_created()) == jobs + 2
+
+
+def test_a_rerun_from_the_step_does_all_of_its_child_again() -> None:
+    simulation = lived()
+    jobs = len(simulation.jobs_created())
+    rerun = {"pipeline": "p", "rerun": {"run": "p-g1", "from": ["sub"]}}
+    again = {"kind": "PipelineRun", "metadata": {"name": "w", "namespace": NAMESPACE}, "spec": rerun}
+    simulation.person(lambda: simulation.cluster.create(again))
+    simulation.run_to_rest()
+    assert states(simulation, "w") == {"sub": "Succeeded", "use": "Succeeded"}
+    assert len(simulation.jobs_created()) == jobs + 3
+
+
 def test_conditions_of_the_child_see_that_a_parent_started_it() -> None:
     other = inner()
     other["steps"][0]["when"] = {"all": [{"trigger": {"in": ["parent"]}}]}

@@ -10,6 +10,7 @@ from datetime import datetime
 from penstock_operator.core.actions import Create
 from penstock_operator.core.child_ends import child_ended, due_end, misfit
 from penstock_operator.core.child_runs import KIND, RUNS, endings, going
+from penstock_operator.core.child_starts import child_manifest
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.findings import Failed
 from penstock_operator.core.observed import ChildView, Ref
@@ -17,8 +18,6 @@ from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import failed, refused
 from penstock_operator.core.text import clip, one_line, sentence
 from penstock_operator.core.times import after, earliest, read
-from penstock_operator.core.work import work_of
-from penstock_operator.manifests.children import ChildStart, child_run
 from penstock_spec import names
 from penstock_spec.kinds.child import MAX_DEPTH, Child
 from penstock_spec.names import FailureClass, Reason, StatusWord
@@ -75,16 +74,6 @@ def _create(context: RunContext, record: StepRecord, body: Child, attempt: int) 
         # As of a Job: a retry keeps its state, so that its count goes on where it was.
         queued = record.state is StepState.WAITING and refusal.reason == Reason.QUOTA_EXCEEDED
         return refused(context, replace(record, state=StepState.QUEUED) if queued else record, refusal)
-    start = ChildStart(
-        namespace=context.namespace,
-        name=name,
-        pipeline=body.name,
-        parameters=work_of(context, record).resolved.arguments.get("parameters", {}),
-        parent=run.meta.name,
-        parent_uid=run.meta.uid,
-        step=record.name,
-        scheduled_time=run.logical_time,
-    )
     begun = replace(
         record,
         state=StepState.STARTING,
@@ -98,9 +87,8 @@ def _create(context: RunContext, record: StepRecord, body: Child, attempt: int) 
     )
     if name in context.observed.children:
         return Decision(begun, look_again=context.now)  # made by a plan that was cut short
-    return Decision(
-        begun, actions=(Create(child_run(start)),), look_again=after(context.now, context.settings.resync)
-    )
+    made = child_manifest(context, record, body, name)
+    return Decision(begun, actions=(Create(made),), look_again=after(context.now, context.settings.resync))
 
 
 def _too_deep(context: RunContext, record: StepRecord, body: Child) -> StepRecord:

@@ -327,6 +327,7 @@ class ObservedRun:
     earlier: Sequence[Earlier] = ()  # newest first
     previous: Previous | None = None
     origin: RunObject | None = None  # the run that this one repeats
+    repeated: Sequence[RunObject] = ()  # the runs that are steps of that one
     siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
     children: Mapping[str, ChildView] = field(default_factory=dict)  # by name; those controlled by this run
     parents: Sequence[RunObject] = ()  # the run that this one is a step of, then that one's, and so on

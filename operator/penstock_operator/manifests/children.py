@@ -1,7 +1,7 @@
 """The PipelineRun that a step is, where the step is another pipeline."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_operator.manifests import pods
@@ -21,6 +21,7 @@ class ChildStart:
     parent_uid: str
     step: str
     scheduled_time: str
+    rerun: Mapping[str, Any] = field(default_factory=dict)  # empty where it repeats none
 
 
 def child_run(start: ChildStart) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def child_run(start: ChildStart) -> dict[str, Any]:
                 "scheduledTime": start.scheduled_time,
                 "partOf": start.parent,
                 "step": start.step,
+                **({"rerun": dict(start.rerun)} if start.rerun else {}),
             },
         }
     )
