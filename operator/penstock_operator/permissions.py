@@ -43,6 +43,8 @@ NEEDED: Sequence[Right] = (
     Right("", "configmaps", ("create",)),
     Right("", "configmaps", ("get", "patch"), names.MODEL_NUMBERS),
     Right("", "events", ("list", "create")),
+    # Why a suspended Job waits, in Kueue's words; where there is no Kueue the right is to nothing.
+    Right("kueue.x-k8s.io", "workloads", ("list",)),
 )
 
 

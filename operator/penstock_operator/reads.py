@@ -3,15 +3,15 @@
 Whatever is read goes into the caches as well.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from penstock_operator import views, views_endpoint
 from penstock_operator.caches import Caches
 from penstock_operator.cluster import Cluster
-from penstock_operator.core import frozen
+from penstock_operator.core import frozen, queued
 from penstock_operator.core.observed import Ref, Refusal, Revision, Trouble
-from penstock_operator.errors import NotFound
+from penstock_operator.errors import Forbidden, NotFound
 from penstock_operator.resources import (
     CHILD_KINDS,
     CONTROLLER_REVISION,
@@ -21,10 +21,13 @@ from penstock_operator.resources import (
     JOB,
     MANAGED_SELECTOR,
     POD,
+    WORKLOADS,
 )
 from penstock_operator.store import Object, controller_of
+from penstock_spec.names import LABEL_WORKLOAD_JOB
 
 REVISIONS_KEPT = 512
+AT_ONCE = 64  # Jobs that one question about Workloads names
 JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"  # the Job controller's own, on every pod that it makes
 
 
@@ -109,9 +112,17 @@ class Reads:
         self._revisions.pop((namespace, name), None)
 
     async def inquire(self, stuck: Iterable[str], namespace: str, findings: Findings) -> None:
-        """Read the Events of these Jobs or Deployments and their pods; the newest warning is the trouble."""
-        for name in stuck:
-            findings.asked.add(name)
+        """Read the Events of these Jobs or Deployments and their pods; the newest warning is the trouble.
+
+        Of a Job that is suspended Kueue tells more than any Event.
+        """
+        names = list(stuck)
+        findings.asked.update(names)
+        held = [name for name in names if self._is_suspended(namespace, name)]
+        findings.troubles.update(await self._held(namespace, held))
+        for name in names:
+            if name in held:
+                continue
             uids = self._uids(namespace, name)
             warnings: list[Object] = []
             for one in uids:
@@ -122,6 +133,39 @@ class Reads:
             if warnings:
                 newest = max(warnings, key=_when)
                 findings.troubles[name] = Trouble(newest.get("reason", ""), newest.get("message", ""))
+
+    def _is_suspended(self, namespace: str, name: str) -> bool:
+        job = self._caches[JOB].get(namespace, name)
+        return job is not None and (job.get("spec") or {}).get("suspend") is True
+
+    async def _held(self, namespace: str, names: Sequence[str]) -> Mapping[str, Trouble]:
+        """What Kueue's Workloads say about these suspended Jobs."""
+        uids = {
+            name: job["metadata"]["uid"] for name in names if (job := self._caches[JOB].get(namespace, name))
+        }
+        found: dict[str, list[Object]] = {uid: [] for uid in uids.values()}
+        wanted = list(found)
+        for start in range(0, len(wanted), AT_ONCE):
+            some = wanted[start : start + AT_ONCE]
+            try:
+                workloads = await self._workloads(namespace, f"{LABEL_WORKLOAD_JOB} in ({','.join(some)})")
+            except Forbidden:
+                return dict.fromkeys(uids, Trouble(queued.NOT_ALLOWED, ""))
+            if workloads is None:
+                return dict.fromkeys(uids, Trouble(queued.NO_KUEUE, ""))
+            for one in workloads:
+                found.setdefault(one["metadata"]["labels"][LABEL_WORKLOAD_JOB], []).append(one)
+        return {name: queued.trouble_of(found[uid]) for name, uid in uids.items()}
+
+    async def _workloads(self, namespace: str, labels: str) -> list[Object] | None:
+        """None where no version of the kind is served."""
+        for kind in WORKLOADS:
+            try:
+                items, _ = await self._cluster.list(kind, namespace, labels)
+            except NotFound:
+                continue
+            return items
+        return None
 
     def _uids(self, namespace: str, name: str) -> list[str]:
         """The uids of a Job or Deployment of this name, and of its pods."""

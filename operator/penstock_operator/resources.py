@@ -49,9 +49,15 @@ _BUILT_IN = (
     Resource(EVENT, "", "v1", "events"),
     Resource(ACCESS_REVIEW, "authorization.k8s.io", "v1", "selfsubjectaccessreviews"),
 )
+# Kueue's: read only where a Job is suspended, for its words. The newer version first.
+WORKLOADS = ("Workload", "Workload of v1beta1")
+_KUEUE = tuple(
+    Resource(kind, "kueue.x-k8s.io", version, "workloads")
+    for kind, version in zip(WORKLOADS, ("v1beta2", "v1beta1"), strict=True)
+)
 _CUSTOM = tuple(Resource(kind, names.GROUP, names.VERSION, plural) for kind, plural in names.PLURALS.items())
 
-RESOURCES: Mapping[str, Resource] = {one.kind: one for one in (*_BUILT_IN, *_CUSTOM)}
+RESOURCES: Mapping[str, Resource] = {one.kind: one for one in (*_BUILT_IN, *_KUEUE, *_CUSTOM)}
 # Reported by kopf; whoever creates them, users included.
 CUSTOM_KINDS = tuple(one.kind for one in _CUSTOM)
 # Reported by our own informer; only what carries the label of LABEL_MANAGED_BY.

@@ -16,6 +16,7 @@ from penstock_operator.core.observed import (
 from penstock_operator.manifests.identity import controller_uid, hash_of
 from penstock_operator.store import Object
 from penstock_spec import names
+from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
 
 Part = Mapping[str, Any]
@@ -98,6 +99,7 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
         meta=meta(item),
         spec_hash=hash_of(item),
         version=_template_label(item, names.LABEL_WINDOW_VERSION),
+        step=_template_label(item, names.LABEL_STEP),
         suspended=bool((item.get("spec") or {}).get("suspend")),
         started=moment(status.get("startTime")),
         complete=bool(true_condition(status, "Complete") or true_condition(status, "SuccessCriteriaMet")),
@@ -123,6 +125,8 @@ def version(item: Object) -> VersionView:
         digest=spec.get("digest", ""),
         lifecycle=status.get("lifecycle", ""),
         status=status,
+        lineage=spec.get("lineage") or {},
+        metrics=spec.get("metrics") or {},
     )
 
 
@@ -146,6 +150,7 @@ def run(item: Object) -> RunObject:
         part_of=spec.get("partOf", ""),
         step=spec.get("step", ""),
         mode=spec.get("mode", RunMode.RUN),
+        reuse=spec.get("reuse", RunReuse.BY_STEP),
     )
 
 

@@ -38,6 +38,8 @@ LABEL_MODEL = f"{GROUP}/model"
 LABEL_MODEL_VERSION = f"{GROUP}/model-version"
 # The first 16 hex digits of the served bytes' digest: two models that bear one name are told apart by it.
 LABEL_MODEL_DIGEST = f"{GROUP}/model-digest"
+# Hash over how it is served: spec.server, spec.resources, spec.authentication. Replaced like a model.
+LABEL_SERVER_SETTINGS = f"{GROUP}/server-settings"
 # sha256 (16 hex digits) of the manifest as we sent it: tells our own earlier creation from somebody else's
 # object.
 LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
@@ -49,6 +51,11 @@ LABEL_WINDOW_OF = f"{GROUP}/window-of"
 LABEL_WINDOW_VERSION = f"{GROUP}/window-version"
 # On a ConfigMap that describes a connection to data; a Secret of the same name holds its credentials.
 LABEL_CONNECTION = f"{GROUP}/connection"
+
+# Kueue's own: on a Job the queue in which it waits, on a Workload the Job that it stands for.
+LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
+LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
+LABEL_WORKLOAD_JOB = "kueue.x-k8s.io/job-uid"
 
 # Field managers of the deploy and the monitor step on a ModelEndpoint, and of all else that is applied.
 MANAGER_DEPLOY = "penstock-deploy"
@@ -143,6 +150,7 @@ class Reason(StrEnum):
     RUNNING = "Running"
     DELETING = "Deleting"  # its pod or Job is being deleted
     SUSPENDED = "Suspended"  # its Job is, by a queueing system
+    QUEUE_UNAVAILABLE = "QueueUnavailable"  # its Job waits in a queue of Kueue, and there is no Kueue
     RUN_SUSPENDED = "RunSuspended"  # by spec.suspend of the run
     PIPELINE_SUSPENDED = "PipelineSuspended"  # by spec.suspend of the Pipeline
     # step, at its end
@@ -184,6 +192,7 @@ class Reason(StrEnum):
     DEPLOYED = "Deployed"
     REPLACED_BY_HAND = "ReplacedByHand"
     ROLLED_BACK = "RolledBack"
+    SETTINGS_REPLACED = "SettingsReplaced"  # an Event: the same model, by another spec.server and so on
     ROLLBACK_CLEARED = "RollbackCleared"
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     # monitoring: windows and what they find
@@ -280,9 +289,10 @@ def child_name(run: str, run_uid: str, step: str, attempt: int) -> str:
     return job_name(run, run_uid, step, attempt)
 
 
-def server_name(endpoint: str, version: str, digest: str) -> str:
-    """The Deployment that serves one model version on an endpoint."""
-    return f"{endpoint[:40].rstrip('-')}-{short_hash(endpoint, version, digest)}"
+def server_name(endpoint: str, version: str, digest: str, settings: str = "") -> str:
+    """The Deployment that serves one model version on an endpoint. `settings`: see LABEL_SERVER_SETTINGS."""
+    more = (settings,) if settings else ()  # what an earlier Penstock made has none
+    return f"{endpoint[:40].rstrip('-')}-{short_hash(endpoint, version, digest, *more)}"
 
 
 def digest_label(digest: str) -> str:

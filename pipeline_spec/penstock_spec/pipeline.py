@@ -23,8 +23,9 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
-from penstock_spec.policy import Deadline, Policy
+from penstock_spec.policy import Deadline, Policy, Queue
 from penstock_spec.retry import Retry
+from penstock_spec.reuse import Reuse
 from penstock_spec.triggers import MAX_TRIGGERS, Trigger
 from penstock_spec.values import ParameterType
 from penstock_spec.when import When
@@ -98,6 +99,15 @@ class Step(SpecModel):
         default=None,
         description="How often a failed attempt is tried again, by whose fault it was. Left out, what the "
         "installation says.",
+    )
+    queue: Queue | None = Field(
+        default=None,
+        description="Queue of this step's Jobs, in place of that of policy.queue. It changes no result.",
+    )
+    reuse: Reuse | None = Field(
+        default=None,
+        description="When an earlier result of this step is taken over. Left out, whenever nothing that "
+        "determines it has changed.",
     )
     resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
     ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")

@@ -3,11 +3,17 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from penstock_spec.base import Between, Duration, SpecModel
+from penstock_spec.base import Between, Duration, ObjectName, SpecModel
 
 Deadline = Annotated[Duration, Between("1s", "365d")]
+# As Duration, or 0s: not at all.
+Keeping = Annotated[
+    str,
+    StringConstraints(pattern=r"^(0s|[1-9][0-9]{0,4}(s|m|h|d))$", min_length=2, max_length=6),
+    Between("0s", "365d"),
+]
 
 
 class OnFailure(StrEnum):
@@ -34,6 +40,33 @@ class Concurrency(StrEnum):
     FORBID = "Forbid"
 
 
+class KeepPods(SpecModel):
+    """How long the Jobs of ended steps stay, and with them their pods and what kubectl logs shows."""
+
+    succeeded: Keeping = Field(
+        default="1h",
+        description="Of a step that ended well, from its end, as 0s, 30m, 12h or 7d.",
+    )
+    failed: Keeping = Field(
+        default="24h",
+        description="Of a step that did not end well, and of attempts that were tried again.",
+    )
+
+
+class Queue(SpecModel):
+    """The queue of Kueue in which Jobs wait for room."""
+
+    local_queue: ObjectName = Field(
+        description="Name of a LocalQueue of Kueue in the same namespace. Each Job waits in it, suspended, "
+        "until Kueue admits it."
+    )
+    priority_class: ObjectName | None = Field(
+        default=None,
+        description="Name of a WorkloadPriorityClass of Kueue: who comes first in the queue, and who may be "
+        "suspended again for others. Left out, what Kueue takes.",
+    )
+
+
 class Policy(SpecModel):
     """How runs are executed and kept. Changing it starts no run; a run keeps what it started with."""
 
@@ -54,6 +87,11 @@ class Policy(SpecModel):
         le=1000,
         description="Finished runs to keep; older ones are deleted with their Jobs and pods.",
     )
+    keep_pods: KeepPods = Field(
+        default_factory=KeepPods,
+        description="How long the Jobs and pods of steps stay after their end. Their logs go with them; the "
+        "last lines of a failed program stay in the status of the run.",
+    )
     on_failure: OnFailure = Field(
         default=OnFailure.FINISH,
         description="When a step has failed. Finish: what does not need it goes on. Stop: nothing else "
@@ -63,5 +101,11 @@ class Policy(SpecModel):
         default=None,
         description="Time that a run may take, from its first step, as 90s, 30m or 12h. Then what runs is "
         "ended, and "
-        "the outcome is Expired. Time in which the run is suspended does not count. Left out, any time.",
+        "the outcome is Expired. Time in which the run is suspended, or all that it does waits in queues of "
+        "Kueue, does not count. Left out, any time.",
+    )
+    queue: Queue | None = Field(
+        default=None,
+        description="Queue of Kueue in which the Jobs of steps wait for room; needs Kueue in the cluster. "
+        "Left out, they start at once.",
     )

@@ -163,6 +163,10 @@ class StepStatus(SpecModel):
         default="",
         description="Version of the outside data that an ingest read: ETag, or digest of its bytes.",
     )
+    made_at: Time = Field(
+        default="",
+        description="Of a result that is reused: when it was really made, in whatever run, RFC 3339 in UTC.",
+    )
     why: Annotated[str, StringConstraints(max_length=256)] = Field(
         default="", description="Why it runs or is reused, naming what changed since the run before."
     )
@@ -243,10 +247,12 @@ class PipelineRunStatus(SpecModel):
         default="", description="When the first step was allowed to start, RFC 3339 in UTC."
     )
     suspended_at: Time = Field(
-        default="", description="Since when the run is suspended; left out while it is not, RFC 3339 in UTC."
+        default="",
+        description="Since when the run is suspended, or all that it does waits in queues of Kueue; left out "
+        "while it does not, RFC 3339 in UTC.",
     )
     suspended_seconds: int = Field(
-        default=0, description="How long it was suspended before that; no deadline counts this time."
+        default=0, description="How long it was so before that; no deadline counts this time."
     )
     finished_at: Time = Field(default="", description="When the last step ended, RFC 3339 in UTC.")
     duration: Word = Field(

@@ -52,6 +52,7 @@ class FakeCluster:
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of programs, by step
     source_revision: str = "etag-1"
     endpoint_trouble: str = ""  # makes endpoints stall
+    admits_after: float = 30.0  # seconds for which Kueue leaves a Job in its queue
     now: datetime = EPOCH
     objects: dict[Key, Object] = field(default_factory=dict)
     log: list[tuple[str, str, str]] = field(default_factory=list)  # verb, kind, name
@@ -160,6 +161,11 @@ class FakeCluster:
         return [one for one in self.find("Pod") if one["metadata"]["ownerReferences"][0]["uid"] == uid]
 
     def _job_controller(self, job: Object) -> None:
+        if job["spec"].get("suspend"):
+            if self._age(job) >= self.admits_after:
+                admitted = {**job["spec"], "suspend": False}
+                self.change(job, spec=admitted, status={"startTime": written(self.now)})
+            return
         if job.get("status", {}).get("suspended"):
             since = datetime.fromisoformat(job["status"]["since"])
             if (self.now - since).total_seconds() >= 700:  # longer than any start deadline

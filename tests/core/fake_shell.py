@@ -328,6 +328,7 @@ def run_of(item: Object) -> RunObject:
         spec.get("backfill", {}),
         spec.get("partOf", ""),
         spec.get("step", ""),
+        reuse=spec.get("reuse", "ByStep"),
     )
 
 
@@ -338,7 +339,14 @@ def pipeline_of(item: Object) -> PipelineObject:
 def version_of(item: Object) -> VersionView:
     spec, status = item["spec"], item.get("status", {})
     return VersionView(
-        meta_of(item), spec["model"], spec["number"], spec["digest"], status.get("lifecycle", ""), status
+        meta_of(item),
+        spec["model"],
+        spec["number"],
+        spec["digest"],
+        status.get("lifecycle", ""),
+        status,
+        spec.get("lineage", {}),
+        spec.get("metrics", {}),
     )
 
 
@@ -390,7 +398,8 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
         conditions = job.get("status", {}).get("conditions", ())
         found[name] = JobView(
             meta=meta_of(job),
-            suspended=job.get("status", {}).get("suspended", False),
+            step=job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/step", ""),
+            suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
             started=moment_of(job.get("status", {}).get("startTime")),
             complete="Complete" in conditions,
             failed_reason="BackoffLimitExceeded" if "Failed" in conditions else "",

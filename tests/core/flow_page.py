@@ -1,4 +1,4 @@
-"""docs/flow.md, read by program: its pipelines, and the table behind each that says how its steps end.
+"""docs/flow.md and pages like it, read by program: their pipelines, and the table behind each of its ends.
 
 Those that wait to be asked have no table: they are steps of others.
 """
@@ -12,26 +12,25 @@ import yaml
 
 from tests.support import ROOT
 
-PAGE = (ROOT / "docs/flow.md").read_text()
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```\n(.*?)(?=^```|\Z)", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\| (\S+) \| (\w+) \| (.*?) ?\|$", re.MULTILINE)
 
 
-def pipelines() -> Iterator[tuple[Any, str]]:
-    """Each pipeline on the page, and the text behind it."""
-    for text, behind in _BLOCK.findall(PAGE):
+def _pipelines(page: str) -> Iterator[tuple[Any, str]]:
+    """Each pipeline on a page of docs, and the text behind it."""
+    for text, behind in _BLOCK.findall((ROOT / "docs" / page).read_text()):
         manifest = yaml.safe_load(text)
         if isinstance(manifest, dict) and manifest.get("kind") == "Pipeline":
             yield manifest, behind
 
 
 def _waits(manifest: Any) -> bool:
-    return manifest["spec"].get("policy", {}).get("onChange") == "Wait"
+    return bool(manifest["spec"].get("policy", {}).get("onChange") == "Wait")
 
 
-def examples() -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
+def _examples(page: str) -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
     """Each pipeline that runs when it is applied, with the end of its steps: name -> (state, because)."""
-    for manifest, behind in pipelines():
+    for manifest, behind in _pipelines(page):
         if _waits(manifest):
             continue
         table = behind[behind.index("| step | ends |") :].split("\n\n", 1)[0]
@@ -41,8 +40,14 @@ def examples() -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
         yield manifest, ends
 
 
-PARTS = {manifest["metadata"]["name"]: manifest for manifest, _ in pipelines() if _waits(manifest)}
-EXAMPLES = {manifest["metadata"]["name"]: (manifest, ends) for manifest, ends in examples()}
+def examples(page: str) -> dict[str, tuple[Any, dict[str, tuple[str, str]]]]:
+    """The pipelines on a page of docs by name, each with the end of its steps."""
+    return {manifest["metadata"]["name"]: (manifest, ends) for manifest, ends in _examples(page)}
+
+
+PARTS = {manifest["metadata"]["name"]: manifest for manifest, _ in _pipelines("flow.md") if _waits(manifest)}
+EXAMPLES = examples("flow.md")
+OTHERS = examples("queues.md")  # that a real cluster needs more for than its own parts
 
 
 def parts_of(manifest: Any) -> list[Any]:

@@ -46,6 +46,7 @@ class World:
     always: Sequence[str] = ()  # steps beside the graph that run after it
     stops: bool = False  # policy.onFailure: Stop
     deadline: str = ""  # policy.deadline
+    queued: float = 0.0  # for so many seconds each Job waits in a queue; 0: there is none
     cancel_at: float | None = None  # seconds
     suspended: tuple[float, float] | None = None  # from and to, in seconds
     fates: Mapping[str, list[str]] = field(default_factory=dict)
@@ -89,6 +90,7 @@ def worlds(draw: st.DrawFn) -> World:
         always=always,
         stops=draw(st.integers(0, 3)) == 0,
         deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
+        queued=draw(st.sampled_from([0.0, 0.0, 0.0, 5.0, 30.0])),
         cancel_at=draw(st.one_of(st.none(), st.none(), st.floats(0, 40))),
         suspended=draw(st.one_of(st.none(), st.tuples(st.floats(0, 20), st.floats(21, 900)))),
         fates=draw(some),
@@ -175,6 +177,7 @@ def spec_of(world: World) -> Any:
         policy={
             **({"onFailure": "Stop"} if world.stops else {}),
             **({"deadline": world.deadline} if world.deadline else {}),
+            **({"queue": {"localQueue": "small"}} if world.queued else {}),
         },
     )
 
@@ -194,7 +197,7 @@ def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[
 def simulate(world: World) -> Simulation:
     """The world's life, to rest. Raises BrokenPromise where a promise does not hold."""
     chance = random.Random(world.seed)  # noqa: S311 - faults, not secrets
-    cluster = FakeCluster(fates=world.fates)
+    cluster = FakeCluster(fates=world.fates, admits_after=world.queued)
     simulation = Simulation(
         cluster,
         world.needs,

@@ -39,6 +39,7 @@ class Simulation:
     fate_of_write: Callable[[], str] = lambda: ""
     drop_event: Callable[[], bool] = lambda: False
     acts: Sequence[tuple[float, Callable[[], Any]]] = ()  # what a person does, after so many seconds
+    tidies: bool = False  # rest is also waited for where only the Jobs of finished runs are due to go
 
     def __post_init__(self) -> None:
         self.cluster.watchers.append(self._watch)
@@ -189,7 +190,7 @@ class Simulation:
             if step is None:
                 return
             self.cluster.advance(step)
-            if self.cluster.now - start > LIMIT:
+            if self.cluster.now - start > (LIMIT + timedelta(days=8) if self.tidies else LIMIT):
                 raise BrokenPromise("does not come to rest")
 
     def _work(self) -> None:
@@ -224,8 +225,19 @@ class Simulation:
         """
         if self._busy():
             return 0.5
-        future = [moment for moment in self._due.values() if moment > self.cluster.now]
+        future = [
+            moment
+            for key, moment in self._due.items()
+            if moment > self.cluster.now and (self.tidies or not self._run_is_over(key))
+        ]
         return (min(future) - self.cluster.now).total_seconds() if future else None
+
+    def _run_is_over(self, key: tuple[str, str]) -> bool:
+        found = self.cluster.objects.get(key)
+        if found is None or key[0] != "PipelineRun":
+            return False
+        known = found.get("status", {}).get("conditions", ())
+        return any(one["type"] == "Finished" and one["status"] == "True" for one in known)
 
     def _busy(self) -> bool:
         waiting = {"waiting", "unschedulable", "hangs"}

@@ -127,6 +127,22 @@ def test_a_second_run_asks_a_child_again_in_which_everything_is_reused() -> None
     assert simulation.steps("w")["sub"]["digest"] == entry(simulation)["digest"]
 
 
+@pytest.mark.parametrize(
+    ("step", "spec"),
+    [({"reuse": {"policy": "Never"}}, {}), ({}, {"reuse": "Never"})],
+    ids=["of the step", "of the run"],
+)
+def test_all_of_a_child_is_executed_where_nothing_may_be_reused(step: Any, spec: Any) -> None:
+    simulation = lived(outer(step=step))
+    again = {"name": "w", "namespace": NAMESPACE}
+    run = {"kind": "PipelineRun", "metadata": again, "spec": {"pipeline": "p", **spec}}
+    simulation.person(lambda: simulation.cluster.create(run))
+    simulation.run_to_rest()
+    newest = simulation.steps("w")["sub"]["child"]["run"]
+    assert simulation.cluster.objects[("PipelineRun", newest)]["spec"]["reuse"] == "Never"
+    assert set(states(simulation, newest).values()) == {"Succeeded"}
+
+
 def test_a_change_of_the_other_pipeline_shows_in_the_digest_of_the_step() -> None:
     simulation = lived()
     changed = inner()

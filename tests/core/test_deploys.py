@@ -139,3 +139,15 @@ def test_a_run_asks_again_for_a_version_that_came_too_late_for_another() -> None
     assert states(simulation, "mine")["serve"] == "Succeeded"
     spec = cluster.objects[("ModelEndpoint", "tumour")]["spec"]
     assert spec["model"]["askedBy"] == "run mine, step serve"
+
+
+def test_a_run_leaves_a_version_that_serves_though_other_settings_of_its_server_were_refused() -> None:
+    simulation = living(tumour())
+    cluster = simulation.cluster
+    endpoint = cluster.objects[("ModelEndpoint", "tumour")]
+    cluster.change(endpoint, status={**endpoint["status"], "refused": True})
+    before = cluster.objects[("ModelEndpoint", "tumour")]["spec"]
+    simulation.person(lambda: cluster.create(new_run("mine")))
+    simulation.run_to_rest()
+    assert states(simulation, "mine")["serve"] == "Succeeded"
+    assert cluster.objects[("ModelEndpoint", "tumour")]["spec"] == before

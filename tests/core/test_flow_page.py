@@ -1,15 +1,17 @@
-"""docs/flow.md says what the planner does: each pipeline on it lives, and its steps end as the page says."""
+"""docs/flow.md and pages like it say what the planner does: each pipeline lives, and its steps end so."""
 
 import pytest
 
 from tests.core.fake_cluster import FakeCluster
-from tests.core.flow_page import EXAMPLES, fate_of, left_by, parts_of
+from tests.core.flow_page import EXAMPLES, OTHERS, fate_of, left_by, parts_of
 from tests.core.simulation import Simulation
 
+PAGES = {**EXAMPLES, **OTHERS}
 
-@pytest.mark.parametrize("name", EXAMPLES)
+
+@pytest.mark.parametrize("name", PAGES)
 def test_the_steps_of_an_example_end_as_the_page_says(name: str) -> None:
-    manifest, ends = EXAMPLES[name]
+    manifest, ends = PAGES[name]
     parts = parts_of(manifest)
     steps = [step for one in (manifest, *parts) for step in one["spec"]["steps"]]
     simulation = Simulation(

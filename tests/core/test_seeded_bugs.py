@@ -91,13 +91,15 @@ UNSEEN = [
     )
     for seed in range(20)
 ]
+# Longer in a queue than a start may take.
+QUEUED = [World(CHAIN, queued=700.0, fates={"s1": ["preempted"]}, lags=0.3, seed=seed) for seed in range(3)]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
 @pytest.mark.parametrize(
     "some",
-    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS, CUT, UNSEEN],
-    ids=["killed", "failing", "imposter", "deaf", "late", "conditions", "cut short", "unseen"],
+    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS, CUT, UNSEEN, QUEUED],
+    ids=["killed", "failing", "imposter", "deaf", "late", "conditions", "cut short", "unseen", "queued"],
 )
 def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]) -> None:
     check_all(some)
@@ -123,7 +125,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             plan_run._gathered,
-            "earliest(again, resync, next_end(context), *(one.look_again for one in decisions))",
+            "again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)",
             "again",
             DEAF,
             id="lost timer",
@@ -177,6 +179,13 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "True",
             CUT,
             id="suspension holds nothing",
+        ),
+        pytest.param(
+            classify.classify,
+            "if job.suspended and",
+            "if False and",
+            QUEUED,
+            id="the start deadline counts time in a queue",
         ),
         pytest.param(
             retry.failed,

@@ -23,7 +23,12 @@ triggers:
   cooldown: 12h
   maxPerWeek: 2
   giveUpAfter: 4
-policy: {keepRuns: 20, onFailure: Stop, deadline: 2h}
+policy:
+  keepRuns: 20
+  keepPods: {succeeded: 0s, failed: 7d}
+  onFailure: Stop
+  deadline: 2h
+  queue: {localQueue: small, priorityClass: low}
 steps:
 - name: data
   ingest:
@@ -47,6 +52,7 @@ steps:
 - name: fit
   deadline: 1h
   startDeadline: 5m
+  queue: {localQueue: large}
   resources: {cpu: "1", memory: 2Gi}
   retry:
     outOfMemory: {limit: 3, factor: 1.5, maximum: 8Gi}
@@ -74,6 +80,7 @@ steps:
 - name: serve
   deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
 - name: report
+  reuse: {policy: Always, maxAge: 7d}
   resources: {scratch: 4Gi}
   retry: {outOfDisk: {limit: 1, factor: 4}}
   dependsOn: [serve]

@@ -12,11 +12,13 @@ from penstock_operator.core.deadlines import patience
 from penstock_operator.core.endings import well
 from penstock_operator.core.findings import Done, Failed, Underway
 from penstock_operator.core.observed import JobView, Ref, Refusal
+from penstock_operator.core.queued import HELD
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import failed, refused
-from penstock_operator.core.reuse import find_earlier, known, why
+from penstock_operator.core.reuse import find_earlier, known
 from penstock_operator.core.times import after, read
 from penstock_operator.core.waiting import NO_POD
+from penstock_operator.core.why import why
 from penstock_operator.core.work import expectation, job_manifest, job_name, work_of
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import TRANSITIONS, StepState
@@ -94,6 +96,7 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
         attempt=attempt,
         job=name,
         retry_at="",
+        made_at=found.made if found is not None else "",
         # Nobody takes over what one that always runs has made: it depends on how the run went.
         digest="" if context.pipeline.always(record.name) else work.digest,
         why=record.why or why(context, record, work, found),
@@ -143,7 +146,7 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
 def _underway(context: RunContext, record: StepRecord, finding: Underway) -> Decision:
     limit = finding.look_again or after(context.now, context.settings.resync)
     back = record.state is StepState.RUNNING and finding.state is StepState.QUEUED
-    if back and finding.reason != Reason.SUSPENDED:
+    if back and finding.reason not in HELD:
         return Decision(record, look_again=limit)  # as below: only a queueing system takes room away again
     if finding.state is not record.state and finding.state not in TRANSITIONS[record.state]:
         # Seen late or out of order: what has been shown running does not go back to starting.

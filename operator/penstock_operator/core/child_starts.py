@@ -6,16 +6,18 @@ from typing import Any
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import RunObject
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.reuse import forced
 from penstock_operator.core.work import work_of
 from penstock_operator.manifests.children import ChildStart, child_run
 from penstock_spec.kinds.child import Child
+from penstock_spec.reuse import RunReuse
 from penstock_spec.run import MOST_FROM
 from penstock_spec.status import ENDED_ILL
 
 
 def child_manifest(context: RunContext, record: StepRecord, body: Child, name: str) -> dict[str, Any]:
     """The child run of the step's next attempt."""
-    run = context.observed.run
+    run, rerun = context.observed.run, _repeated(context, record)
     start = ChildStart(
         namespace=context.namespace,
         name=name,
@@ -25,15 +27,21 @@ def child_manifest(context: RunContext, record: StepRecord, body: Child, name: s
         parent_uid=run.meta.uid,
         step=record.name,
         scheduled_time=run.logical_time,
-        rerun=_repeated(context, record),
+        rerun=rerun,
+        reuse=str(RunReuse.NEVER) if not rerun and _anew(context, record) else "",
     )
     return child_run(start)
+
+
+def _anew(context: RunContext, record: StepRecord) -> bool:
+    """Whether all of the child is executed, whatever there is. A second one builds on the first."""
+    return bool(forced(context, record) or context.observed.run.rerun) and not record.attempt
 
 
 def _repeated(context: RunContext, record: StepRecord) -> Mapping[str, Any]:
     """`rerun` of the child, where its run repeats another one: as that is repeated, so is its child of then.
 
-    Empty where there is none to repeat any more, or a first one of this run has done so.
+    Empty where there is none to repeat any more, or a first one of this run has been made.
     """
     asked, old = context.observed.run.rerun, _child_of_then(context, record)
     if not asked or old is None or record.attempt:

@@ -14,6 +14,7 @@ from penstock_operator.core.child_starts import child_manifest
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.findings import Failed
 from penstock_operator.core.observed import ChildView, Ref
+from penstock_operator.core.queued import HELD
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import failed, refused
 from penstock_operator.core.text import clip, one_line, sentence
@@ -149,7 +150,11 @@ def _underway(context: RunContext, record: StepRecord, child: ChildView, end: da
     """The child goes on. It has begun when its own status says so, and that is never taken back."""
     status = child.run.status
     state = StepState.STARTING
-    if status.get("startedAt"):
+    if status.get("suspendedAt") and status.get("reason") in HELD:
+        state = (
+            StepState.QUEUED
+        )  # all that it does waits in queues of Kueue: its parent's time stands still too
+    elif status.get("startedAt"):
         state = StepState.RUNNING
     elif status.get("status") == StatusWord.SUSPENDED:
         state = StepState.QUEUED

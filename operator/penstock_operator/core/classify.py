@@ -8,7 +8,7 @@ are read as data; what a user's program leaves there is text.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from penstock_operator.core import ended, waiting
+from penstock_operator.core import ended, queued, waiting
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Failed, Finding, Underway
 from penstock_operator.core.observed import JobView, PodView, Trouble
@@ -30,7 +30,7 @@ def classify(
         return ended.well(succeeded[0], expected)
     if job.suspended and not is_over(job) and not job.meta.deleting:
         # Its pods are taken away by whoever suspended it; the same attempt goes on later.
-        return Underway(StepState.QUEUED, Reason.SUSPENDED, "its Job is suspended until there is room for it")
+        return queued.suspended(job, expected, trouble, now, settings)
     live = [pod for pod in pods if pod.phase != "Failed"]
     if live:
         return waiting.live_pod(job, live[-1], expected, trouble, now, settings)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from penstock_operator.core.context import Decision, Halt, RunContext
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.run_status import suspension
+from penstock_operator.core.run_status import is_held, suspension
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import after, earliest, read
 from penstock_spec.base import seconds_of
@@ -20,13 +20,14 @@ PODLESS = frozenset({"deploy", "monitor"})  # kinds whose deadline no kubelet ke
 def run_end(context: RunContext) -> datetime | None:
     """When the run's time is over; None where it has no end, has not begun, or the clock stands still.
 
-    Time in which the run was suspended does not count.
+    Time in which the run was suspended, or all that it did waited in queues, does not count.
     """
     run, deadline = context.observed.run, context.policy.deadline
     started = read(run.status.get("startedAt", ""))
-    if deadline is None or started is None or run.suspended:
+    recorded = tuple(context.recorded.values())
+    if deadline is None or started is None or is_held(run, recorded):
         return None
-    _, seconds = suspension(run, context.now)
+    _, seconds = suspension(run, context.now, recorded)
     return after(started, seconds_of(deadline) + seconds)
 
 

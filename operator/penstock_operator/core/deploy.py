@@ -58,8 +58,10 @@ def _ask(
     )
     fields, asked_by = asked_fields(body, live), _words(context, record)
     left = left_to_others(body, live)
-    # A version that came too late is tried again, once: the words of another run are another request.
-    if live is not None and _asked(live, version) and (not live.refused or live.asked_by == asked_by):
+    # A version that came too late is tried again, once: the words of another run are another request. Not one
+    # that serves, though other settings of its server were refused.
+    late = live is not None and live.refused and not serves(live)
+    if live is not None and _asked(live, version) and (not late or live.asked_by == asked_by):
         if not differs(fields, live):
             already = f"endpoint {body.endpoint} already serves it: nothing to do" if serves(live) else left
             return Decision(replace(begun, why=one_line(already, 256)), look_again=context.now)

@@ -22,6 +22,7 @@ class Expectation:
     deadline: str = ""  # how long this attempt may run
     cpu: str = ""  # what this attempt's program asks for
     memory: str = ""  # the same, and its limit
+    queue: str = ""  # of Kueue, in which its Job waits for room
 
     @property
     def teller(self) -> str:

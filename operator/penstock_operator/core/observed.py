@@ -12,6 +12,7 @@ from typing import Any
 from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import stamp
 from penstock_spec.graph import CompiledPipeline
+from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
 from penstock_spec.when import BY_CHANGE, BY_HAND, BY_PARENT
 
@@ -87,6 +88,7 @@ class JobView:
     meta: Meta
     spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
+    step: str = ""  # that it is an attempt of, from the pod template; empty where it is of none
     suspended: bool = False
     started: datetime | None = None  # status.startTime: begins anew after a suspension
     complete: bool = False
@@ -121,6 +123,8 @@ class VersionView:
     digest: str
     lifecycle: str = ""
     status: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)  # spec.lineage
+    metrics: Mapping[str, float] = field(default_factory=dict)  # spec.metrics
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ class EndpointView:
 
 @dataclass(frozen=True)
 class Earlier:
-    """A step of an earlier run of the same Pipeline that ended well, for reuse."""
+    """A step of an earlier run of the same Pipeline that ended well, for reuse; or a registered model's."""
 
     run: str
     created: datetime
@@ -166,8 +170,15 @@ class Earlier:
     metrics: Mapping[str, float] = field(default_factory=dict)
     verdict: str = ""
     model_version: str = ""
-    columns: int = 0
     image: str = ""
+    made: str = ""  # when the result was really made, as `stamp` writes it; empty where that is not known
+    registered: bool = False  # known by its ModelVersion alone
+
+    @property
+    def whence(self) -> str:
+        """Where the result comes from, in words."""
+        run = f"run {self.run}"
+        return f"ModelVersion {self.model_version} of {run}" if self.registered else run
 
 
 @dataclass(frozen=True)
@@ -232,6 +243,7 @@ class RunObject:
     part_of: str = ""  # the backfill that made it, or the run whose step it is
     step: str = ""  # of that run; empty where it is none
     held_by: str = ""  # the nearest suspended run of those above it; empty where none is (plan_run fills it)
+    reuse: str = RunReuse.BY_STEP
 
     @property
     def sort(self) -> RunSort:

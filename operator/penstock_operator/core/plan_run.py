@@ -14,6 +14,7 @@ from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.deadlines import next_end, overdue
 from penstock_operator.core.deploy import deploys
 from penstock_operator.core.foresight import foresees
+from penstock_operator.core.kept_jobs import clearing
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
@@ -75,13 +76,17 @@ def leave_deleted(observed: ObservedRun, _: datetime, __: Settings) -> Plan | No
     return Plan() if observed.run.meta.deleting else None
 
 
-def rest_when_finished(observed: ObservedRun, _: datetime, __: Settings) -> Plan | None:
-    """Rule: a finished run never changes. What a cut-short plan left behind is ended."""
-    if not observed.run.finished:
+def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Plan | None:
+    """Rule: a finished run never changes. What a cut-short plan left behind is ended, and other Jobs go when
+    they have been kept for long enough.
+    """
+    run = observed.run
+    if not run.finished:
         return None
-    jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == observed.run.meta.uid]
-    left = tuple(attempts.delete(job) for job in jobs if is_stuck(job))
-    return Plan(actions=(*left, *endings(going(observed))))
+    jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == run.meta.uid]
+    kept = clearing(run, jobs, policy_of(run.status.get("snapshot") or {}).keep_pods, now)
+    stuck = tuple(attempts.delete(job) for job in jobs if is_stuck(job))
+    return Plan(actions=(*stuck, *endings(going(observed))), after=kept.after, look_again=kept.look_again)
 
 
 def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
@@ -127,14 +132,17 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
     status = build(run, summary, records, now, run.status["snapshot"], started=True)
     # What waited for a step that ended only now has its turn at once, when that end has been written.
     again = now if _moved(before, records) and not summary.finished else None
+    kept = clearing(run, context.observed.jobs.values(), context.policy.keep_pods, now)
     resync = None if summary.finished else after(now, context.settings.resync)
     return Plan(
         inquire=inquire,
         actions=tuple(action for one in decisions for action in one.actions),
         status=status if status != run.status else None,
-        after=tuple(action for one in decisions for action in one.after),
+        after=(*(action for one in decisions for action in one.after), *kept.after),
         events=notes(before, records, summary),
-        look_again=earliest(again, resync, next_end(context), *(one.look_again for one in decisions)),
+        look_again=earliest(
+            again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)
+        ),
         steps_ended={
             one.name: str(one.state) for one in records if one.ended and not _was_ended(before, one.name)
         },

@@ -32,6 +32,7 @@ class StepRecord:
     child: Mapping[str, str] = field(default_factory=dict)  # run, revision, digest
     digest: str = ""
     source_revision: str = ""
+    made_at: str = ""
     why: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     results: Mapping[str, str] = field(default_factory=dict)

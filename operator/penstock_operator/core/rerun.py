@@ -13,6 +13,7 @@ import networkx as nx
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.ahead import pipeline_uid
 from penstock_operator.core.context import RunContext
+from penstock_operator.core.history import made
 from penstock_operator.core.observed import ObservedRun, Ref, RunObject
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import build, waiting
@@ -139,6 +140,7 @@ def _taken(context: RunContext, known: StepRecord, run: str) -> StepRecord:
         state=StepState.REUSED,
         reason=str(Reason.UNCHANGED),
         message="",
+        made_at=made(known.to_status()),
         why=f"taken over from run {run}",
         started_at=context.stamp,
         finished_at=context.stamp,

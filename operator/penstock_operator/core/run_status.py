@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock_operator.core.conditions import Wanted, merged
 from penstock_operator.core.observed import RunObject
+from penstock_operator.core.queued import HELD
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.text import clip, sentence
 from penstock_operator.core.times import duration, read, stamp
@@ -113,7 +114,7 @@ def build(
 ) -> dict[str, Any]:
     """The whole status to write. Times that have been written stay; what is empty is left out."""
     before = run.status
-    since, seconds = suspension(run, now)
+    since, seconds = suspension(run, now, records)
     started_at = before.get("startedAt") or (stamp(now) if started else "")
     status: dict[str, Any] = {
         "observedGeneration": run.meta.generation,
@@ -139,10 +140,18 @@ def build(
     return _fitted(kept, records)
 
 
-def suspension(run: RunObject, now: datetime) -> tuple[str, int]:
-    """Since when the run is suspended (empty: it is not), and the whole seconds for which it was before."""
+def is_held(run: RunObject, records: Sequence[StepRecord]) -> bool:
+    """Whether the run's time stands still: it is suspended, or all that it does waits in queues of Kueue."""
+    live = [one for one in records if one.state in _LIVELY]
+    return run.suspended or (
+        bool(live) and all(one.state is StepState.QUEUED and one.reason in HELD for one in live)
+    )
+
+
+def suspension(run: RunObject, now: datetime, records: Sequence[StepRecord]) -> tuple[str, int]:
+    """Since when the run's time stands still (empty: it goes on), and the seconds that it did before."""
     since, seconds = str(run.status.get("suspendedAt", "")), int(run.status.get("suspendedSeconds", 0))
-    if run.suspended:
+    if is_held(run, records):
         return since or stamp(now), seconds
     begun = read(since)
     return "", seconds if begun is None else seconds + max(0, int((now - begun).total_seconds()))

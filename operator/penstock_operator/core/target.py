@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_operator.core.observed import VersionView
-from penstock_operator.core.observed_endpoint import ObservedEndpoint, Unit
+from penstock_operator.core.observed_endpoint import ObservedEndpoint
 from penstock_spec import names
 from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.model_version import Lifecycle
@@ -33,11 +33,6 @@ class Target:
     digest: str
     actor: str
     reason: str
-
-    @property
-    def unit(self) -> Unit:
-        """Its pods' labels."""
-        return Unit(self.version, names.digest_label(self.digest))
 
 
 def target_of(observed: ObservedEndpoint, spec: ModelEndpointSpec) -> Target | Problem:

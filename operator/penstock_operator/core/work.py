@@ -20,6 +20,7 @@ from penstock_spec.kinds.ingest import Ingest
 from penstock_spec.kinds.run import Run
 from penstock_spec.names import FailureClass
 from penstock_spec.pipeline import Step
+from penstock_spec.policy import Queue
 from penstock_spec.references import container_of
 from penstock_spec.resolve import ResolvedStep, resolve_step
 
@@ -81,6 +82,11 @@ def cpu_of(context: RunContext, record: StepRecord) -> str:
     return asked.cpu or context.settings.pods.default_cpu
 
 
+def queue_of(context: RunContext, name: str) -> Queue | None:
+    """The queue in which the step's Jobs wait: its own, else that of the run's policy; None where none is."""
+    return step_of(context, name).queue or context.policy.queue
+
+
 def job_name(context: RunContext, step: str, attempt: int) -> str:
     """The name of the Job of this attempt."""
     meta = context.observed.run.meta
@@ -106,6 +112,7 @@ def job_manifest(
     )
     source = work.resolved.arguments.get("source", {}) if record.kind == "ingest" else {}
     grown = record.retries.get(FailureClass.OUT_OF_MEMORY, 0)
+    queue = queue_of(context, record.name)
     return jobs.job(
         jobs.Attempt(
             task=task,
@@ -121,6 +128,8 @@ def job_manifest(
             config_key=source.get("configMap", {}).get("key", ""),
             deadline=pod_seconds(step_of(context, record.name)),
             outcome=outcome_text(context) if context.pipeline.always(record.name) else "",
+            queue=queue.local_queue if queue is not None else "",
+            priority=queue.priority_class or "" if queue is not None else "",
         ),
         settings.pods,
     )
@@ -152,6 +161,7 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
     """How the pod of the step's current attempt should look."""
     body = step_of(context, record.name).body
     source = body.source.object if isinstance(body, Ingest) else None
+    queue = queue_of(context, record.name)
     return Expectation(
         kind=record.kind,
         job=record.job,
@@ -164,4 +174,5 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         deadline=step_of(context, record.name).deadline or "",
         cpu=cpu_of(context, record),
         memory=memory_of(context, record),
+        queue=queue.local_queue if queue is not None else "",
     )

@@ -22,6 +22,7 @@ class ChildStart:
     step: str
     scheduled_time: str
     rerun: Mapping[str, Any] = field(default_factory=dict)  # empty where it repeats none
+    reuse: str = ""  # empty for each step as it says
 
 
 def child_run(start: ChildStart) -> dict[str, Any]:
@@ -51,6 +52,7 @@ def child_run(start: ChildStart) -> dict[str, Any]:
                 "partOf": start.parent,
                 "step": start.step,
                 **({"rerun": dict(start.rerun)} if start.rerun else {}),
+                **({"reuse": start.reuse} if start.reuse else {}),
             },
         }
     )

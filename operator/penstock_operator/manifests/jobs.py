@@ -49,6 +49,8 @@ class Attempt:
     config_key: str = ""
     deadline: int | None = None  # seconds that the pod may run
     outcome: str = ""  # of a step with `always`: JSON, how the run has gone
+    queue: str = ""  # of Kueue; empty: it starts at once
+    priority: str = ""  # in that queue
 
 
 def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
             "metadata": {
                 "name": attempt.name,
                 "namespace": task.namespace,
-                "labels": labels,
+                "labels": {**labels, **_queue_labels(attempt)},
                 "ownerReferences": [
                     owner(names.PIPELINE_RUN, names.API_VERSION, task.run, attempt.run_uid),
                 ],
@@ -80,6 +82,8 @@ def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
                 "completions": 1,
                 "parallelism": 1,
                 "podReplacementPolicy": "Failed",  # never a second pod beside one that is ending
+                # As Kueue's webhook would: where that does not answer, nothing starts without room.
+                **({"suspend": True} if attempt.queue else {}),
                 "template": {
                     "metadata": pods.template_metadata(labels, contract.MAIN),
                     "spec": {**_pod(attempt, settings), "restartPolicy": "Never", **_deadline(attempt)},
@@ -87,6 +91,12 @@ def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
             },
         }
     )
+
+
+def _queue_labels(attempt: Attempt) -> dict[str, str]:
+    """What Kueue reads; on the Job alone, for a pod that bore them would be queued once more."""
+    wanted = {names.LABEL_QUEUE: attempt.queue, names.LABEL_QUEUE_PRIORITY: attempt.priority}
+    return {label: value for label, value in wanted.items() if value and attempt.queue}
 
 
 def _deadline(attempt: Attempt) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from penstock_spec.checks.document import Document, problem
 from penstock_spec.errors import Problem, SpecReason
+from penstock_spec.reuse import ReusePolicy
 
 # The budgets that a child run can spend: it fails, it is deleted, it takes too long. The rest is its steps'.
 _BUDGETS = frozenset({"userError", "disruption", "deadline"})
@@ -18,13 +19,20 @@ def itself(document: Document) -> Iterator[Problem]:
 
 
 def without_pod(document: Document) -> Iterator[Problem]:
-    """Resources belong to the child's own steps, and so do the budgets of their failures."""
+    """Resources belong to the child's own steps, and so do the budgets of their failures and their reuse."""
     for step in document.steps:
         if step.kind != "pipeline":
             continue
         if step.data.get("resources"):
             message, hint = "a pipeline has no pod of its own", "Set them in its steps."
             yield problem((*step.path, "resources"), SpecReason.CONFLICTING_FIELDS, message, hint)
+        reuse = step.data.get("reuse")
+        if isinstance(reuse, Mapping) and reuse.get("policy") != ReusePolicy.NEVER and not step.always:
+            message = (
+                "speaks of a result of its own, but the steps of the other pipeline are reused one by one"
+            )
+            hint = "Set it there, or policy: Never here: then all of them run."
+            yield problem((*step.path, "reuse"), SpecReason.CONFLICTING_FIELDS, message, hint)
         retry = step.data.get("retry")
         for name in retry if isinstance(retry, Mapping) else ():
             if name not in _BUDGETS:
