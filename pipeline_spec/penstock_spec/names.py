@@ -166,8 +166,8 @@ class Reason(StrEnum):
     INCONCLUSIVE = "Inconclusive"
     IMAGE_RUNS_AS_ROOT = "ImageRunsAsRoot"
     EVICTED = "Evicted"  # for its own use of the disk
-    CHILD_FAILED = "ChildFailed"  # the run of the pipeline that the step is
-    CHILD_CANCELLED = "ChildCancelled"  # the same, by somebody
+    CHILD_EXPIRED = "ChildExpired"  # the run of the pipeline that the step is took longer than that allows
+    CHILD_CANCELLED = "ChildCancelled"  # somebody cancelled it
     NESTED_TOO_DEEP = "NestedTooDeep"  # pipelines within pipelines without end
     STORE_NOT_CONFIGURED = "StoreNotConfigured"
     CONNECTION_NOT_FOUND = "ConnectionNotFound"

@@ -124,7 +124,9 @@ def test_a_second_run_asks_a_child_again_in_which_everything_is_reused() -> None
     assert len(simulation.jobs_created()) == jobs
     newest = simulation.steps("w")["sub"]["child"]["run"]
     assert set(states(simulation, newest).values()) == {"Reused"}
-    assert simulation.steps("w")["sub"]["digest"] == entry(simulation)["digest"]
+    sub = simulation.steps("w")["sub"]
+    assert (sub["digest"], sub["reason"]) == (entry(simulation)["digest"], "Unchanged")
+    assert sub["message"] == f"child run {newest} succeeded: everything in it was reused"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_a_model_of_a_child_is_judged_and_deployed_by_its_parent() -> None:
 def test_a_failed_child_is_named_with_its_step_and_the_next_command() -> None:
     simulation = lived(fates={"c0": ["exit3"]})
     sub, name = entry(simulation), child(simulation)
-    assert (sub["state"], sub["reason"], sub["failureClass"]) == ("Failed", "ChildFailed", "UserError")
+    assert (sub["state"], sub["reason"], sub["failureClass"]) == ("Failed", "UserError", "UserError")
     assert sub["message"].startswith(f"child run {name} failed: step c0: ")
     assert sub["message"].endswith(f"; kubectl get plr -n ml {name}")
     assert entry(simulation, "use")["state"] == "Blocked"

@@ -15,25 +15,34 @@ from tests.core.family_worlds import Family, check, families
 from tests.core.simulation import BrokenPromise
 from tests.core.test_seeded_bugs import sow
 
+ANY = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+@settings(max_examples=10, **ANY)
 @given(families())
 def test_every_family_comes_to_the_right_rest(family: Family) -> None:
     check(family)
 
 
-KILLED = [Family(fates={"c0": ["oom"]}, kills=0.3, seed=seed) for seed in range(4)]
-CUT = [Family(fates={"c1": ["hangs"]}, deadline="12s", tells=False, seed=seed) for seed in range(2)]
+@pytest.mark.slow
+@settings(max_examples=300, **ANY)
+@given(families())
+def test_very_many_families_come_to_the_right_rest(family: Family) -> None:
+    check(family)
+
+
+KILLED = [Family(fates={"c0": ["oom"]}, kills=0.3, seed=seed) for seed in (2, 3)]
+CUT = [Family(fates={"c1": ["hangs"]}, deadline="12s", tells=False)]
 # The parent ends when caches may not show yet that it has a child.
 UNSEEN = [
     Family(fates={"c0": ["hangs"]}, deadline="1s", tells=False, lags=0.9, stale=18, drops=1.0, seed=seed)
-    for seed in range(4)
+    for seed in range(2)
 ]
 CANCELLED = [
-    Family(fates={"c1": ["hangs"]}, cancel_at=6.0 + seed / 2, lags=0.9, seed=seed) for seed in range(6)
+    Family(fates={"c1": ["hangs"]}, cancel_at=6.0 + seed / 2, lags=0.9, seed=seed) for seed in range(2)
 ]
-LATE = [Family(lags=0.8, seed=seed) for seed in range(8)]
-HELD = [Family(suspended=(2.0, 40.0), seed=seed) for seed in range(2)]
+LATE = [Family(lags=0.8, seed=seed) for seed in range(3)]
+HELD = [Family(suspended=(2.0, 40.0))]
 FAILING = [Family(fates={"c1": ["exit3"]}, retries=1)]
 
 

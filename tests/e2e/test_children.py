@@ -104,7 +104,7 @@ def test_a_failed_child_is_named_by_its_parent(runs, kubectl, namespace, images)
     kubectl.apply(inner(namespace, images["server"], ["python3", "-c", "raise SystemExit(3)"]))
     run = runs.execute(outer(namespace, images["server"]))
     sub = steps_of(run)["sub"]
-    assert (run["status"]["status"], sub["reason"]) == ("Failed", "ChildFailed")
+    assert (run["status"]["status"], sub["reason"]) == ("Failed", "UserError")
     assert sub["message"].startswith(f"child run {sub['child']['run']} failed: step make: ")
     assert steps_of(run)["use"]["state"] == "Blocked"
 

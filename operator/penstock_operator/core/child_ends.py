@@ -11,6 +11,7 @@ from penstock_operator.core.findings import Failed
 from penstock_operator.core.observed import ChildView
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import failed
+from penstock_operator.core.run_status import made_anything
 from penstock_operator.core.text import sentence
 from penstock_operator.core.times import after, read
 from penstock_operator.core.work import work_of
@@ -22,6 +23,8 @@ from penstock_spec.names import Condition, FailureClass, Reason, StatusWord
 from penstock_spec.status import StepState
 
 Entries = Mapping[str, Mapping[str, Any]]
+# A gate in the child that does not let a model pass has answered: asking again is in vain.
+_ANSWERS = frozenset({str(Reason.THRESHOLD_NOT_MET), str(Reason.INCONCLUSIVE)})
 
 
 def due_end(context: RunContext, record: StepRecord, child: ChildView) -> datetime | None:
@@ -73,11 +76,7 @@ def child_ended(context: RunContext, record: StepRecord, body: Child, child: Chi
     if is_true(status, Condition.SUCCEEDED):
         return _taken(context, record, body, child)
     if status.get("status") != StatusWord.CANCELLED:
-        what = f"child run {name} {_how(status)}: {status.get('message', '')}"
-        # Where no step of it has failed it could not even begin, and that is what to say first.
-        reason = Reason.CHILD_FAILED if status.get("step") else status.get("reason") or Reason.CHILD_FAILED
-        fault = Failed(FailureClass.USER_ERROR, sentence(what, command), reason=str(reason))
-        return failed(context, record, fault, None)
+        return _not_well(context, record, child, command)
     end, ended_at = due_end(context, record, child), read(status.get("finishedAt", ""))
     if end is not None and ended_at is not None and ended_at >= end:
         deadline = context.pipeline.spec.step(record.name).deadline
@@ -86,19 +85,23 @@ def child_ended(context: RunContext, record: StepRecord, body: Child, child: Chi
         return failed(context, record, late, None)
     # Whoever cancelled it meant it: the step has failed for those that need it, and is not tried again.
     said = sentence(f"child run {name} was cancelled by somebody", command)
-    return Decision(
-        replace(
-            record,
-            state=StepState.FAILED,
-            reason=Reason.CHILD_CANCELLED,
-            message=said,
-            finished_at=context.stamp,
-        )
-    )
+    return _for_good(context, record, str(Reason.CHILD_CANCELLED), said)
 
 
-def _how(status: Mapping[str, Any]) -> str:
-    return "took too long" if status.get("status") == StatusWord.EXPIRED else "failed"
+def _not_well(context: RunContext, record: StepRecord, child: ChildView, command: str) -> Decision:
+    """The child has failed or expired. Its reason becomes the step's: the parent tells at once why."""
+    status, expired = child.run.status, child.run.status.get("status") == StatusWord.EXPIRED
+    how = "took too long" if expired else "failed"
+    what = sentence(f"child run {child.run.meta.name} {how}: {status.get('message', '')}", command)
+    reason = str(Reason.CHILD_EXPIRED) if expired else str(status.get("reason", ""))
+    if reason in _ANSWERS:
+        return _for_good(context, record, reason, what)
+    return failed(context, record, Failed(FailureClass.USER_ERROR, what, reason=reason), None)
+
+
+def _for_good(context: RunContext, record: StepRecord, reason: str, message: str) -> Decision:
+    ended = replace(record, state=StepState.FAILED, reason=reason, message=message, finished_at=context.stamp)
+    return Decision(ended)
 
 
 def _taken(context: RunContext, record: StepRecord, body: Child, child: ChildView) -> Decision:
@@ -114,12 +117,13 @@ def _taken(context: RunContext, record: StepRecord, body: Child, child: ChildVie
         what = f"step {step} of child run {child.run.meta.name} is {state}, so there is no {key}"
         command = f"kubectl get plr -n {context.namespace} {child.run.meta.name} -o yaml"
         return failed(context, record, Failed(FailureClass.INVALID_RESULT, sentence(what, command)), None)
-    always = context.pipeline.always(record.name)
+    always, reason = context.pipeline.always(record.name), _novelty(child)
+    reused = "" if reason == Reason.COMPLETED else ": everything in it was reused"
     ended = replace(
         record,
         state=StepState.SUCCEEDED,
-        reason=Reason.COMPLETED,
-        message=f"child run {child.run.meta.name} succeeded",
+        reason=reason,
+        message=f"child run {child.run.meta.name} succeeded{reused}",
         digest="" if always else work_of(context, record).digest,
         outputs=outputs,
         results=results,
@@ -127,6 +131,14 @@ def _taken(context: RunContext, record: StepRecord, body: Child, child: ChildVie
         finished_at=context.stamp,
     )
     return Decision(ended)
+
+
+def _novelty(child: ChildView) -> str:
+    """Whether the child has made anything; and if not, whether it had looked at a source for it."""
+    if child.run.status.get("reason") == Reason.NO_NEW_DATA:
+        return str(Reason.NO_NEW_DATA)
+    made = made_anything([StepRecord.from_status(one) for one in child.run.status.get("steps", ())])
+    return str(Reason.COMPLETED if made else Reason.UNCHANGED)
 
 
 def _of(steps: Entries, place: str, what: str) -> Any:
