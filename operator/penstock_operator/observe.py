@@ -21,9 +21,10 @@ from penstock_operator.core.observed import (
 )
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
 from penstock_operator.reads import Findings, Reads
-from penstock_operator.resources import AUTOSCALER, BUDGET, SERVICE
+from penstock_operator.resources import AUTOSCALER, BUDGET, CONFIG_MAP, SERVICE
 from penstock_operator.store import Object
 from penstock_spec import names
+from penstock_spec.defaults import Defaults, read_defaults
 from penstock_spec.kinds.child import MAX_DEPTH
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -48,6 +49,7 @@ class Observer:
             endpoints=self._endpoints(namespace),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
+            defaults=self._defaults(namespace),
         )
 
     async def run(self, item: Object, findings: Findings) -> ObservedRun:
@@ -65,6 +67,7 @@ class Observer:
             origin=origin,
             repeated=() if origin is None else self._steps_of(origin),
             siblings=runs if run.backfill else (),
+            made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=self._jobs(run.meta.uid),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),
@@ -77,6 +80,7 @@ class Observer:
             parents=self._parents(run),
             ahead=runs_ahead(run, runs),
             behind=runs_behind(run, runs),
+            defaults=self._defaults(namespace),
         )
 
     def endpoint(self, item: Object, findings: Findings) -> ObservedEndpoint:
@@ -100,11 +104,17 @@ class Observer:
             budget=views_endpoint.companion(named[BUDGET]),
             managers=item["metadata"].get(field_managers.KEY) or {},
             requested_by=views_endpoint.requested_by(item),
+            monitoring_follows=views_endpoint.monitoring_follows(item),
             jobs=self._jobs(about.uid),
             troubles=dict(findings.troubles),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
         )
+
+    def _defaults(self, namespace: str) -> Defaults:
+        """Those of the namespace as they are now."""
+        item = self._caches[CONFIG_MAP].get(namespace, names.DEFAULTS)
+        return Defaults() if item is None else read_defaults(item.get("data") or {})
 
     def _runs_of(self, namespace: str, pipeline: str) -> tuple[RunObject, ...]:
         found = self._caches[names.PIPELINE_RUN].find("pipeline", f"{namespace}/{pipeline}")
@@ -163,7 +173,8 @@ class Observer:
         if newest is None or revision is None or revision.pipeline is None:
             return None
         steps = newest.status.get("steps") or ()
-        return Previous(newest.meta.name, revision.pipeline, newest.given, newest.logical_time, steps)
+        pinned = newest.status.get("pinned") or ()
+        return Previous(newest.meta.name, revision.pipeline, newest.given, newest.logical_time, steps, pinned)
 
     async def _revision_of(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
         """What the run executes: frozen at its start, named by it, or that of the run that it repeats."""

@@ -79,7 +79,9 @@ class Components:
 def step_components(step: ResolvedStep, inputs: Mapping[str, str], child: str = "") -> Components:
     """The components of a resolved step, given the digests of its inputs by input name, and its child's."""
     arguments = {
-        name: value for name, value in step.arguments.items() if name not in BUILT_IN_INPUTS[step.kind]
+        name: value
+        for name, value in step.arguments.items()
+        if name.removesuffix("From") not in BUILT_IN_INPUTS[step.kind]
     }
     if step.kind == "run":
         arguments = _without_references(arguments)
@@ -97,7 +99,7 @@ def step_components(step: ResolvedStep, inputs: Mapping[str, str], child: str = 
 
 
 def _without_references(container: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in container.items() if name not in {"inputs", "image"}}
+    return {name: value for name, value in container.items() if name not in {"inputs", "inputsFrom", "image"}}
 
 
 def step_digest(components: Components) -> str:

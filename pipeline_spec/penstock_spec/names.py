@@ -45,6 +45,8 @@ LABEL_SERVER_SETTINGS = f"{GROUP}/server-settings"
 LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
 # On a ModelEndpoint: who asks, where the field manager's name alone would not say it.
 ANNOTATION_REQUESTED_BY = f"{GROUP}/requested-by"
+# On a ModelEndpoint that a deploy step has just made: its spec.monitoring comes with the next write.
+ANNOTATION_MONITORING_FOLLOWS = f"{GROUP}/monitoring-follows"
 # On the Job that judges a window of an endpoint, and on its pod. Never the two labels by which an endpoint's
 # Service selects the pods that serve.
 LABEL_WINDOW_OF = f"{GROUP}/window-of"
@@ -66,6 +68,7 @@ MANAGER_OPERATOR = "penstock"
 # Fixed names in each namespace that runs pipelines.
 STORE_SECRET = "penstock-store"  # noqa: S105 - the name of a Secret, not its content
 MODEL_NUMBERS = "penstock-model-numbers"
+DEFAULTS = "penstock-defaults"  # a ConfigMap that people write: docs/housekeeping.md
 
 STEP_SERVICE_ACCOUNT = "default"  # no token is mounted, so it needs no rights
 
@@ -76,6 +79,7 @@ class Condition(StrEnum):
     READY = "Ready"
     ACCEPTED = "Accepted"
     LAST_RUN_SUCCEEDED = "LastRunSucceeded"
+    DEFAULTS_ACCEPTED = "DefaultsAccepted"  # where the namespace has any
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     FINISHED = "Finished"
@@ -109,6 +113,7 @@ class Reason(StrEnum):
     # Pipeline
     ACCEPTED = "Accepted"
     INVALID_SPEC = "InvalidSpec"
+    INVALID_DEFAULTS = "InvalidDefaults"  # of the namespace: penstock-defaults
     # run
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
     RUN_NOT_FOUND = "RunNotFound"  # the one to be repeated
@@ -130,6 +135,7 @@ class Reason(StrEnum):
     # run of mode Plan, and its steps
     PLANNED = "Planned"
     WOULD_RUN = "WouldRun"
+    WOULD_FAIL = "WouldFail"  # it is known already that it cannot end well
     WOULD_REUSE = "WouldReuse"
     WOULD_SKIP = "WouldSkip"
     UNKNOWN_YET = "UnknownYet"
@@ -182,6 +188,7 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     REPLACED = "Replaced"
     MODEL_VERSION_NOT_FOUND = "ModelVersionNotFound"
+    DIGEST_MISMATCH = "DigestMismatch"  # the ModelVersion of that name has other bytes
     MODEL_NOT_APPROVED = "ModelNotApproved"
     FIELD_OWNED = "FieldOwned"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

@@ -73,6 +73,24 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class RegistryFacts:
+    """An input that is a model of the registry; `data` is what stands below `registered`."""
+
+    path: Path
+    data: Mapping[str, Any]
+    optional: bool = False
+    in_container: bool = False  # of the user's program, not of the kind itself
+
+    @property
+    def key(self) -> str:
+        """Equal for inputs that are one version in every run."""
+        source = self.data.get("versionFrom")
+        if isinstance(source, Mapping):
+            return f"({source.get('parameter')})"
+        return str(self.data.get("version") or f"{self.data.get('model')}/{self.data.get('lifecycle')}")
+
+
+@dataclass(frozen=True)
 class TestFacts:
     """One test of a `when`. `step` is the one that it asks about, `result` what it asks of it; else empty."""
 
@@ -101,6 +119,7 @@ class StepFacts:
     results: Mapping[str, str] | None = None  # name -> type, as far as known
     tests: Sequence["TestFacts"] = ()  # of `when`, in all groups
     always: bool = False
+    registered: Mapping[str, RegistryFacts] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)  # all that stands in the step
 
     @property
@@ -154,6 +173,7 @@ def _facts(position: int, name: str, step: Mapping[str, Any]) -> StepFacts:
         ],
         results=results_of(kind, body),
         always=step.get("always") is True,
+        registered=dict(_registered(kind, body, (*path, kind))) if kind else {},
         data=step,
         tests=list(_tests(step.get("when"), (*path, "when"))),
     )
@@ -204,6 +224,25 @@ def _inputs(kind: str, body: Mapping[str, Any], path: Path) -> Iterator[tuple[st
         found = _reference(text, (*inside, "inputs", name), "")
         if found is not None and name not in BUILT_IN_INPUTS[kind]:
             yield name, found
+
+
+def _registered(kind: str, body: Mapping[str, Any], path: Path) -> Iterator[tuple[str, RegistryFacts]]:
+    for name, wanted in BUILT_IN_INPUTS[kind].items():
+        if wanted == MODEL:
+            yield from _from_registry(name, body.get(f"{name}From"), (*path, f"{name}From"))
+    given = (container_of(kind, body) or {}).get("inputsFrom")
+    inside: Path = path if kind == "run" else (*path, "container")
+    for name, source in given.items() if isinstance(given, Mapping) else ():
+        if name not in BUILT_IN_INPUTS[kind]:
+            yield from _from_registry(name, source, (*inside, "inputsFrom", name), in_container=True)
+
+
+def _from_registry(
+    name: str, source: Any, path: Path, *, in_container: bool = False
+) -> Iterator[tuple[str, RegistryFacts]]:
+    found = source.get("registered") if isinstance(source, Mapping) else None
+    if isinstance(found, Mapping):
+        yield name, RegistryFacts(path, found, source.get("optional") is True, in_container)
 
 
 def _reference(text: Any, path: Path, wanted: str) -> Reference | None:

@@ -74,10 +74,9 @@ class Rerun(SpecModel):
     )
 
 
-ONE_OF_A_KIND = Rule(
-    "[has(self.rerun), has(self.backfill), has(self.mode) && self.mode == 'Plan']"
-    ".filter(one, one).size() <= 1",
-    "set at most one of rerun, backfill and mode: Plan",
+BACKFILL_ALONE = Rule(
+    "!has(self.backfill) || (!has(self.rerun) && !(has(self.mode) && self.mode == 'Plan'))",
+    "a backfill neither repeats a run nor only plans: remove backfill, or rerun and mode",
 )
 NO_REUSE_IN_RERUN = Rule(
     "!has(self.rerun) || !has(self.reuse) || self.reuse == 'ByStep'",
@@ -88,7 +87,7 @@ NO_REUSE_IN_RERUN = Rule(
 class PipelineRunSpec(SpecModel):
     """What to execute, and with which values."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_WAY, ONE_OF_A_KIND, NO_REUSE_IN_RERUN)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_WAY, BACKFILL_ALONE, NO_REUSE_IN_RERUN)
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
     parameters: JsonMap = Field(
@@ -121,7 +120,7 @@ class PipelineRunSpec(SpecModel):
     mode: RunMode = Field(
         default=RunMode.RUN,
         description="Plan: the run says for each step whether it would run, be reused or be skipped, and "
-        "why; it executes and creates nothing, and ends Planned.",
+        "why; it executes and creates nothing, and ends Planned. Together with rerun: what that would do.",
     )
     rerun: Rerun | None = Field(
         default=None,

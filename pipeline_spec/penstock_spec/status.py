@@ -13,7 +13,9 @@ from pydantic import Field, StringConstraints
 
 from penstock_spec.backfill import BackfillStatus
 from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Rule, SpecModel
+from penstock_spec.defaults import FrozenDefaults
 from penstock_spec.policy import Policy
+from penstock_spec.registered import MAX_PINNED, PinnedVersion
 from penstock_spec.trigger_status import TriggerStatus
 from penstock_spec.triggers import MAX_TRIGGERS
 
@@ -200,7 +202,12 @@ class Snapshot(SpecModel):
     digest: Digest = Field(description="Digest of the frozen steps, checked whenever they are read.")
     pipeline_uid: Word = Field(description="Uid of the Pipeline object at the start.")
     policy: Policy | None = Field(
-        default=None, description="What the pipeline's policy said at the start; left out, all as by default."
+        default=None,
+        description="What policy held at the start, the pipeline's before the namespace's; left out, all as "
+        "by default.",
+    )
+    defaults: FrozenDefaults | None = Field(
+        default=None, description="Defaults of the namespace at the start; left out where it had none."
     )
     parameters: JsonMap = Field(
         default_factory=dict,
@@ -211,14 +218,17 @@ class Snapshot(SpecModel):
     )
 
 
+def _once(name: str) -> Rule:
+    same = f"(has(self.{name}) && self.{name} == oldSelf.{name})"
+    return Rule(f"!has(oldSelf.{name}) || {same}", f"{name} is written once")
+
+
 class PipelineRunStatus(SpecModel):
     """How a run is doing."""
 
     cel_rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(oldSelf.snapshot) || (has(self.snapshot) && self.snapshot == oldSelf.snapshot)",
-            "snapshot is written once",
-        ),
+        _once("snapshot"),
+        _once("pinned"),
     )
 
     observed_generation: int = Field(
@@ -242,6 +252,11 @@ class PipelineRunStatus(SpecModel):
         default="", description="Steps that have ended well out of all, ready for a column: 3/7."
     )
     backfill: BackfillStatus | None = Field(default=None, description="Of a backfill: how far it is.")
+    pinned: Annotated[Sequence[PinnedVersion], ListMap("reference")] = Field(
+        default=(),
+        max_length=MAX_PINNED,
+        description="The registered models that this run reads, chosen once before its steps begin.",
+    )
     snapshot: Snapshot | None = Field(default=None, description="What this run executes, frozen.")
     started_at: Time = Field(
         default="", description="When the first step was allowed to start, RFC 3339 in UTC."

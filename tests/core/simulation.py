@@ -19,6 +19,17 @@ STATUSES: Mapping[str, type[SpecModel]] = {
     "ModelVersion": ModelVersionStatus,
 }
 ENDED = {"Succeeded", "Reused", "Skipped", "Failed", "Blocked", "Cancelled"}
+
+
+def _following(state: StepState) -> set[StepState]:
+    """Every state that one may be in later, by any way: not each on the way needs to be written."""
+    reached = {state}
+    while more := {after for one in reached for after in TRANSITIONS[one]} - reached:
+        reached |= more
+    return reached
+
+
+FOLLOWING: Mapping[str, set[StepState]] = {str(one): _following(one) for one in StepState}
 LIMIT = timedelta(hours=6)  # of simulated time: whatever has not ended then never will
 
 
@@ -38,6 +49,7 @@ class Simulation:
     lag: Callable[[], int] = lambda: 0
     fate_of_write: Callable[[], str] = lambda: ""
     drop_event: Callable[[], bool] = lambda: False
+    hold: Callable[[], bool] = lambda: False  # whether a status that is only news is written later
     acts: Sequence[tuple[float, Callable[[], Any]]] = ()  # what a person does, after so many seconds
     tidies: bool = False  # rest is also waited for where only the Jobs of finished runs are due to go
 
@@ -46,13 +58,16 @@ class Simulation:
         self._states: dict[tuple[str, str], str] = {}
         self._attempts: set[tuple[str, str, int]] = set()
         self._children: set[str] = set()
+        self._pinned: dict[str, Any] = {}  # by run
         self._due: dict[tuple[str, str], datetime] = {}
         self.kills = 0
         self.shell = self._born()
         self.second: FakeShell | None = None  # another operator that takes every second pass
 
     def _born(self) -> FakeShell:
-        return FakeShell(self.cluster, self.settings, self.lag, self.fate_of_write)
+        return FakeShell(
+            self.cluster, self.settings, self.lag, self.fate_of_write, self.hold, self._status_planned
+        )
 
     # Promises
 
@@ -65,7 +80,15 @@ class Simulation:
             STATUSES[item["kind"]].model_validate(item["status"], by_alias=True, by_name=False)
         if item["kind"] == "PipelineRun" and verb == "status":
             self._run_changed(item)
-        if item["kind"] in ("Job", "Pod", "ModelEndpoint", "PipelineRun", "Pipeline", "ModelVersion"):
+        if item["kind"] in (
+            "Job",
+            "Pod",
+            "ModelEndpoint",
+            "PipelineRun",
+            "Pipeline",
+            "ModelVersion",
+            "ConfigMap",
+        ):
             self._event(item)
 
     def _job_created(self, job: Object) -> None:
@@ -138,13 +161,25 @@ class Simulation:
     def _over(self, job: Object) -> bool:
         return bool(job.get("status", {}).get("conditions"))
 
+    def _status_planned(self, before: Object, after: Mapping[str, Any]) -> None:
+        """A status may be held back, but each follows from the one before it by the table."""
+        states = {one["name"]: one["state"] for one in before.get("status", {}).get("steps", ())}
+        for entry in after.get("steps", ()) if before["kind"] == "PipelineRun" else ():
+            was = StepState(states.get(entry["name"], "Waiting"))
+            if entry["state"] != was and StepState(entry["state"]) not in TRANSITIONS[was]:
+                raise BrokenPromise(f"{entry['name']} went from {was} to {entry['state']}")
+
     def _run_changed(self, run: Object) -> None:
         if self.finished(run) and (left := self._children_of(run)):
             raise BrokenPromise(f"{run['metadata']['name']} ended before {left[0]['metadata']['name']}")
+        name, pinned = run["metadata"]["name"], run["status"].get("pinned")
+        if self._pinned.setdefault(name, pinned) not in (None, pinned):
+            raise BrokenPromise(f"{name} reads other versions than it had pinned")
+        self._pinned[name] = pinned
         for entry in run["status"].get("steps", ()):
             key = (run["metadata"]["name"], entry["name"])
             before = self._states.get(key, "Waiting")
-            if entry["state"] != before and StepState(entry["state"]) not in TRANSITIONS[StepState(before)]:
+            if entry["state"] not in FOLLOWING[before]:
                 raise BrokenPromise(f"{key} went from {before} to {entry['state']}")
             self._states[key] = entry["state"]
 

@@ -3,6 +3,9 @@
 from datetime import datetime
 
 from penstock_spec.base import seconds_of
+from penstock_spec.defaults import NamespaceDefaults, read_defaults
+from penstock_spec.shapes import Object as ObjectShape
+from penstock_spec.shapes import object_shape
 from tests.core.fake_cluster import FakeCluster, Object, task_of
 from tests.core.flow_page import fate_of
 from tests.core.housekeeping_page import EXAMPLES, rows
@@ -29,3 +32,21 @@ def test_the_jobs_of_the_example_go_when_the_page_says() -> None:
         waited = gone[step] - datetime.fromisoformat(steps[step]["finishedAt"])
         # A status tells whole seconds.
         assert seconds_of(kept) <= waited.total_seconds() < seconds_of(kept) + 1
+
+
+def test_the_defaults_on_the_page_are_in_order_and_say_all_that_can_be_said() -> None:
+    found = read_defaults(EXAMPLES["penstock-defaults"][0]["data"])
+    assert found.problems == ()
+    said = found.values.as_set()
+    told = rows("penstock-defaults", "| key | fields |")
+    for name, field in object_shape(NamespaceDefaults).fields.items():
+        assert isinstance(field.shape, ObjectShape)
+        assert set(said[name]) == set(field.shape.fields)
+        assert told[f"`{name}`"][0] == ", ".join(
+            f"`{one}`" for one in _in_order(told[f"`{name}`"][0], field.shape)
+        )
+
+
+def _in_order(text: str, shape: ObjectShape) -> list[str]:
+    """The fields of the shape, in the page's order."""
+    return sorted(shape.fields, key=lambda one: text.index(f"`{one}`"))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.core.housekeeping_page import EXAMPLES
-from tests.support import steps_of, wait_for
+from tests.support import condition, pipeline, steps_of, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -35,3 +35,36 @@ def test_the_job_of_a_good_step_goes_at_once_and_that_of_a_bad_one_stays(
     found = steps_of(runs.get(run["metadata"]["name"]))
     assert {name: one["state"] for name, one in found.items()} == {"good": "Succeeded", "bad": "Failed"}
     assert kubectl.run("logs", "-n", namespace, f"job/{found['bad']['job']}", "-c", "main").returncode == 0
+
+
+def config_map(namespace: str, **data: str) -> dict[str, Any]:
+    """The defaults of the namespace."""
+    about = {"name": "penstock-defaults", "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, "data": data}
+
+
+def program(image: str, **fields: Any) -> dict[str, Any]:
+    """A pipeline of one step that does nothing."""
+    return {"steps": [{"name": "work", "run": {"image": image, "command": ["true"]}}], **fields}
+
+
+def test_a_run_freezes_the_defaults_of_its_namespace(runs, kubectl, namespace, images) -> None:
+    kubectl.apply(config_map(namespace, policy="{deadline: 1h, keepRun: 3}", resources="memory: 96Mi"))
+    run = runs.execute(pipeline("p", namespace, program(images["server"])))
+    snapshot = run["status"]["snapshot"]
+    assert snapshot["policy"] == {"deadline": "1h"}
+    assert snapshot["defaults"]["resources"] == {"memory": "96Mi"}
+    (job,) = kubectl.list("jobs", namespace, "-l", "penstock.dev/step=work")
+    (main,) = [one for one in job["spec"]["template"]["spec"]["initContainers"] if one["name"] == "main"]
+    assert main["resources"]["requests"]["memory"] == "96Mi"
+    said = condition(kubectl.get("pipeline", "p", namespace), "DefaultsAccepted")
+    assert (said["status"], said["reason"]) == ("False", "InvalidDefaults")
+    assert "data.policy.keepRun" in said["message"]
+    kubectl.apply(config_map(namespace, policy="{deadline: 2h}", resources="memory: 80Mi"))
+    wait_for(
+        "the mistake to be gone",
+        lambda: condition(kubectl.get("pipeline", "p", namespace), "DefaultsAccepted")["status"] == "True",
+        30,
+    )
+    assert runs.names("p") == [run["metadata"]["name"]], "a change of the defaults started a run"
+    assert runs.get(run["metadata"]["name"])["status"]["snapshot"] == snapshot

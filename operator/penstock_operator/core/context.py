@@ -7,9 +7,11 @@ from typing import Any
 
 from penstock_operator.core.actions import Action
 from penstock_operator.core.observed import JobView, ObservedRun, Ref, VersionView
+from penstock_operator.core.pins import Pins
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import stamp
+from penstock_spec.defaults import NamespaceDefaults
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.policy import Policy
 
@@ -39,7 +41,9 @@ class RunContext:
     records: Mapping[str, StepRecord]
     recorded: Mapping[str, StepRecord]
     policy: Policy = field(default_factory=Policy)
+    pins: Pins = field(default_factory=dict)  # the registered models that it reads
     halt: Halt | None = None  # why the run goes no further
+    defaults: NamespaceDefaults = field(default_factory=NamespaceDefaults)  # those that the run has frozen
 
     @property
     def namespace(self) -> str:

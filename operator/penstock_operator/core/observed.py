@@ -11,6 +11,7 @@ from typing import Any
 
 from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import stamp
+from penstock_spec.defaults import Defaults
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
@@ -190,6 +191,7 @@ class Previous:
     parameters: Mapping[str, Any]  # as given; defaults come from the pipeline
     scheduled_time: str  # RunObject.logical_time
     steps: Sequence[Mapping[str, Any]]  # its status.steps
+    pinned: Sequence[Mapping[str, Any]] = ()  # its status.pinned
 
 
 @dataclass(frozen=True)
@@ -317,6 +319,7 @@ class ObservedPipeline:
         default_factory=dict
     )  # by the name of the object we tried to create
     live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
+    defaults: Defaults = field(default_factory=Defaults)  # of the namespace
 
 
 @dataclass(frozen=True)
@@ -343,5 +346,7 @@ class ObservedRun:
     siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
     children: Mapping[str, ChildView] = field(default_factory=dict)  # by name; those controlled by this run
     parents: Sequence[RunObject] = ()  # the run that this one is a step of, then that one's, and so on
+    made_by: RunObject | None = None  # the backfill that it is part of
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
+    defaults: Defaults = field(default_factory=Defaults)  # of the namespace, now

@@ -11,6 +11,7 @@ from penstock_operator.core.conditions import find
 from penstock_operator.core.frozen import Definition, define
 from penstock_operator.core.observed import ObservedPipeline
 from penstock_operator.core.pipeline_status import accepted_status, refused_status
+from penstock_operator.core.policies import defaults_notes, with_defaults
 from penstock_operator.core.retention import tidy
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.text import clip
@@ -28,7 +29,7 @@ def plan_pipeline(observed: ObservedPipeline, now: datetime, settings: Settings)
         return Plan()
     try:
         about = observed.pipeline
-        definition = define(about.spec, about.applied, about.meta.name)
+        definition = with_defaults(define(about.spec, about.applied, about.meta.name), observed.defaults)
     except SpecError as error:
         return _refuse(observed, error, now)
     return _accept(observed, definition, now, settings)
@@ -58,7 +59,11 @@ def _accept(observed: ObservedPipeline, definition: Definition, now: datetime, s
         actions=(*change.actions, *starting.actions),
         status=status if status != observed.pipeline.status else None,
         after=tidying.after,
-        events=(*_notes(change), *starting.notes),
+        events=(
+            *_notes(change),
+            *starting.notes,
+            *defaults_notes(observed.pipeline.status, observed.defaults),
+        ),
         look_again=earliest(after(now, settings.resync) if unsettled else None, starting.look_again),
     )
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from penstock_operator.core import attempts, children, halts, needs, remakes, whens
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.backfills import backfills
+from penstock_operator.core.called_off import called_off
 from penstock_operator.core.cancels import cancels, held, held_from_above, holds_back, shown_suspended
 from penstock_operator.core.child_runs import endings, going
 from penstock_operator.core.classify import is_stuck
@@ -18,13 +19,16 @@ from penstock_operator.core.kept_jobs import clearing
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
+from penstock_operator.core.pins import pins_of
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.registered import lacks, pins
 from penstock_operator.core.rerun import repeats
 from penstock_operator.core.reuse import reuses
 from penstock_operator.core.run_status import build, summary_of, without_news
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
     CannotStart,
+    defaults_of,
     end_before_steps,
     fresh_records,
     policy_of,
@@ -50,6 +54,7 @@ STEP_RULES: Sequence[Rule] = (
     needs.waits,  # a step it needs has not ended
     held,  # the run is suspended
     overdue,  # it has no pod, and takes too long
+    lacks,  # the registry has no such model
     deploys,  # no Job: compares with what is live
     monitors,  # the same
     children.composes,  # another pipeline has a run for it
@@ -101,6 +106,7 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
+    context = replace(context, defaults=defaults_of(snapshot), pins=pins_of(run.status))
     context = replace(context, halt=halts.halt_of(context))
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:
@@ -161,6 +167,7 @@ def _moved(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> b
 RUN_RULES: Sequence[RunRule] = (
     leave_deleted,
     rest_when_finished,
+    called_off,  # so was the backfill that made it
     cancels,  # somebody said so
     foresees,  # one that only plans says what it would do
     backfills,  # one that has others made has no steps
@@ -168,5 +175,6 @@ RUN_RULES: Sequence[RunRule] = (
     take_snapshot,  # what it executes is frozen first
     holds_back,  # it is suspended before it has begun
     wait_for_turn,  # one run at a time per Pipeline
+    pins,  # the registered models that it reads are written down
     take_steps,
 )

@@ -137,6 +137,7 @@ def build(
         "message": summary.message,
         "step": summary.step,
         "progress": _progress(records),
+        "pinned": before.get("pinned"),
         "snapshot": dict(snapshot) if snapshot else None,
         "startedAt": started_at,
         "suspendedAt": since,

@@ -10,6 +10,7 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.deadlines import pod_seconds
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.outcome import outcome_text
+from penstock_operator.core.pins import read_by
 from penstock_operator.core.record import StepRecord
 from penstock_operator.manifests import jobs, pods
 from penstock_operator.manifests.quantity import grown_memory
@@ -21,7 +22,7 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.names import FailureClass
 from penstock_spec.pipeline import Step
 from penstock_spec.policy import Queue
-from penstock_spec.references import container_of
+from penstock_spec.references import MODEL, container_of
 from penstock_spec.resolve import ResolvedStep, resolve_step
 
 
@@ -49,19 +50,25 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
         name: Input(context.records[source[0]].outputs[source[1]], pipeline.type_of(source))
         for name, source in pipeline.inputs(record.name).items()
     }
+    read = read_by(pipeline, record.name, context.values, context.pins)
+    inputs |= {name: Input(pin.digest, MODEL) for name, pin in read.items()}
     digests = {name: one.digest for name, one in inputs.items()}
     components = step_components(resolved, digests, record.child.get("digest", ""))
     return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
 
 
 def memory_of(context: RunContext, record: StepRecord) -> str:
-    """The memory of the next attempt's program: as grown, else as asked, else the installation's default."""
+    """The memory of the next attempt's program: as grown, else as asked, else the namespace's default, else
+    the installation's.
+    """
     asked = step_of(context, record.name).resources
     if record.memory:
         return record.memory
     if asked.memory_from is not None:
         return str(context.values[asked.memory_from.parameter])
-    return asked.memory or context.settings.pods.default_memory
+    if "memory" in asked.model_fields_set:
+        return asked.memory
+    return context.defaults.resources.memory or context.settings.pods.default_memory
 
 
 def scratch_of(context: RunContext, record: StepRecord) -> str:
@@ -75,11 +82,13 @@ def scratch_of(context: RunContext, record: StepRecord) -> str:
 
 
 def cpu_of(context: RunContext, record: StepRecord) -> str:
-    """The CPU of the step's program: as asked, else the installation's default."""
+    """The CPU of the step's program: as asked, else the namespace's default, else the installation's."""
     asked = step_of(context, record.name).resources
     if asked.cpu_from is not None:
         return str(context.values[asked.cpu_from.parameter])
-    return asked.cpu or context.settings.pods.default_cpu
+    if "cpu" in asked.model_fields_set:
+        return asked.cpu
+    return context.defaults.resources.cpu or context.settings.pods.default_cpu
 
 
 def queue_of(context: RunContext, name: str) -> Queue | None:
@@ -127,6 +136,7 @@ def job_manifest(
             config_map=source.get("configMap", {}).get("name", ""),
             config_key=source.get("configMap", {}).get("key", ""),
             deadline=pod_seconds(step_of(context, record.name)),
+            scheduling=context.defaults.scheduling.as_set(),
             outcome=outcome_text(context) if context.pipeline.always(record.name) else "",
             queue=queue.local_queue if queue is not None else "",
             priority=queue.priority_class or "" if queue is not None else "",
