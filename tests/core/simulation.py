@@ -57,8 +57,8 @@ class Simulation:
         self.cluster.watchers.append(self._watch)
         self._states: dict[tuple[str, str], str] = {}
         self._attempts: set[tuple[str, str, int]] = set()
-        self._pinned: dict[str, Any] = {}  # by run
         self._children: set[str] = set()
+        self._pinned: dict[str, Any] = {}  # by run
         self._due: dict[tuple[str, str], datetime] = {}
         self.kills = 0
         self.shell = self._born()
@@ -170,12 +170,12 @@ class Simulation:
                 raise BrokenPromise(f"{entry['name']} went from {was} to {entry['state']}")
 
     def _run_changed(self, run: Object) -> None:
+        if self.finished(run) and (left := self._children_of(run)):
+            raise BrokenPromise(f"{run['metadata']['name']} ended before {left[0]['metadata']['name']}")
         name, pinned = run["metadata"]["name"], run["status"].get("pinned")
         if self._pinned.setdefault(name, pinned) not in (None, pinned):
             raise BrokenPromise(f"{name} reads other versions than it had pinned")
         self._pinned[name] = pinned
-        if self.finished(run) and (left := self._children_of(run)):
-            raise BrokenPromise(f"{run['metadata']['name']} ended before {left[0]['metadata']['name']}")
         for entry in run["status"].get("steps", ()):
             key = (run["metadata"]["name"], entry["name"])
             before = self._states.get(key, "Waiting")

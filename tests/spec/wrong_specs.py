@@ -67,56 +67,6 @@ def prepare(body: Any = None, **step: Any) -> dict[str, Any]:
 WRONG = (
     # What only the compiler can see.
     _row(
-        "a Candidate is deployed and nothing judges it",
-        "spec.steps[7].deploy.modelFrom.registered.lifecycle",
-        Reason.CONFLICTING_FIELDS,
-        "Add a validate step with the same modelFrom, or set lifecycle: Approved.",
-        ("steps.+", {"name": "bold", "deploy": {"modelFrom": _newest("Candidate"), "endpoint": "bold"}}),
-    ),
-    _row(
-        "a program's registered input has the name of another",
-        "spec.steps[5].run.inputsFrom.gate",
-        Reason.DUPLICATE,
-        "Choose another name.",
-        ("steps.report.run.inputsFrom", {"gate": _newest("Approved")}),
-    ),
-    _row(
-        "a gate's program has a registered input of the name that the gate has",
-        "spec.steps[3].validate.container.inputsFrom.model",
-        Reason.RESERVED_NAME,
-        "Choose another name.",
-        ("steps.gate.validate.container", {"image": "a:1", "inputsFrom": {"model": _newest("Approved")}}),
-    ),
-    _row(
-        "a registered version comes from a parameter that there is not",
-        "spec.steps[4].deploy.modelFrom.registered.versionFrom.parameter",
-        Reason.UNKNOWN_PARAMETER,
-        'Did you mean "region"?',
-        ("steps.serve.deploy.model", REMOVE),
-        ("steps.serve.deploy.modelFrom", {"registered": {"versionFrom": {"parameter": "regio"}}}),
-    ),
-    _row(
-        "a pipeline reads more registered models than a run can pin",
-        "spec.steps",
-        Reason.TOO_LARGE,
-        "Cut the pipeline in two.",
-        *(
-            (
-                "steps.+",
-                {
-                    "name": f"look-{number}",
-                    "run": {
-                        "image": "a:1",
-                        "inputsFrom": {
-                            f"m{one}": {"registered": {"version": f"m-{number}-{one}"}} for one in range(8)
-                        },
-                    },
-                },
-            )
-            for number in range(5)
-        ),
-    ),
-    _row(
         "a pipeline as a step asks for memory",
         "spec.steps[7].resources",
         Reason.CONFLICTING_FIELDS,
@@ -195,6 +145,56 @@ WRONG = (
         Reason.RESERVED_NAME,
         "Choose another name.",
         ("triggers.nightly.name", "parent"),
+    ),
+    _row(
+        "a Candidate is deployed and nothing judges it",
+        "spec.steps[7].deploy.modelFrom.registered.lifecycle",
+        Reason.CONFLICTING_FIELDS,
+        "Add a validate step with the same modelFrom, or set lifecycle: Approved.",
+        ("steps.+", {"name": "bold", "deploy": {"modelFrom": _newest("Candidate"), "endpoint": "bold"}}),
+    ),
+    _row(
+        "a program's registered input has the name of another",
+        "spec.steps[5].run.inputsFrom.gate",
+        Reason.DUPLICATE,
+        "Choose another name.",
+        ("steps.report.run.inputsFrom", {"gate": _newest("Approved")}),
+    ),
+    _row(
+        "a gate's program has a registered input of the name that the gate has",
+        "spec.steps[3].validate.container.inputsFrom.model",
+        Reason.RESERVED_NAME,
+        "Choose another name.",
+        ("steps.gate.validate.container", {"image": "a:1", "inputsFrom": {"model": _newest("Approved")}}),
+    ),
+    _row(
+        "a registered version comes from a parameter that there is not",
+        "spec.steps[4].deploy.modelFrom.registered.versionFrom.parameter",
+        Reason.UNKNOWN_PARAMETER,
+        'Did you mean "region"?',
+        ("steps.serve.deploy.model", REMOVE),
+        ("steps.serve.deploy.modelFrom", {"registered": {"versionFrom": {"parameter": "regio"}}}),
+    ),
+    _row(
+        "a pipeline reads more registered models than a run can pin",
+        "spec.steps",
+        Reason.TOO_LARGE,
+        "Cut the pipeline in two.",
+        *(
+            (
+                "steps.+",
+                {
+                    "name": f"look-{number}",
+                    "run": {
+                        "image": "a:1",
+                        "inputsFrom": {
+                            f"m{one}": {"registered": {"version": f"m-{number}-{one}"}} for one in range(8)
+                        },
+                    },
+                },
+            )
+            for number in range(5)
+        ),
     ),
     _row(
         "a deploy has a reuse policy",

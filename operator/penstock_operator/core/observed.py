@@ -344,9 +344,9 @@ class ObservedRun:
     origin: RunObject | None = None  # the run that this one repeats
     repeated: Sequence[RunObject] = ()  # the runs that are steps of that one
     siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
-    made_by: RunObject | None = None  # the backfill that it is part of
     children: Mapping[str, ChildView] = field(default_factory=dict)  # by name; those controlled by this run
     parents: Sequence[RunObject] = ()  # the run that this one is a step of, then that one's, and so on
+    made_by: RunObject | None = None  # the backfill that it is part of
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
     defaults: Defaults = field(default_factory=Defaults)  # of the namespace, now
