@@ -17,7 +17,7 @@ from penstock_spec.defaults import FrozenDefaults
 from penstock_spec.policy import Policy
 from penstock_spec.registered import MAX_PINNED, PinnedVersion
 from penstock_spec.trigger_status import TriggerStatus
-from penstock_spec.triggers import MAX_TRIGGERS
+from penstock_spec.triggers import MAX_TRIGGERS, TriggeredBy
 
 Word = Annotated[str, StringConstraints(max_length=64)]
 Sentence = Annotated[str, StringConstraints(max_length=1024)]
@@ -80,6 +80,8 @@ TERMINAL = frozenset(
 )
 # What a step that needs another one is satisfied by.
 SATISFYING = frozenset({StepState.SUCCEEDED, StepState.REUSED})
+# What is done again when a run is repeated for what went wrong in it.
+ENDED_ILL = frozenset({StepState.FAILED, StepState.BLOCKED, StepState.CANCELLED})
 
 
 class Verdict(StrEnum):
@@ -108,13 +110,27 @@ class ConditionStatus(SpecModel):
 Conditions = Annotated[Sequence[ConditionStatus], ListMap("type")]
 
 
+class ChildRun(SpecModel):
+    """The run of another pipeline that a step is."""
+
+    run: Name63 = Field(description="PipelineRun of the current or last attempt.")
+    revision: Name63 = Field(
+        default="", description="ControllerRevision that it executes; absent until it has one."
+    )
+    digest: Annotated[str, StringConstraints(max_length=71)] = Field(
+        default="", description="Digest of the frozen steps in it."
+    )
+
+
 class StepStatus(SpecModel):
     """One step of a run. Kept small: runs of many steps must fit one object."""
 
     name: Name40 = Field(
         description="As in spec.steps of the pipeline; the entries keep the order of the file."
     )
-    kind: Word = Field(description="Kind of the step: ingest, split, train, validate, deploy, monitor, run.")
+    kind: Word = Field(
+        description="Kind of the step: ingest, split, train, validate, deploy, monitor, run, pipeline."
+    )
     state: StepState = Field(description="Where the step stands.")
     reason: Word = Field(default="", description="One word for why it stands there.")
     message: Sentence = Field(default="", description="The same in words, with the next command to try.")
@@ -139,6 +155,9 @@ class StepStatus(SpecModel):
         default=(), description="Steps whose lost outputs are made again before the next attempt."
     )
     job: Name63 = Field(default="", description="Job of the current or last attempt.")
+    child: ChildRun | None = Field(
+        default=None, description="PipelineRun that the step is, where it is a pipeline, and its steps."
+    )
     digest: Annotated[str, StringConstraints(max_length=71)] = Field(
         default="", description="Digest over everything that determines the result."
     )
@@ -197,8 +216,8 @@ class Snapshot(SpecModel):
     scheduled_time: Time = Field(
         default="", description="Of a rerun: the time that the run which it repeats was for."
     )
-    triggered_by: Annotated[str, StringConstraints(max_length=256)] = Field(
-        default="", description="Of a rerun: what a trigger saw, for which the repeated run was started."
+    triggered_by: TriggeredBy | None = Field(
+        default=None, description="Of a rerun: what a trigger saw, for which the repeated run was started."
     )
 
 

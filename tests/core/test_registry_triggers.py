@@ -10,10 +10,13 @@ import pytest
 from penstock_operator.core import promoted
 from penstock_spec.graph import compile_pipeline
 from penstock_spec.resolve import run_values
-from penstock_spec.status import PipelineStatus
+from penstock_spec.status import PipelineRunStatus, PipelineStatus
+from tests.core.fake_cluster import FakeCluster, task_of
 from tests.core.fake_shell import NotSettled, run_of
 from tests.core.pipelines import programs
 from tests.core.schedule_world import TriggerLife
+from tests.core.simulation import Simulation, pipeline
+from tests.core.test_pipelines import new_run
 from tests.core.test_seeded_bugs import sow
 
 PASSED = {"decisions": [{"step": "gate", "run": "t-g1", "verdict": "Pass", "time": "2026-11-21T10:00:00Z"}]}
@@ -206,6 +209,25 @@ def test_the_version_is_a_value_that_steps_may_take() -> None:
     run = run_of(found.run(found.runs()[1]))
     spec = compile_pipeline(programs({"a": []})).spec
     assert run_values(spec, run.given, run.logical_time, run.cause)["triggeredBy"] == "m-2"
+
+
+def test_a_step_is_given_what_was_seen_and_a_repetition_keeps_it() -> None:
+    spec = programs({"a": []})
+    spec["steps"][0]["run"]["argumentsFrom"] = {"seen": {"parameter": "triggeredBy"}}
+    simulation = Simulation(FakeCluster(), {})
+    cluster = simulation.cluster
+    simulation.person(lambda: cluster.create(pipeline("tumour", spec)))
+    simulation.run_to_rest()
+    simulation.person(lambda: cluster.create(new_run("by-hand", triggeredBy={"modelVersion": "m-2"})))
+    simulation.run_to_rest()
+    simulation.person(lambda: cluster.create(new_run("again", rerun={"run": "by-hand", "from": ["a"]})))
+    simulation.run_to_rest()
+    again = cluster.objects[("PipelineRun", "again")]
+    assert again["status"]["snapshot"]["triggeredBy"] == {"modelVersion": "m-2"}
+    PipelineRunStatus.model_validate(again["status"], by_alias=True, by_name=False)
+    given = {task_of(one)["run"]: task_of(one)["arguments"] for one in cluster.find("Job")}
+    seen = {run: arguments["arguments"]["seen"] for run, arguments in given.items()}
+    assert seen == {"tumour-g1": "", "by-hand": "m-2", "again": "m-2"}
 
 
 def churn(count: int) -> TriggerLife:

@@ -37,9 +37,7 @@ from penstock_spec import names
 from penstock_spec.errors import did_you_mean
 from penstock_spec.names import Reason
 from penstock_spec.resolve import run_values
-from penstock_spec.status import SATISFYING, StepState
-
-_ENDED_ILL = frozenset({StepState.FAILED, StepState.BLOCKED, StepState.CANCELLED})
+from penstock_spec.status import ENDED_ILL, SATISFYING, StepState
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,8 @@ def repeats(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
         return not_started(observed, found, now, settings)
     kept = {"parameters": found.given} if found.given else {}
     snapshot = {**snapshot_of(observed, found.frozen), **kept, "scheduledTime": found.time}
-    cause = observed.origin.cause if observed.origin is not None else ""
-    snapshot |= {"triggeredBy": cause} if cause else {}
+    saw = observed.origin.saw if observed.origin is not None else {}
+    snapshot |= {"triggeredBy": dict(saw)} if saw else {}
     records = [found.context.records[step.name] for step in found.frozen.pipeline.spec.steps]
     words = f"what is left of run {run.rerun['run']} is about to start"
     summary = waiting(Reason.STEPS_WAITING, words)
@@ -134,7 +132,7 @@ def _asked(run: RunObject, old: RunObject) -> frozenset[str]:
     """Where to begin: the named steps, else those that did not end well."""
     if "from" in run.rerun:
         return frozenset(run.rerun["from"])
-    return frozenset(one["name"] for one in old.status.get("steps", ()) if one["state"] in _ENDED_ILL)
+    return frozenset(one["name"] for one in old.status.get("steps", ()) if one["state"] in ENDED_ILL)
 
 
 def _taken_over(context: RunContext, old: RunObject) -> RunContext:

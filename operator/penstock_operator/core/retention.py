@@ -36,7 +36,9 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
         one
         for sort in RunSort
         for one in _surplus(own_runs(observed, sort), keep)
-        if one.meta.name not in awaited and not _may_be_repeated(one, now)
+        if one.meta.name not in awaited
+        and not _may_be_repeated(one, now)
+        and not _goes_with_another(one, observed.pipeline.meta.uid)
     ]
     if not surplus:
         return Tidying()
@@ -67,6 +69,11 @@ def _may_be_repeated(run: RunObject, now: datetime) -> bool:
     is what keeps it from starting another one.
     """
     return bool(run.triggered_by.get("delivery")) and now < after(run.meta.created, DELIVERY_KEPT)
+
+
+def _goes_with_another(run: RunObject, uid: str) -> bool:
+    """Whether it is a step of a run that still exists, and goes with that."""
+    return run.sort is RunSort.CHILD and run.meta.owner_uid not in ("", uid)
 
 
 def _awaited(observed: ObservedPipeline) -> frozenset[str]:

@@ -38,7 +38,7 @@ def run_for(
     if spec.get("suspend") is True:
         raise Refused(409, "Suspended", f"Pipeline {address.pipeline} is suspended: nothing is started")
     try:
-        compiled = define(spec, applied).pipeline
+        compiled = define(spec, applied, address.pipeline).pipeline
     except SpecError:
         raise Refused(
             409, "PipelineRefused", f"the spec of Pipeline {address.pipeline} is refused; its status says why"
