@@ -113,7 +113,7 @@ class FakeShell:
         raise NotSettled(f"{kind} {name}: {plan}")
 
     def _with_held(self, item: Object) -> Object:
-        written, status = self.held.pop(item["metadata"]["uid"], (None, {}))
+        written, status = self.held.get(item["metadata"]["uid"], (None, {}))
         return {**item, "status": dict(status)} if written == item.get("status") and status else item
 
     def _is_news(self, before: Object, plan: Plan, wanted: Mapping[str, Any]) -> bool:
