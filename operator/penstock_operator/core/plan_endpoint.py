@@ -154,15 +154,16 @@ def _notes(
     scene: Scene, rollout: Rollout | None, history: History, shown: Unit | None
 ) -> tuple[EventNote, ...]:
     notes = []
+    before = scene.last_stable
     if history.began is not None:
         began = history.began
-        before = history.entries[-2]["version"] if len(history.entries) > 1 else ""
+        other = history.entries[-2]["version"] if len(history.entries) > 1 else ""
         words = f"revision {began['revision']}: {began['version']} serves"
-        words += f" in place of {before}" if before else ""
+        words += f" in place of {other}" if other else ""
         words += f", asked for by {began['actor']}" if began.get("actor") else ""
         notes.append(EventNote(began["reason"], words))
-    elif scene.last_stable is not None and shown not in (None, scene.last_stable):
-        words = f"{scene.last_stable.version} serves with changed settings ({SETTINGS})"
+    elif before is not None and before.settings and shown not in (None, before):
+        words = f"{before.version} serves with changed settings ({SETTINGS})"
         notes.append(EventNote(Reason.SETTINGS_REPLACED, words))
     known = (scene.observed.status.get("rollout") or {}).get("refused", "")
     if rollout is not None and rollout.refused and rollout.refused != known:

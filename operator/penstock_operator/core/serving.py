@@ -93,9 +93,11 @@ class Scene:
 
     @property
     def same_model(self) -> bool:
-        """Whether what serves is the wanted model, though by other settings."""
+        """Whether what serves is the wanted model, though by other settings. Of pods that an earlier Penstock
+        made nobody knows.
+        """
         target, current = self.target, self.current
-        if target is None or current is None or current == self.wanted:
+        if target is None or current is None or not current.settings or current == self.wanted:
             return False
         return current.serves(target.version, target.digest)
 
