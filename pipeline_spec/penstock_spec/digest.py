@@ -24,6 +24,7 @@ KIND_CONTRACTS: Mapping[str, int] = {
     "deploy": 1,
     "monitor": 1,
     "run": 2,
+    "pipeline": 1,
 }
 
 
@@ -72,10 +73,11 @@ class Components:
     image: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    child: str = ""  # of a pipeline as a step: the run digest of what it executes
 
 
-def step_components(step: ResolvedStep, inputs: Mapping[str, str]) -> Components:
-    """The components of a resolved step, given the digests of its inputs by input name."""
+def step_components(step: ResolvedStep, inputs: Mapping[str, str], child: str = "") -> Components:
+    """The components of a resolved step, given the digests of its inputs by input name, and its child's."""
     arguments = {
         name: value
         for name, value in step.arguments.items()
@@ -92,6 +94,7 @@ def step_components(step: ResolvedStep, inputs: Mapping[str, str]) -> Components
         image=step.image,
         secrets=dict(step.secrets),
         inputs=dict(inputs),
+        child=child,
     )
 
 
@@ -109,6 +112,7 @@ def step_digest(components: Components) -> str:
             "image": components.image,
             "secrets": components.secrets,
             "inputs": components.inputs,
+            **({"child": components.child} if components.child else {}),
         }
     )
 

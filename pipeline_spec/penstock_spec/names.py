@@ -172,6 +172,9 @@ class Reason(StrEnum):
     INCONCLUSIVE = "Inconclusive"
     IMAGE_RUNS_AS_ROOT = "ImageRunsAsRoot"
     EVICTED = "Evicted"  # for its own use of the disk
+    CHILD_EXPIRED = "ChildExpired"  # the run of the pipeline that the step is took longer than that allows
+    CHILD_CANCELLED = "ChildCancelled"  # somebody cancelled it
+    NESTED_TOO_DEEP = "NestedTooDeep"  # pipelines within pipelines without end
     STORE_NOT_CONFIGURED = "StoreNotConfigured"
     CONNECTION_NOT_FOUND = "ConnectionNotFound"
     NAME_COLLISION = "NameCollision"  # an object of ours is not ours: another owner holds its name
@@ -286,6 +289,11 @@ def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
     """
     readable = f"{run}-{step}"[:40].rstrip("-")
     return f"{readable}-{short_hash(run_uid, step, str(attempt))}"
+
+
+def child_name(run: str, run_uid: str, step: str, attempt: int) -> str:
+    """The PipelineRun of one attempt of a step that is a pipeline; in form and meaning as `job_name`."""
+    return job_name(run, run_uid, step, attempt)
 
 
 def server_name(endpoint: str, version: str, digest: str, settings: str = "") -> str:

@@ -23,6 +23,7 @@ _FIXED = (
     "reuse",
     "backfill",
     "partOf",
+    "step",
 )
 
 
@@ -39,6 +40,9 @@ ONE_WAY = Rule(
     "!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",
     "a cancelled run stays cancelled; create another run",
 )
+
+
+MOST_FROM = 64  # steps that a rerun may begin with
 
 
 class RunMode(StrEnum):
@@ -59,7 +63,7 @@ class Rerun(SpecModel):
     run: Annotated[str, StringConstraints(pattern=DNS_1035, min_length=1, max_length=63)] = Field(
         description="Finished run of the same Pipeline. Its steps and parameters are those of this run too."
     )
-    from_: Annotated[tuple[Name40, ...], Field(min_length=1, max_length=64)] | None = Field(
+    from_: Annotated[tuple[Name40, ...], Field(min_length=1, max_length=MOST_FROM)] | None = Field(
         default=None,
         alias="from",
         description="Steps to do again, with everything that comes after them.",
@@ -133,7 +137,12 @@ class PipelineRunSpec(SpecModel):
         "its own.",
     )
     part_of: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=63)] = Field(
-        default="", description="Backfill that this run was made by. Empty: it stands by itself."
+        default="",
+        description="Run that made this one: a backfill, or one that has it as a step. Empty: it stands by "
+        "itself.",
+    )
+    step: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=40)] = Field(
+        default="", description="Step of the run in partOf that this run is. Empty: it is none."
     )
     suspend: bool = Field(
         default=False,

@@ -180,7 +180,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         pytest.param(halts.halted, "not context.is_live(JOBS)", "False", UNSEEN, id="ended by a cache"),
         pytest.param(
             cancels.held,
-            "not context.observed.run.suspend",
+            "not context.observed.run.suspended",
             "True",
             CUT,
             id="suspension holds nothing",

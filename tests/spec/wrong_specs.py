@@ -57,8 +57,95 @@ def _schema(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, 
 
 WATCH_AGAIN = {"name": "rewatch", "monitor": {"endpoint": "tumour", "every": "5m"}}
 
+
+def prepare(body: Any = None, **step: Any) -> dict[str, Any]:
+    """A step that is another pipeline."""
+    gives = [{"name": "rows", "from": "load.rows", "type": "Table"}]
+    return {"name": "prepare", "pipeline": {"name": "lake", "outputs": gives, **(body or {})}, **step}
+
+
 WRONG = (
     # What only the compiler can see.
+    _row(
+        "a pipeline as a step asks for memory",
+        "spec.steps[7].resources",
+        Reason.CONFLICTING_FIELDS,
+        "Set them in its steps.",
+        ("steps.+", prepare(resources={"memory": "2Gi"})),
+    ),
+    _row(
+        "a pipeline as a step has a budget that only its own steps spend",
+        "spec.steps[7].retry.outOfMemory",
+        Reason.CONFLICTING_FIELDS,
+        "Set it there; here, deadline, disruption, userError speak of its run as a whole.",
+        ("steps.+", prepare(retry={"userError": {"limit": 1}, "outOfMemory": {"limit": 1}})),
+    ),
+    _row(
+        "a pipeline as a step waits in a queue",
+        "spec.steps[7].queue",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.+", prepare(queue={"localQueue": "gpu"})),
+    ),
+    _row(
+        "a pipeline as a step is reused as a whole",
+        "spec.steps[7].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Set it there, or policy: Never here: then all of them run.",
+        ("steps.+", prepare(reuse={"maxAge": "7d"})),
+    ),
+    _row(
+        "a pipeline as a step has a pod that starts in time",
+        "spec.steps[7].startDeadline",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it, or set deadline.",
+        ("steps.+", prepare(startDeadline="5m")),
+    ),
+    _row(
+        "a parameter of the other pipeline is given twice",
+        "spec.steps[7].pipeline.parametersFrom.size",
+        Reason.CONFLICTING_FIELDS,
+        "Remove one of the two.",
+        ("steps.+", prepare({"parameters": {"size": 3}, "parametersFrom": {"size": {"parameter": "trees"}}})),
+    ),
+    _row(
+        "a parameter of the other pipeline comes from none of this one",
+        "spec.steps[7].pipeline.parametersFrom.size.parameter",
+        Reason.UNKNOWN_PARAMETER,
+        'Did you mean "trees"?',
+        ("steps.+", prepare({"parametersFrom": {"size": {"parameter": "tree"}}})),
+    ),
+    _row(
+        "a table of the other pipeline is judged as a model",
+        "spec.steps[3].validate.model",
+        Reason.TYPE_MISMATCH,
+        "Use one of fit.model.",
+        ("steps.+", prepare()),
+        ("steps.gate.validate.model", "prepare.rows"),
+    ),
+    _row(
+        "an output of the other pipeline is not named",
+        "spec.steps[5].run.inputs.rows",
+        Reason.UNKNOWN_OUTPUT,
+        'Did you mean "rows"?',
+        ("steps.+", prepare()),
+        ("steps.report.run.inputs.rows", "prepare.row"),
+    ),
+    _row(
+        "a result of the other pipeline is not named",
+        "spec.steps[5].when.all[0].result",
+        Reason.UNKNOWN_RESULT,
+        "Declare it there: results: [{name: count, from: <step>.<result>}].",
+        ("steps.+", prepare()),
+        ("steps.report.when.all.0", {"result": "prepare.count", "greaterThan": 3}),
+    ),
+    _row(
+        "a trigger is called what the run of a step is started by",
+        "spec.triggers[0].name",
+        Reason.RESERVED_NAME,
+        "Choose another name.",
+        ("triggers.nightly.name", "parent"),
+    ),
     _row(
         "a Candidate is deployed and nothing judges it",
         "spec.steps[7].deploy.modelFrom.registered.lifecycle",
@@ -569,7 +656,7 @@ WRONG = (
         "a condition asks a built-in step for a result",
         "spec.steps[2].when.all[0].result",
         Reason.UNKNOWN_RESULT,
-        "Only run steps give results.",
+        "Only run and pipeline steps give results.",
         ("steps.fit.when", {"all": [{"result": "split.rows", "greaterThan": 0}]}),
     ),
     _row(
@@ -757,14 +844,14 @@ WRONG = (
         "a step has two kinds",
         "spec.steps[4]",
         Reason.CONFLICTING_FIELDS,
-        "Set exactly one of ingest, split, train, validate, deploy, monitor, run.",
+        "Set exactly one of ingest, split, train, validate, deploy, monitor, run, pipeline.",
         ("steps.serve.run", {"image": "a:1"}),
     ),
     _schema(
         "a step has no kind",
         "spec.steps[5]",
         Reason.MISSING_FIELD,
-        "Set exactly one of ingest, split, train, validate, deploy, monitor, run.",
+        "Set exactly one of ingest, split, train, validate, deploy, monitor, run, pipeline.",
         ("steps.report.run", REMOVE),
     ),
     _schema(
@@ -996,5 +1083,19 @@ WRONG = (
         Reason.OUT_OF_RANGE,
         "Use 1m to 90d.",
         ("triggers.drift.cooldown", "5s"),
+    ),
+    _schema(
+        "an output of the other pipeline comes from no step",
+        "spec.steps[7].pipeline.outputs[0].from",
+        Reason.INVALID_VALUE,
+        "Write it as <step>.<output>, for example split.train.",
+        ("steps.+", prepare({"outputs": [{"name": "rows", "from": "load"}]})),
+    ),
+    _schema(
+        "a parameter of the other pipeline is null",
+        "spec.steps[7].pipeline.parameters.size",
+        Reason.NULL_VALUE,
+        "Give a value, or leave the name out: then the default holds.",
+        ("steps.+", prepare({"parameters": {"size": None}})),
     ),
 )

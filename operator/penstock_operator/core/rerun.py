@@ -37,9 +37,7 @@ from penstock_spec import names
 from penstock_spec.errors import did_you_mean
 from penstock_spec.names import Reason
 from penstock_spec.resolve import run_values
-from penstock_spec.status import SATISFYING, StepState
-
-_ENDED_ILL = frozenset({StepState.FAILED, StepState.BLOCKED, StepState.CANCELLED})
+from penstock_spec.status import ENDED_ILL, SATISFYING, StepState
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def _asked(run: RunObject, old: RunObject) -> frozenset[str]:
     """Where to begin: the named steps, else those that did not end well."""
     if "from" in run.rerun:
         return frozenset(run.rerun["from"])
-    return frozenset(one["name"] for one in old.status.get("steps", ()) if one["state"] in _ENDED_ILL)
+    return frozenset(one["name"] for one in old.status.get("steps", ()) if one["state"] in ENDED_ILL)
 
 
 def _taken_over(context: RunContext, old: RunObject) -> RunContext:

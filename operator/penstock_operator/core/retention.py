@@ -35,7 +35,7 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
         one
         for sort in RunSort
         for one in _surplus(own_runs(observed, sort), keep)
-        if one.meta.name not in awaited
+        if one.meta.name not in awaited and not _goes_with_another(one, observed.pipeline.meta.uid)
     ]
     if not surplus:
         return Tidying()
@@ -59,6 +59,11 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
 def _surplus(runs: Sequence[RunObject], keep: int) -> Sequence[RunObject]:
     finished = [one for one in runs if one.finished and not one.meta.deleting]
     return finished[: max(0, len(finished) - keep)]
+
+
+def _goes_with_another(run: RunObject, uid: str) -> bool:
+    """Whether it is a step of a run that still exists, and goes with that."""
+    return run.sort is RunSort.CHILD and run.meta.owner_uid not in ("", uid)
 
 
 def _awaited(observed: ObservedPipeline) -> frozenset[str]:

@@ -52,7 +52,8 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
     }
     read = read_by(pipeline, record.name, context.values, context.pins)
     inputs |= {name: Input(pin.digest, MODEL) for name, pin in read.items()}
-    components = step_components(resolved, {name: one.digest for name, one in inputs.items()})
+    digests = {name: one.digest for name, one in inputs.items()}
+    components = step_components(resolved, digests, record.child.get("digest", ""))
     return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
 
 
