@@ -56,7 +56,8 @@ class Simulation:
     def __post_init__(self) -> None:
         self.cluster.watchers.append(self._watch)
         self._states: dict[tuple[str, str], str] = {}
-        self._attempts: set[tuple[str, str, int]] = set()
+        self._attempts: set[tuple[str, str, int]] = set()  # run, step, number
+        self._recorded: set[tuple[str, str, int]] = set()  # those that a status has told of
         self._children: set[str] = set()
         self._pinned: dict[str, Any] = {}  # by run
         self._due: dict[tuple[str, str], datetime] = {}
@@ -94,7 +95,10 @@ class Simulation:
     def _job_created(self, job: Object) -> None:
         task = task_of(job)
         attempt = (task["run"], task["step"], task["attempt"])
-        if attempt in self._attempts:
+        # What somebody deletes before its start was written is made again: nobody can know of it.
+        if attempt in self._attempts and (
+            attempt in self._recorded or self.cluster.fate(job) != "job_deleted"
+        ):
             raise BrokenPromise(f"attempt {attempt} was started twice")
         self._attempts.add(attempt)
         run = self.cluster.get("PipelineRun", task["run"])
@@ -182,6 +186,7 @@ class Simulation:
             if entry["state"] not in FOLLOWING[before]:
                 raise BrokenPromise(f"{key} went from {before} to {entry['state']}")
             self._states[key] = entry["state"]
+            self._recorded |= {(*key, number) for number in range(1, entry.get("attempt", 0) + 1)}
 
     # Events and timers
 
