@@ -6,7 +6,7 @@ from typing import Any
 
 from penstock_operator import field_managers, views, views_endpoint
 from penstock_operator.caches import Caches
-from penstock_operator.core import history
+from penstock_operator.core import history, room
 from penstock_operator.core.ahead import runs_ahead, runs_behind
 from penstock_operator.core.observed import (
     EndpointView,
@@ -30,9 +30,10 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 class Observer:
     """Builds observations; all but frozen revisions comes from memory."""
 
-    def __init__(self, caches: Caches, reads: Reads) -> None:
+    def __init__(self, caches: Caches, reads: Reads, *, bounded: bool = False) -> None:
         self._caches = caches
         self._reads = reads
+        self._bounded = bounded  # whether a namespace has room for so many Jobs only
 
     def pipeline(self, item: Object, findings: Findings) -> ObservedPipeline:
         """The world of plan_pipeline."""
@@ -72,6 +73,8 @@ class Observer:
             previous=None if run.finished else await self._previous(run, runs),
             ahead=runs_ahead(run, runs),
             behind=runs_behind(run, runs),
+            live_jobs=self._live_jobs(namespace),
+            older_claims=self._older_claims(run),
         )
 
     def endpoint(self, item: Object, findings: Findings) -> ObservedEndpoint:
@@ -100,6 +103,14 @@ class Observer:
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
         )
+
+    def _live_jobs(self, namespace: str) -> frozenset[str]:
+        found = self._caches["Job"].find("live", namespace) if self._bounded else ()
+        return frozenset(one["metadata"]["name"] for one in found)
+
+    def _older_claims(self, run: RunObject) -> int:
+        found = self._caches[names.PIPELINE_RUN].find("waits", run.meta.namespace) if self._bounded else ()
+        return room.older_claims(run, map(views.run, found))
 
     def _runs_of(self, namespace: str, pipeline: str) -> tuple[RunObject, ...]:
         found = self._caches[names.PIPELINE_RUN].find("pipeline", f"{namespace}/{pipeline}")

@@ -107,6 +107,13 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
     )
 
 
+def is_live_job(item: Object) -> bool:
+    """Whether a Job may still have pods that run."""
+    status = item.get("status") or {}
+    ends = ("Complete", "SuccessCriteriaMet", "Failed", "FailureTarget")
+    return not any(true_condition(status, one) for one in ends)
+
+
 def _template_label(item: Object, label: str) -> str:
     """A label of the pod template, which nobody can change."""
     template = (item.get("spec") or {}).get("template") or {}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from penstock_operator.core import ahead, frozen, history
+from penstock_operator.core import ahead, frozen, history, room
 from penstock_operator.core.actions import (
     Action,
     Apply,
@@ -218,6 +218,12 @@ class FakeShell:
             previous=None if previous is None else self._previous(previous),
             ahead=ahead.runs_ahead(run, runs),
             behind=ahead.runs_behind(run, runs),
+            live_jobs=frozenset(
+                one["metadata"]["name"]
+                for one in self.cluster.find("Job")
+                if not one.get("status", {}).get("conditions")
+            ),
+            older_claims=room.older_claims(run, runs),
         )
 
     def _observe_pipeline(

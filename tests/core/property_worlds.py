@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from penstock_operator.core.settings import Settings
 from tests.core.fake_cluster import FakeCluster
 from tests.core.pipelines import programs
 from tests.core.simulation import BrokenPromise, Simulation, pipeline
@@ -46,6 +47,7 @@ class World:
     always: Sequence[str] = ()  # steps beside the graph that run after it
     stops: bool = False  # policy.onFailure: Stop
     deadline: str = ""  # policy.deadline
+    room: int = 0  # for so many Jobs at a time; 0: for any number
     queued: float = 0.0  # for so many seconds each Job waits in a queue; 0: there is none
     cancel_at: float | None = None  # seconds
     suspended: tuple[float, float] | None = None  # from and to, in seconds
@@ -90,6 +92,7 @@ def worlds(draw: st.DrawFn) -> World:
         always=always,
         stops=draw(st.integers(0, 3)) == 0,
         deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
+        room=draw(st.sampled_from([0, 0, 0, 1, 2])),
         queued=draw(st.sampled_from([0.0, 0.0, 0.0, 5.0, 30.0])),
         cancel_at=draw(st.one_of(st.none(), st.none(), st.floats(0, 40))),
         suspended=draw(st.one_of(st.none(), st.tuples(st.floats(0, 20), st.floats(21, 900)))),
@@ -207,6 +210,7 @@ def simulate(world: World) -> Simulation:
         }
         | {name: list(world.needs) for name in world.always},
         always=frozenset(world.always),
+        settings=Settings(max_parallel=world.room),
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,

@@ -87,6 +87,10 @@ class Simulation:
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
                 raise BrokenPromise(f"two attempts of {task['step']} side by side")
 
+        live = [one for one in self.cluster.find("Job") if not self._over(one)]
+        if self.settings.max_parallel and len(live) > self.settings.max_parallel:
+            raise BrokenPromise(f"{len(live)} Jobs live at a time")
+
     def _may_start(self, step: str, run: Object, states: Mapping[str, str]) -> None:
         if any(one["type"] == "Finished" and one["status"] == "True" for one in run["status"]["conditions"]):
             raise BrokenPromise(f"{step} started in a run that is over")

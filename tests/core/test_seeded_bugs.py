@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import attempts, cancels, classify, halts, needs, plan_run, retry
+from penstock_operator.core import attempts, cancels, classify, halts, needs, plan_run, retry, room
 from penstock_spec import names
 from tests.core.fake_shell import NotSettled
 from tests.core.property_worlds import World, check
@@ -93,13 +93,30 @@ UNSEEN = [
 ]
 # Longer in a queue than a start may take.
 QUEUED = [World(CHAIN, queued=700.0, fates={"s1": ["preempted"]}, lags=0.3, seed=seed) for seed in range(3)]
+CROWDED = [
+    World(
+        {"s0": [], "s1": [], "s2": ["s0"], "s3": []}, room=2, fates={"s1": ["evicted"]}, kills=0.1, seed=seed
+    )
+    for seed in range(6)
+]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
 @pytest.mark.parametrize(
     "some",
-    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS, CUT, UNSEEN, QUEUED],
-    ids=["killed", "failing", "imposter", "deaf", "late", "conditions", "cut short", "unseen", "queued"],
+    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS, CUT, UNSEEN, QUEUED, CROWDED],
+    ids=[
+        "killed",
+        "failing",
+        "imposter",
+        "deaf",
+        "late",
+        "conditions",
+        "cut short",
+        "unseen",
+        "queued",
+        "crowded",
+    ],
 )
 def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]) -> None:
     check_all(some)
@@ -187,6 +204,8 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             QUEUED,
             id="the start deadline counts time in a queue",
         ),
+        pytest.param(room.full, " < limit", " <= limit", CROWDED, id="one Job too many"),
+        pytest.param(room.full, " | unseen", "", CROWDED, id="what this pass starts does not count"),
         pytest.param(
             retry.failed,
             "used < budget.retries and",

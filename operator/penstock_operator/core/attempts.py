@@ -14,8 +14,9 @@ from penstock_operator.core.findings import Done, Failed, Underway
 from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.queued import HELD
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.retry import failed, refused
+from penstock_operator.core.retry import PASSING, failed, refused
 from penstock_operator.core.reuse import find_earlier, known, why
+from penstock_operator.core.room import full
 from penstock_operator.core.times import after, read
 from penstock_operator.core.waiting import NO_POD
 from penstock_operator.core.work import expectation, job_manifest, job_name, work_of
@@ -77,10 +78,10 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
 
 def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
     name = job_name(context, record.name, attempt)
-    refusal = context.observed.refusals.get(name) or _no_room(context)
+    refusal = context.observed.refusals.get(name) or _no_room(context) or full(context, name)
     if refusal is not None:
         # A retry keeps its state, so that its count goes on where it was.
-        queued = record.state is StepState.WAITING and refusal.reason == Reason.QUOTA_EXCEEDED
+        queued = record.state is StepState.WAITING and refusal.reason in PASSING
         return refused(context, replace(record, state=StepState.QUEUED) if queued else record, refusal)
     work = work_of(context, record)
     lost = record.failure_class == FailureClass.INPUT_MISSING  # what an earlier run had read is gone

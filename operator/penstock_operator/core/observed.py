@@ -306,3 +306,7 @@ class ObservedRun:
     siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
+    # Where the installation bounds how many Jobs live at a time: the names of those of all runs of the
+    # namespace, and room.older_claims.
+    live_jobs: frozenset[str] = frozenset()
+    older_claims: int = 0

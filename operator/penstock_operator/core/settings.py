@@ -63,6 +63,7 @@ class Settings:
     resync: float = 60.0  # every unfinished object is looked at again at least so often
     settle: float = 5.0  # what served before stays so long after a switch: every node has to hear of it
     memory_factor: float = 1.5  # how memory, or scratch space, grows after an attempt ran out of it
+    max_parallel: int = 0  # Jobs of runs that may live in one namespace at a time; 0: any number
     log_tails: int = 10  # failed steps of a run that keep their last lines in status
     log_bytes: int = 2048
     budgets: Mapping[FailureClass, Budget] = field(default_factory=lambda: DEFAULT_BUDGETS)
