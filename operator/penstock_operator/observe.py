@@ -64,6 +64,7 @@ class Observer:
             origin=origin,
             siblings=runs if run.backfill else (),
             jobs=self._jobs(run.meta.uid),
+            services=tuple(views.meta(one) for one in self._caches[SERVICE].find("owner", run.meta.uid)),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),
             refusals=dict(findings.refusals),

@@ -76,6 +76,7 @@ class Components:
     image: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    gang: Mapping[str, Any] = field(default_factory=dict)  # its size may change what is learned
 
 
 def step_components(step: ResolvedStep, inputs: Mapping[str, str]) -> Components:
@@ -94,6 +95,7 @@ def step_components(step: ResolvedStep, inputs: Mapping[str, str]) -> Components
         image=step.image,
         secrets=dict(step.secrets),
         inputs=dict(inputs),
+        gang=dict(step.gang),
     )
 
 
@@ -111,6 +113,7 @@ def step_digest(components: Components) -> str:
             "image": components.image,
             "secrets": components.secrets,
             "inputs": components.inputs,
+            **({"gang": components.gang} if components.gang else {}),
         }
     )
 
@@ -147,6 +150,7 @@ def _changes(step: str, old: Components, new: Components) -> Iterator[str]:
     if old.contract != new.contract:
         yield f"contract of {new.kind} {old.contract} -> {new.contract}"
     yield from _differing(("steps", step, new.kind), old.arguments, new.arguments)
+    yield from _differing(("steps", step, "gang"), old.gang, new.gang)
     if old.image != new.image:
         yield f"image {old.image or 'built in'} -> {new.image or 'built in'}"
     for alias in sorted({*old.secrets, *new.secrets}):

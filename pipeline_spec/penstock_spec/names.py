@@ -55,6 +55,9 @@ LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
 LABEL_WORKLOAD_JOB = "kueue.x-k8s.io/job-uid"
 
+# The Job controller's own, on a pod of an Indexed Job: its number.
+ANNOTATION_WORKER = "batch.kubernetes.io/job-completion-index"
+
 # Field managers of the deploy and the monitor step on a ModelEndpoint, and of all else that is applied.
 MANAGER_DEPLOY = "penstock-deploy"
 MANAGER_MONITOR = "penstock-monitor"

@@ -208,6 +208,11 @@ class FakeShell:
             origin=origin,
             siblings=[one for one in runs if one.pipeline == run.pipeline] if run.backfill else (),
             jobs=jobs_of(view, run.meta.uid),
+            services=[
+                meta
+                for one in self.cluster.find("Service")
+                if (meta := meta_of(one)).owner_uid == run.meta.uid
+            ],
             live=frozenset(live),
             refusals=dict(refusals),
             versions=[version_of(one) for one in self.cluster.find("ModelVersion")],
@@ -365,6 +370,7 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
         found[name] = JobView(
             meta=meta_of(job),
             suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
+            workers=job["spec"]["completions"],
             started=moment_of(job.get("status", {}).get("startTime")),
             complete="Complete" in conditions,
             failed_reason="BackoffLimitExceeded" if "Failed" in conditions else "",
@@ -385,6 +391,7 @@ def pod_of(item: Object, job: Object) -> PodView:
         message=status.get("message", "") if "reason" in status else "",
         unschedulable=status.get("unschedulable", ""),
         disrupted=status.get("disrupted", ""),
+        worker=item["metadata"].get("worker", 0),
         containers=() if "unschedulable" in status else _containers(status, order, init),
     )
 

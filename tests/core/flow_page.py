@@ -32,7 +32,8 @@ def examples(page: str) -> dict[str, tuple[Any, dict[str, tuple[str, str]]]]:
 
 
 EXAMPLES = examples("flow.md")
-OTHERS = examples("queues.md")  # that a real cluster needs more for than its own parts
+QUEUES = examples("queues.md")  # for which a real cluster needs Kueue
+GANGS = examples("gangs.md")
 
 
 def left_by(step: Any) -> dict[str, Any]:

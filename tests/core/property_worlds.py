@@ -47,6 +47,7 @@ class World:
     always: Sequence[str] = ()  # steps beside the graph that run after it
     stops: bool = False  # policy.onFailure: Stop
     deadline: str = ""  # policy.deadline
+    gangs: Sequence[str] = ()  # steps that three workers do
     room: int = 0  # for so many Jobs at a time; 0: for any number
     queued: float = 0.0  # for so many seconds each Job waits in a queue; 0: there is none
     cancel_at: float | None = None  # seconds
@@ -92,6 +93,7 @@ def worlds(draw: st.DrawFn) -> World:
         always=always,
         stops=draw(st.integers(0, 3)) == 0,
         deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
+        gangs=sorted(draw(st.sets(st.sampled_from([*names, *always]), max_size=3))),
         room=draw(st.sampled_from([0, 0, 0, 1, 2])),
         queued=draw(st.sampled_from([0.0, 0.0, 0.0, 5.0, 30.0])),
         cancel_at=draw(st.one_of(st.none(), st.none(), st.floats(0, 40))),
@@ -172,6 +174,8 @@ def spec_of(world: World) -> Any:
         if tests:
             more[name] = {"when": {"all": tests}}
     more |= {name: {"always": True} for name in world.always}
+    for name in world.gangs:
+        more[name] = {**more.get(name, {}), "gang": {"workers": 3}}
     return programs(
         {**world.needs, **dict.fromkeys(world.always, ())},
         world.after,
@@ -233,6 +237,8 @@ def check(world: World) -> None:
     }
     if any(not one.get("status", {}).get("conditions") for one in simulation.cluster.find("Job")):
         raise BrokenPromise("a Job goes on after its run")
+    if list(simulation.cluster.find("Service")):
+        raise BrokenPromise("a gang's Service outlives it")
     wanted = expected(world)
     wanted = cut_short(world, wanted, found)
     if found != wanted:

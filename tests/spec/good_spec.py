@@ -76,6 +76,7 @@ steps:
 - name: serve
   deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
 - name: report
+  gang: {workers: 2, processesPerWorker: 4}
   resources: {scratch: 4Gi}
   retry: {outOfDisk: {limit: 1, factor: 4}}
   dependsOn: [serve]

@@ -29,6 +29,7 @@ from penstock_spec.structure import objects
 from tests.spec.good_spec import REMOVE, good, spoiled
 from tests.spec.json_mutations import at, places
 
+WAS_A_GANG = "changed: steps.report.gang.processesPerWorker 4 -> unset (and 1 more)"
 INPUT = "sha256:" + "0" * 64
 OTHER = "sha256:" + "1" * 64
 
@@ -292,6 +293,8 @@ def test_a_digest_looks_like_a_digest_and_knows_what_json_is():
             "changed: image ghcr.io/acme/report:1.4 -> ghcr.io/acme/report:2",
         ),
         (("steps.report.run.env.MODE.value", "short"), "report", "changed: steps.report.run.env[0].value"),
+        (("steps.report.gang.workers", 3), "report", "changed: steps.report.gang.workers 2 -> 3"),
+        (("steps.report.gang", REMOVE), "report", WAS_A_GANG),
         (("secrets.token.secret", "other"), "report", "changed: secret token"),
         (
             ("steps.data.ingest.csv", REMOVE),
@@ -320,3 +323,16 @@ def test_an_explanation_fits_the_status_whatever_changed():
     old = components(spoiled(("steps.report.run.arguments.depth", "x" * 3000)), "report")
     new = components(spoiled(("steps.report.run.arguments.depth", "y" * 3000)), "report")
     assert len(difference("report", old, new)) <= 256
+
+
+def test_a_queue_changes_no_result_and_a_gang_may():
+    step = step_digest(components(good(), "fit"))
+    assert step_digest(components(spoiled(("steps.fit.queue", REMOVE)), "fit")) == step
+    gang = step_digest(components(good(), "report"))
+    assert step_digest(components(spoiled(("steps.report.gang.workers", 3)), "report")) != gang
+
+
+def test_a_step_without_a_gang_has_the_digest_that_it_had_before_there_were_gangs():
+    found = components(good(), "gate")
+    known = {name: value for name, value in vars(found).items() if name != "gang"}
+    assert step_digest(found) == digest_of(known)

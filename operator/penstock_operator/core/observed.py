@@ -73,6 +73,7 @@ class PodView:
     scheduled_at: datetime | None = None  # when PodScheduled became True
     disrupted: str = ""  # reason of the condition DisruptionTarget when True
     ready: bool = False
+    worker: int = 0  # its number in a gang
     containers: Sequence[ContainerView] = ()
 
     def container(self, name: str) -> ContainerView | None:
@@ -88,6 +89,7 @@ class JobView:
     spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
     suspended: bool = False
+    workers: int = 1  # pods of a gang
     started: datetime | None = None  # status.startTime: begins anew after a suspension
     complete: bool = False
     failed_reason: str = ""  # reason of the condition Failed (or FailureTarget), e.g. BackoffLimitExceeded
@@ -292,6 +294,7 @@ class ObservedRun:
     # The one that its snapshot names, else that the run names. Read live: None means that it does not exist.
     revision: Revision | None = None
     jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this run
+    services: Sequence[Meta] = ()  # those controlled by this run
     # What was read live for this observation, as the plan before it asked. A Job among these that is not in
     # `jobs` does
     # not exist, or is not ours.

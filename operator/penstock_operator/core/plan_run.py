@@ -13,6 +13,7 @@ from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.deadlines import next_end, overdue
 from penstock_operator.core.deploy import deploys
 from penstock_operator.core.foresight import foresees
+from penstock_operator.core.gang_services import left_over
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
@@ -75,7 +76,8 @@ def rest_when_finished(observed: ObservedRun, _: datetime, __: Settings) -> Plan
     if not observed.run.finished:
         return None
     jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == observed.run.meta.uid]
-    return Plan(actions=tuple(attempts.delete(job) for job in jobs if is_stuck(job)))
+    deletions = (attempts.delete(job) for job in jobs if is_stuck(job))
+    return Plan(actions=(*deletions, *left_over(observed, ())))
 
 
 def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
@@ -126,7 +128,7 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         inquire=inquire,
         actions=tuple(action for one in decisions for action in one.actions),
         status=status if status != run.status else None,
-        after=tuple(action for one in decisions for action in one.after),
+        after=(*(action for one in decisions for action in one.after), *left_over(context.observed, records)),
         events=notes(before, records, summary),
         look_again=earliest(again, resync, next_end(context), *(one.look_again for one in decisions)),
         steps_ended={

@@ -57,6 +57,7 @@ class Settings:
     inquiry_after: float = 10.0  # a Job without a started pod: read its Events
     start_deadline: float = 600.0  # from the Job's creation to the first container
     pipeline_grace: float = 60.0  # a run whose Pipeline is not there (yet)
+    gang_grace: float = 5.0  # a program of a gang has failed: the others' ends may explain why
     finish_grace: float = 30.0  # a failed attempt whose Job does not end by itself is deleted then
     revision_grace: float = 300.0  # a frozen spec that no run names (yet) is younger than this
     late_start: float = 300.0  # a scheduled start that comes later than this was missed
