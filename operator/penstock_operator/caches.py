@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from penstock_operator import views
 from penstock_operator.core import room
-from penstock_operator.resources import CHILD_KINDS, CUSTOM_KINDS
+from penstock_operator.resources import CUSTOM_KINDS, WATCHED_KINDS
 from penstock_operator.store import Change, Index, Object, Store, controller_of, key_of
 from penstock_spec import names
 
@@ -44,7 +44,7 @@ class Caches:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._stores = {kind: Store(kind, _EXTRA.get(kind, {})) for kind in (*CUSTOM_KINDS, *CHILD_KINDS)}
+        self._stores = {kind: Store(kind, _EXTRA.get(kind, {})) for kind in (*CUSTOM_KINDS, *WATCHED_KINDS)}
 
     def __getitem__(self, kind: str) -> Store:
         return self._stores[kind]

@@ -122,7 +122,7 @@ class Cluster:
         return await self._json_patch("patch_status", kind, path, guarded)
 
     async def watch(
-        self, kind: str, namespace: str | None, resource_version: str, labels: str = ""
+        self, kind: str, namespace: str | None, resource_version: str, labels: str = "", fields: str = ""
     ) -> AsyncIterator[Object]:
         """The changes after `resource_version` as {type, object}, bookmarks included, until the stream ends.
 
@@ -135,8 +135,7 @@ class Cluster:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(WATCH_SECONDS),
         }
-        if labels:
-            query["labelSelector"] = labels
+        query |= {name: one for name, one in (("labelSelector", labels), ("fieldSelector", fields)) if one}
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=self._silence)
         started, code = perf_counter(), 0
         try:

@@ -14,6 +14,7 @@ from penstock_operator import clock
 from penstock_operator.caches import Caches
 from penstock_operator.cluster import Cluster
 from penstock_operator.errors import Gone, Unavailable
+from penstock_operator.resources import fields_of, labels_of
 from penstock_operator.store import Object
 
 log = logging.getLogger(__name__)
@@ -34,14 +35,13 @@ class Informer:
         caches: Caches,
         kind: str,
         namespace: str | None,
-        labels: str,
         restarted: Callable[[str, str], None],
     ) -> None:
         self._cluster = cluster
         self._caches = caches
         self._kind = kind
         self._namespace = namespace
-        self._labels = labels
+        self._selected = (labels_of(kind), fields_of(kind))
         self._restarted = (
             restarted  # called with kind and cause (of CAUSES) whenever a stream has to be opened again
         )
@@ -77,13 +77,13 @@ class Informer:
         return ENDED
 
     async def _list(self) -> None:
-        items, version = await self._cluster.list(self._kind, self._namespace, self._labels)
+        items, version = await self._cluster.list(self._kind, self._namespace, *self._selected)
         self._caches.compare(self._kind, self._namespace, items, version)
         self._version = version
         self.synced.set()
 
     async def _watch(self) -> None:
-        stream = self._cluster.watch(self._kind, self._namespace, self._version, self._labels)
+        stream = self._cluster.watch(self._kind, self._namespace, self._version, *self._selected)
         async for event in stream:
             item: Object = event["object"]
             if event["type"] == "DELETED":

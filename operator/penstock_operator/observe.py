@@ -20,9 +20,10 @@ from penstock_operator.core.observed import (
 )
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
 from penstock_operator.reads import Findings, Reads
-from penstock_operator.resources import AUTOSCALER, BUDGET, SERVICE
+from penstock_operator.resources import AUTOSCALER, BUDGET, CONFIG_MAP, SERVICE
 from penstock_operator.store import Object
 from penstock_spec import names
+from penstock_spec.defaults import Defaults, read_defaults
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -47,6 +48,7 @@ class Observer:
             endpoints=self._endpoints(namespace),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
+            defaults=self._defaults(namespace),
         )
 
     async def run(self, item: Object, findings: Findings) -> ObservedRun:
@@ -63,6 +65,7 @@ class Observer:
             revision=None if run.finished else await self._revision_of(run, origin),
             origin=origin,
             siblings=runs if run.backfill else (),
+            made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=self._jobs(run.meta.uid),
             services=tuple(views.meta(one) for one in self._caches[SERVICE].find("owner", run.meta.uid)),
             live=frozenset(findings.live),
@@ -76,6 +79,7 @@ class Observer:
             behind=runs_behind(run, runs),
             live_jobs=self._live_jobs(namespace),
             older_claims=self._older_claims(run),
+            defaults=self._defaults(namespace),
         )
 
     def endpoint(self, item: Object, findings: Findings) -> ObservedEndpoint:
@@ -112,6 +116,11 @@ class Observer:
     def _older_claims(self, run: RunObject) -> int:
         found = self._caches[names.PIPELINE_RUN].find("waits", run.meta.namespace) if self._bounded else ()
         return room.older_claims(run, map(views.run, found))
+
+    def _defaults(self, namespace: str) -> Defaults:
+        """Those of the namespace as they are now."""
+        item = self._caches[CONFIG_MAP].get(namespace, names.DEFAULTS)
+        return Defaults() if item is None else read_defaults(item.get("data") or {})
 
     def _runs_of(self, namespace: str, pipeline: str) -> tuple[RunObject, ...]:
         found = self._caches[names.PIPELINE_RUN].find("pipeline", f"{namespace}/{pipeline}")

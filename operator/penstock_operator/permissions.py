@@ -42,6 +42,8 @@ NEEDED: Sequence[Right] = (
     # The numbers of models. RBAC cannot restrict a creation to a name.
     Right("", "configmaps", ("create",)),
     Right("", "configmaps", ("get", "patch"), names.MODEL_NUMBERS),
+    # Listed and watched with a field selector of that name, so that the name can stand here.
+    Right("", "configmaps", _READ, names.DEFAULTS),
     Right("", "events", ("list", "create")),
     # Why a suspended Job waits, in Kueue's words; where there is no Kueue the right is to nothing.
     Right("kueue.x-k8s.io", "workloads", ("list",)),

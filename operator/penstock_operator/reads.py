@@ -13,7 +13,6 @@ from penstock_operator.core import frozen, queued
 from penstock_operator.core.observed import Ref, Refusal, Revision, Trouble
 from penstock_operator.errors import Forbidden, NotFound
 from penstock_operator.resources import (
-    CHILD_KINDS,
     CONTROLLER_REVISION,
     CUSTOM_KINDS,
     DEPLOYMENT,
@@ -21,7 +20,10 @@ from penstock_operator.resources import (
     JOB,
     MANAGED_SELECTOR,
     POD,
+    WATCHED_KINDS,
     WORKLOADS,
+    fields_of,
+    labels_of,
 )
 from penstock_operator.store import Object, controller_of
 from penstock_spec.names import LABEL_WORKLOAD_JOB
@@ -85,10 +87,9 @@ class Reads:
 
     async def compare(self, kind: str, namespace: str | None) -> int:
         """List a kind and put the cache right; gives how many differences there were."""
-        if kind not in (*CUSTOM_KINDS, *CHILD_KINDS):
+        if kind not in (*CUSTOM_KINDS, *WATCHED_KINDS):
             raise ValueError(f"there is no cache of {kind}")
-        labels = MANAGED_SELECTOR if kind in CHILD_KINDS else ""
-        items, version = await self._cluster.list(kind, namespace, labels)
+        items, version = await self._cluster.list(kind, namespace, labels_of(kind), fields_of(kind))
         return self._caches.compare(kind, namespace, items, version)
 
     async def revision(self, namespace: str, name: str) -> Revision | None:

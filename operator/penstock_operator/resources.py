@@ -63,3 +63,16 @@ CUSTOM_KINDS = tuple(one.kind for one in _CUSTOM)
 # Reported by our own informer; only what carries the label of LABEL_MANAGED_BY.
 CHILD_KINDS = (POD, JOB, DEPLOYMENT, SERVICE, AUTOSCALER, BUDGET)
 MANAGED_SELECTOR = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
+# Of these, one object of each namespace: the right to read it is a right to that name.
+NAMED_KINDS: Mapping[str, str] = {CONFIG_MAP: names.DEFAULTS}
+WATCHED_KINDS = (*CHILD_KINDS, *NAMED_KINDS)
+
+
+def labels_of(kind: str) -> str:
+    """The label selector with which a kind is listed and watched."""
+    return MANAGED_SELECTOR if kind in CHILD_KINDS else ""
+
+
+def fields_of(kind: str) -> str:
+    """The field selector with which a kind is listed and watched."""
+    return f"metadata.name={NAMED_KINDS[kind]}" if kind in NAMED_KINDS else ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from penstock_operator import views
 from penstock_operator.caches import Caches
 from penstock_operator.core import room
-from penstock_operator.resources import JOB, POD
+from penstock_operator.resources import CONFIG_MAP, JOB, POD
 from penstock_operator.store import Change, Object, controller_of
 from penstock_operator.workqueue import Key
 from penstock_spec import names
@@ -30,6 +30,8 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
         yield from _triggered_by(item, caches)
     elif change.kind == POD:
         yield from _of_pod(item, caches)
+    elif change.kind == CONFIG_MAP:
+        yield from _of_defaults(item["metadata"]["namespace"], caches)
     else:
         yield from _owner(item)
     if _leaves_room(change):
@@ -109,6 +111,13 @@ def _triggered_by(endpoint: Object, caches: Caches) -> Iterator[Key]:
         triggers = (pipeline.get("spec") or {}).get("triggers") or ()
         if any((one.get("endpointCondition") or {}).get("endpoint") == about["name"] for one in triggers):
             yield _key(names.PIPELINE, pipeline)
+
+
+def _of_defaults(namespace: str, caches: Caches) -> Iterator[Key]:
+    """Pipelines say what is wrong with them; runs that wait for their turn may have it now."""
+    for pipeline in caches[names.PIPELINE].find("namespace", namespace):
+        yield _key(names.PIPELINE, pipeline)
+    yield from _unfinished(caches, "namespace", namespace)
 
 
 def _of_pod(item: Object, caches: Caches) -> Iterator[Key]:

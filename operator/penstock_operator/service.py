@@ -23,7 +23,7 @@ from penstock_operator.metrics import Metrics
 from penstock_operator.options import Options
 from penstock_operator.reads import Reads
 from penstock_operator.reconcile import Reconciler
-from penstock_operator.resources import CHILD_KINDS, CUSTOM_KINDS, MANAGED_SELECTOR
+from penstock_operator.resources import CUSTOM_KINDS, WATCHED_KINDS
 from penstock_operator.resync import Resync
 from penstock_operator.store import Change
 from penstock_operator.watchdog import Watchdog
@@ -106,8 +106,8 @@ class Service:
         self._resync = Resync(self._reads, self._caches, served, self._queue.add, metrics)
         self._reconciler = Reconciler(cluster, self._caches, self._queue, metrics, options.settings)
         self._informers = [
-            Informer(cluster, self._caches, kind, namespace, MANAGED_SELECTOR, metrics.watch_restarted)
-            for kind in CHILD_KINDS
+            Informer(cluster, self._caches, kind, namespace, metrics.watch_restarted)
+            for kind in WATCHED_KINDS
             for namespace in served
         ]
         self._synced = asyncio.Event()
@@ -250,6 +250,6 @@ class Service:
         metrics.gauge(
             "namespaces_left_out", "Namespaces that lack rights and are not served", lambda: left_out
         )
-        metrics.expect((*CUSTOM_KINDS, *CHILD_KINDS), CHILD_KINDS, CAUSES)
+        metrics.expect((*CUSTOM_KINDS, *WATCHED_KINDS), WATCHED_KINDS, CAUSES)
         metrics.objects(self._caches.sizes())
         metrics.endpoints(self._caches[names.MODEL_ENDPOINT].all)

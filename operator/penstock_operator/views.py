@@ -16,6 +16,7 @@ from penstock_operator.core.observed import (
 from penstock_operator.manifests.identity import controller_uid, hash_of
 from penstock_operator.store import Object
 from penstock_spec import names
+from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
 
 Part = Mapping[str, Any]
@@ -106,6 +107,7 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
         meta=meta(item),
         spec_hash=hash_of(item),
         version=_template_label(item, names.LABEL_WINDOW_VERSION),
+        step=_template_label(item, names.LABEL_STEP),
         suspended=bool(spec.get("suspend")),
         workers=int(spec.get("completions") or 1) if spec.get("completionMode") == "Indexed" else 1,
         started=moment(status.get("startTime")),
@@ -139,6 +141,8 @@ def version(item: Object) -> VersionView:
         digest=spec.get("digest", ""),
         lifecycle=status.get("lifecycle", ""),
         status=status,
+        lineage=spec.get("lineage") or {},
+        metrics=spec.get("metrics") or {},
     )
 
 
@@ -161,6 +165,7 @@ def run(item: Object) -> RunObject:
         backfill=spec.get("backfill") or {},
         part_of=spec.get("partOf", ""),
         mode=spec.get("mode", RunMode.RUN),
+        reuse=spec.get("reuse", RunReuse.BY_STEP),
     )
 
 

@@ -60,7 +60,7 @@ def deployment(item: Object, pods: Iterable[PodView]) -> DeploymentView:
     told = _environment(spec)
     return DeploymentView(
         meta=meta(item),
-        unit=Unit(labels.get(names.LABEL_MODEL_VERSION, ""), labels.get(names.LABEL_MODEL_DIGEST, "")),
+        unit=Unit.labelled(labels),
         replicas=spec.get("replicas", 1),
         updated=status.get("updatedReplicas", 0),
         ready=status.get("readyReplicas", 0),
@@ -71,6 +71,7 @@ def deployment(item: Object, pods: Iterable[PodView]) -> DeploymentView:
         model=told.get(contract.MODEL_NAME_VARIABLE, ""),
         digest=told.get(contract.MODEL_DIGEST_VARIABLE, ""),
         spec_hash=hash_of(item),
+        logged=_logged(spec),
         progress_failed=progressing.get("message", "") if progressing.get("status") == "False" else "",
         replica_failure=true_condition(status, "ReplicaFailure").get("message", ""),
         pods=tuple(pods),
@@ -84,6 +85,11 @@ def _environment(spec: Mapping[str, Any]) -> Mapping[str, str]:
         (one for one in pod.get("containers") or () if one["name"] == contract.SERVE), {}
     )
     return {one["name"]: one["value"] for one in serve.get("env") or () if "value" in one}
+
+
+def _logged(spec: Mapping[str, Any]) -> bool:
+    pod = (spec.get("template") or {}).get("spec") or {}
+    return any(one["name"] == contract.SHIP for one in pod.get("initContainers") or ())
 
 
 def pods_of_deployment(item: Object, pods: Iterable[Object]) -> Iterator[Object]:

@@ -5,11 +5,10 @@ that adds a field nor a client that writes a default out starts anything. See do
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock_spec.paths import clip, show
 from penstock_spec.pipeline import PipelineSpec
 from penstock_spec.plain import canonical, plain
 from penstock_spec.references import BUILT_IN_INPUTS
@@ -26,9 +25,6 @@ KIND_CONTRACTS: Mapping[str, int] = {
     "monitor": 1,
     "run": 2,
 }
-
-WHY_LENGTH = 256  # status.StepStatus.why
-_UNSAID = frozenset({"env", "secrets"})  # values that may be confidential are not repeated
 
 
 def digest_of(data: Any) -> str:
@@ -127,54 +123,3 @@ def reusable_image(image: str) -> bool:
         return True
     tag = image.rpartition("/")[2].partition(":")[2]
     return tag not in {"", "latest"}
-
-
-def difference(step: str, old: Components | None, new: Components) -> str:
-    """Why a step runs: the first component that differs from before, in words of at most 256 characters.
-
-    Empty where nothing differs. Values of environment variables are never repeated.
-    """
-    if old is None:
-        return "first run"
-    changes = list(_changes(step, old, new))
-    if not changes:
-        return ""
-    more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
-    return clip(f"changed: {changes[0]}", WHY_LENGTH - len(more)) + more
-
-
-def _changes(step: str, old: Components, new: Components) -> Iterator[str]:
-    if old.kind != new.kind:
-        yield f"steps.{step} is {new.kind}, was {old.kind}"
-        return
-    if old.contract != new.contract:
-        yield f"contract of {new.kind} {old.contract} -> {new.contract}"
-    yield from _differing(("steps", step, new.kind), old.arguments, new.arguments)
-    yield from _differing(("steps", step, "gang"), old.gang, new.gang)
-    if old.image != new.image:
-        yield f"image {old.image or 'built in'} -> {new.image or 'built in'}"
-    for alias in sorted({*old.secrets, *new.secrets}):
-        if old.secrets.get(alias) != new.secrets.get(alias):
-            yield f"secret {alias}"
-    for name in sorted({*old.inputs, *new.inputs}):
-        if old.inputs.get(name) != new.inputs.get(name):
-            yield f"input {name}"
-
-
-def _differing(path: tuple[str | int, ...], old: Any, new: Any) -> Iterator[str]:
-    """Each leaf in which two JSON values differ, as `path old -> new`."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for name in sorted({*old, *new}):
-            yield from _differing((*path, name), old.get(name), new.get(name))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (before, after) in enumerate(zip(old, new, strict=True)):
-            yield from _differing((*path, index), before, after)
-    elif canonical(old) != canonical(new):
-        said = "" if _UNSAID & set(path) else f" {_short(old)} -> {_short(new)}"
-        yield f"{show(path)}{said}"
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "unset"
-    return f"{len(value)} items" if isinstance(value, list) else clip(canonical(value), 60)

@@ -73,8 +73,17 @@ class ModelEndpointStatus(SpecModel):
     stable_digest: LongDigest = Field(
         default="", description="Digest of the model that takes all traffic now."
     )
+    stable_settings: Word = Field(
+        default="",
+        description="Hash over spec.server, spec.resources and spec.authentication as those pods have them.",
+    )
+    switched_at: Time = Field(
+        default="", description="When those pods took all traffic over, RFC 3339 in UTC."
+    )
     next: Name63 = Field(
-        default="", description="ModelVersion that is starting and will take over when ready."
+        default="",
+        description="ModelVersion that is starting and will take over when ready; the stable one where only "
+        "the settings of its server change.",
     )
     revision: int | None = Field(default=None, description="Number of the entry of history that serves now.")
     history: Annotated[Sequence[RevisionEntry], ListMap("revision")] = Field(

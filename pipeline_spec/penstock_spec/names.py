@@ -38,6 +38,8 @@ LABEL_MODEL = f"{GROUP}/model"
 LABEL_MODEL_VERSION = f"{GROUP}/model-version"
 # The first 16 hex digits of the served bytes' digest: two models that bear one name are told apart by it.
 LABEL_MODEL_DIGEST = f"{GROUP}/model-digest"
+# Hash over how it is served: spec.server, spec.resources, spec.authentication. Replaced like a model.
+LABEL_SERVER_SETTINGS = f"{GROUP}/server-settings"
 # sha256 (16 hex digits) of the manifest as we sent it: tells our own earlier creation from somebody else's
 # object.
 LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
@@ -67,6 +69,7 @@ MANAGER_OPERATOR = "penstock"
 # Fixed names in each namespace that runs pipelines.
 STORE_SECRET = "penstock-store"  # noqa: S105 - the name of a Secret, not its content
 MODEL_NUMBERS = "penstock-model-numbers"
+DEFAULTS = "penstock-defaults"  # a ConfigMap that people write: docs/housekeeping.md
 
 STEP_SERVICE_ACCOUNT = "default"  # no token is mounted, so it needs no rights
 
@@ -77,6 +80,7 @@ class Condition(StrEnum):
     READY = "Ready"
     ACCEPTED = "Accepted"
     LAST_RUN_SUCCEEDED = "LastRunSucceeded"
+    DEFAULTS_ACCEPTED = "DefaultsAccepted"  # where the namespace has any
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     FINISHED = "Finished"
@@ -110,6 +114,7 @@ class Reason(StrEnum):
     # Pipeline
     ACCEPTED = "Accepted"
     INVALID_SPEC = "InvalidSpec"
+    INVALID_DEFAULTS = "InvalidDefaults"  # of the namespace: penstock-defaults
     # run
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
     RUN_NOT_FOUND = "RunNotFound"  # the one to be repeated
@@ -181,6 +186,7 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     REPLACED = "Replaced"
     MODEL_VERSION_NOT_FOUND = "ModelVersionNotFound"
+    DIGEST_MISMATCH = "DigestMismatch"  # the ModelVersion of that name has other bytes
     MODEL_NOT_APPROVED = "ModelNotApproved"
     FIELD_OWNED = "FieldOwned"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
@@ -191,6 +197,7 @@ class Reason(StrEnum):
     DEPLOYED = "Deployed"
     REPLACED_BY_HAND = "ReplacedByHand"
     ROLLED_BACK = "RolledBack"
+    SETTINGS_REPLACED = "SettingsReplaced"  # an Event: the same model, by another spec.server and so on
     ROLLBACK_CLEARED = "RollbackCleared"
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     # monitoring: windows and what they find
@@ -282,9 +289,10 @@ def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
     return f"{readable}-{short_hash(run_uid, step, str(attempt))}"
 
 
-def server_name(endpoint: str, version: str, digest: str) -> str:
-    """The Deployment that serves one model version on an endpoint."""
-    return f"{endpoint[:40].rstrip('-')}-{short_hash(endpoint, version, digest)}"
+def server_name(endpoint: str, version: str, digest: str, settings: str = "") -> str:
+    """The Deployment that serves one model version on an endpoint. `settings`: see LABEL_SERVER_SETTINGS."""
+    more = (settings,) if settings else ()  # what an earlier Penstock made has none
+    return f"{endpoint[:40].rstrip('-')}-{short_hash(endpoint, version, digest, *more)}"
 
 
 def digest_label(digest: str) -> str:

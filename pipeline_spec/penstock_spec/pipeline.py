@@ -25,6 +25,7 @@ from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
 from penstock_spec.policy import Deadline, Policy, Queue
 from penstock_spec.retry import Retry
+from penstock_spec.reuse import Reuse
 from penstock_spec.triggers import MAX_TRIGGERS, Trigger
 from penstock_spec.values import ParameterType
 from penstock_spec.when import When
@@ -108,6 +109,11 @@ class Step(SpecModel):
         default=None,
         description="Several pods do this step together, as in distributed training; needs a program of "
         "yours. Left out, one pod does it.",
+    )
+    reuse: Reuse | None = Field(
+        default=None,
+        description="When an earlier result of this step is taken over. Left out, whenever nothing that "
+        "determines it has changed.",
     )
     resources: Resources = Field(default_factory=Resources, description="CPU and memory of this step's pod.")
     ingest: Ingest | None = Field(default=None, description="Bring a table in; gives table.")

@@ -3,11 +3,17 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from penstock_spec.base import Between, Duration, ObjectName, SpecModel
 
 Deadline = Annotated[Duration, Between("1s", "365d")]
+# As Duration, or 0s: not at all.
+Keeping = Annotated[
+    str,
+    StringConstraints(pattern=r"^(0s|[1-9][0-9]{0,4}(s|m|h|d))$", min_length=2, max_length=6),
+    Between("0s", "365d"),
+]
 
 
 class OnFailure(StrEnum):
@@ -32,6 +38,19 @@ class Concurrency(StrEnum):
     QUEUE = "Queue"
     REPLACE = "Replace"
     FORBID = "Forbid"
+
+
+class KeepPods(SpecModel):
+    """How long the Jobs of ended steps stay, and with them their pods and what kubectl logs shows."""
+
+    succeeded: Keeping = Field(
+        default="1h",
+        description="Of a step that ended well, from its end, as 0s, 30m, 12h or 7d.",
+    )
+    failed: Keeping = Field(
+        default="24h",
+        description="Of a step that did not end well, and of attempts that were tried again.",
+    )
 
 
 class Queue(SpecModel):
@@ -67,6 +86,11 @@ class Policy(SpecModel):
         ge=1,
         le=1000,
         description="Finished runs to keep; older ones are deleted with their Jobs and pods.",
+    )
+    keep_pods: KeepPods = Field(
+        default_factory=KeepPods,
+        description="How long the Jobs and pods of steps stay after their end. Their logs go with them; the "
+        "last lines of a failed program stay in the status of the run.",
     )
     on_failure: OnFailure = Field(
         default=OnFailure.FINISH,

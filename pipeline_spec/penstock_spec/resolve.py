@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_spec.base import SpecModel
+from penstock_spec.checks.memory import too_little
 from penstock_spec.errors import Problem, SpecError, SpecReason, did_you_mean
 from penstock_spec.kinds.deploy import Resources
 from penstock_spec.parameters import value_problem
@@ -102,6 +103,7 @@ def resolve_step(spec: PipelineSpec, step: Step, values: Values) -> ResolvedStep
     resources = _resolve(object_shape(Resources), step.resources.as_set(), values)
     problems = structure_problems(body_shape, arguments, (*path, step.kind))
     problems += structure_problems(object_shape(Resources), resources, (*path, "resources"))
+    problems += too_little(resources, (*path, "resources"))
     if problems:
         raise SpecError(problems)
     body = KINDS[step.kind].model_validate(arguments, by_alias=True, by_name=False)

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from penstock_spec.backfill import Backfill
 from penstock_spec.base import DNS_1035, JsonMap, Name40, Rule, SpecModel, exactly_one
+from penstock_spec.reuse import RunReuse
 from penstock_spec.triggers import Episode, ScheduledTime
 
 _FIXED = (
@@ -19,6 +20,7 @@ _FIXED = (
     "episode",
     "mode",
     "rerun",
+    "reuse",
     "backfill",
     "partOf",
 )
@@ -73,12 +75,16 @@ ONE_OF_A_KIND = Rule(
     ".filter(one, one).size() <= 1",
     "set at most one of rerun, backfill and mode: Plan",
 )
+NO_REUSE_IN_RERUN = Rule(
+    "!has(self.rerun) || !has(self.reuse) || self.reuse == 'ByStep'",
+    "a rerun says itself what is done again: remove reuse, or name more steps in rerun.from",
+)
 
 
 class PipelineRunSpec(SpecModel):
     """What to execute, and with which values."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_WAY, ONE_OF_A_KIND)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_WAY, ONE_OF_A_KIND, NO_REUSE_IN_RERUN)
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
     parameters: JsonMap = Field(
@@ -116,6 +122,11 @@ class PipelineRunSpec(SpecModel):
     rerun: Rerun | None = Field(
         default=None,
         description="Repeat an earlier run in part. spec.parameters then holds only what is to be changed.",
+    )
+    reuse: RunReuse = Field(
+        default=RunReuse.BY_STEP,
+        description="ByStep: as each step says. Never: every step of this run is executed, whatever earlier "
+        "runs have made. Of a backfill, for each of its runs.",
     )
     backfill: Backfill | None = Field(
         default=None,

@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 
 from penstock_spec.backfill import BackfillStatus
 from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Rule, SpecModel
+from penstock_spec.defaults import FrozenDefaults
 from penstock_spec.policy import Policy
 from penstock_spec.trigger_status import TriggerStatus
 from penstock_spec.triggers import MAX_TRIGGERS
@@ -144,6 +145,10 @@ class StepStatus(SpecModel):
         default="",
         description="Version of the outside data that an ingest read: ETag, or digest of its bytes.",
     )
+    made_at: Time = Field(
+        default="",
+        description="Of a result that is reused: when it was really made, in whatever run, RFC 3339 in UTC.",
+    )
     why: Annotated[str, StringConstraints(max_length=256)] = Field(
         default="", description="Why it runs or is reused, naming what changed since the run before."
     )
@@ -177,7 +182,12 @@ class Snapshot(SpecModel):
     digest: Digest = Field(description="Digest of the frozen steps, checked whenever they are read.")
     pipeline_uid: Word = Field(description="Uid of the Pipeline object at the start.")
     policy: Policy | None = Field(
-        default=None, description="What the pipeline's policy said at the start; left out, all as by default."
+        default=None,
+        description="What policy held at the start, the pipeline's before the namespace's; left out, all as "
+        "by default.",
+    )
+    defaults: FrozenDefaults | None = Field(
+        default=None, description="Defaults of the namespace at the start; left out where it had none."
     )
     parameters: JsonMap = Field(
         default_factory=dict,

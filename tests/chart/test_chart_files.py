@@ -114,8 +114,15 @@ def test_the_operator_has_no_right_to_secrets_to_everything_or_to_more_rights() 
 
 
 def test_the_operator_changes_no_config_map_but_its_own() -> None:
-    (rule,) = [one for one in RULES if "configmaps" in one["resources"] and set(one["verbs"]) - {"create"}]
-    assert rule["resourceNames"] == ["penstock-model-numbers"]
+    rules = [one for one in RULES if "configmaps" in one["resources"]]
+    (changed,) = [one for one in rules if {"patch", "update", "delete"} & set(one["verbs"])]
+    assert changed["resourceNames"] == ["penstock-model-numbers"]
+    (watched,) = [one for one in rules if "watch" in one["verbs"]]
+    assert (watched["resourceNames"], set(watched["verbs"])) == (
+        ["penstock-defaults"],
+        {"get", "list", "watch"},
+    )
+    assert [one["verbs"] for one in rules if "resourceNames" not in one] == [["create"]]
 
 
 def test_every_value_that_the_documentation_names_exists() -> None:

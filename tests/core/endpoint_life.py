@@ -48,7 +48,9 @@ class Cluster:
 
 @dataclass
 class EndpointLife:
-    """`fates` says how a version's pods go: good (the default), slow, hanging or crashing."""
+    """`fates` says how the pods of a version or of an image go: good (the default), slow, hanging or
+    crashing.
+    """
 
     fates: Mapping[str, str] = field(default_factory=dict)
     fate_of_write: Callable[[], str] = lambda: ""
@@ -61,7 +63,8 @@ class EndpointLife:
     status: dict[str, Any] = field(default_factory=dict)
     events: list[EventNote] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
-    switches: list[tuple[datetime, str]] = field(default_factory=list)
+    switches: list[tuple[datetime, Unit]] = field(default_factory=list)
+    images: dict[str, str] = field(default_factory=dict)  # of Deployments, by name
     cluster: Cluster = field(default_factory=Cluster)
 
     def __post_init__(self) -> None:
@@ -87,7 +90,7 @@ class EndpointLife:
         whole = {**self.spec, **fields}
         self.spec = {name: value for name, value in whole.items() if value is not None}
         self.generation += 1
-        if fields.keys() & {"model", "rollbackTo"}:
+        if fields.keys() & {"model", "rollbackTo", "server", "resources", "authentication"}:
             self.asked_at = self.now
 
     # Time and what happens in it by itself
@@ -128,12 +131,17 @@ class EndpointLife:
 
     def _grown(self, one: DeploymentView) -> DeploymentView:
         age = (self.now - one.meta.created).total_seconds()
-        fate = self.fates.get(one.unit.version, "good")
+        fate = self.fate(one)
         ready = one.replicas if age >= {"good": READY_AFTER, "slow": SLOW}.get(fate, 1e9) else 0
         fresh = replace(one, observed_generation=one.meta.generation, updated=one.replicas, ready=ready)
         since = one.available_since or self.now if ready else None
         pods = (pod(container("serve", waiting_reason="CrashLoopBackOff")),) if fate == "crashing" else ()
         return replace(fresh, available=ready, existing=one.replicas, available_since=since, pods=pods)
+
+    def fate(self, one: DeploymentView) -> str:
+        """How its pods go: what is wrong with its version comes before what is wrong with its image."""
+        of_version = self.fates.get(one.unit.version, "good")
+        return of_version if of_version != "good" else self.fates.get(self.images[one.meta.name], "good")
 
     def _become(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -232,7 +240,7 @@ class EndpointLife:
                 manifest["metadata"]["labels"][names.LABEL_SPEC_HASH],
             )
             if before is None or before.selector != found.selector:
-                self.switches.append((self.now, found.selector[names.LABEL_MODEL_VERSION]))
+                self.switches.append((self.now, Unit.labelled(found.selector)))
             self._become(replace(self.cluster, service=found))
         else:
             view = CompanionView(meta("e", f"{kind}-uid", 0, owner="e-uid"), spec)
@@ -255,13 +263,13 @@ class EndpointLife:
         else:
             assert "uid" not in manifest["metadata"], "nothing is scaled into being"
             self.number += 1
-            labels = spec["selector"]["matchLabels"]
+            self.images[name] = spec["template"]["spec"]["containers"][0]["image"]
             told = spec["template"]["spec"]["containers"][0]["env"]
             values = {one["name"]: one.get("value", "") for one in told}
             about = replace(meta(name, f"d-{self.number}", 0, owner="e-uid"), created=self.now)
             changed = DeploymentView(
                 meta=about,
-                unit=Unit(labels[names.LABEL_MODEL_VERSION], labels[names.LABEL_MODEL_DIGEST]),
+                unit=Unit.labelled(spec["selector"]["matchLabels"]),
                 replicas=spec["replicas"],
                 updated=0,
                 ready=0,
@@ -279,7 +287,7 @@ class EndpointLife:
             return
         gone = next(one for one in self.cluster.deployments.values() if one.meta.uid == uid)
         assert gone.unit != self.selected, "what the Service selects was deleted"
-        if any(name == gone.unit.version for _, name in self.switches):
+        if any(unit == gone.unit for _, unit in self.switches):
             waited = (self.now - self.switches[-1][0]).total_seconds()
             assert waited >= self.settings.settle, f"its clients had {waited} s to notice"
         rest = {name: one for name, one in self.cluster.deployments.items() if one.meta.uid != uid}
@@ -291,28 +299,35 @@ class EndpointLife:
     def selected(self) -> Unit | None:
         """What the Service selects."""
         service = self.cluster.service
-        if service is None:
-            return None
-        labels = service.selector
-        return Unit(labels[names.LABEL_MODEL_VERSION], labels[names.LABEL_MODEL_DIGEST])
+        return None if service is None else Unit.labelled(service.selector)
+
+    @property
+    def behind(self) -> DeploymentView | None:
+        """The Deployment whose pods answer."""
+        found = [one for one in self.cluster.deployments.values() if one.unit == self.selected]
+        return found[0] if found and found[0].available else None
 
     @property
     def answering(self) -> str:
         """The version that answers; empty where none does."""
-        found = [one for one in self.cluster.deployments.values() if one.unit == self.selected]
-        return found[0].unit.version if found and found[0].available else ""
+        return self.behind.unit.version if self.behind is not None else ""
+
+    @property
+    def image(self) -> str:
+        """The image that answers."""
+        return self.images[self.behind.meta.name] if self.behind is not None else ""
 
     def check(self) -> None:
         """Once something has answered, something always does, and never what is broken or came too late."""
         if not self.status.get("stable"):
             return
-        assert self.answering, "nobody answers"
-        fate, first = self.fates.get(self.answering, "good"), self.switches[0][1]
-        if fate == "good" or self.answering == first:
+        assert self.behind is not None, "nobody answers"
+        fate, first = self.fate(self.behind), self.switches[0][1]
+        if fate == "good" or self.behind.unit == first:
             return
         # Whoever asks again gives a slow one that has begun already another time to get ready in.
         tried = (self.switches[-1][0] - self.asked_at).total_seconds()
-        assert fate == "slow", f"{self.answering} is {fate} and answers"
+        assert fate == "slow", f"{self.behind.unit} is {fate} and answers"
         assert self.now > self.switches[-1][0] or tried <= DEADLINE, "it came too late and answers"
 
 

@@ -47,8 +47,7 @@ def made(version: str, ready: int = 1, replicas: int = 1, **fields: Any) -> Depl
     assert ready <= replicas
     program = fields.pop("server", None) or server(version, replicas)
     manifest = deployment(program, SETTINGS.pods)
-    unit = Unit.of(program.version, program.digest)
-    assert unit is not None
+    unit = Unit.labelled(program.selector)
     view = DeploymentView(
         meta=meta(manifest["metadata"]["name"], f"d-{version}", 60, owner="e-uid"),
         unit=unit,
@@ -73,9 +72,9 @@ def facade(version: str, owner: str = "e-uid", program: Server | None = None) ->
     return ServiceView(meta("e", "s-uid", 60, owner=owner), manifest["spec"]["selector"], found)
 
 
-def budget(version: str, owner: str = "e-uid") -> CompanionView:
-    """The disruption budget on one version."""
-    manifest = facades.budget(FACADE, server(version).selector)
+def budget(version: str, owner: str = "e-uid", selects: Mapping[str, str] | None = None) -> CompanionView:
+    """The disruption budget on one version, or on the pods that `selects` finds."""
+    manifest = facades.budget(FACADE, dict(selects or server(version).selector))
     return CompanionView(meta("e", "b-uid", 60, owner=owner), manifest["spec"])
 
 
@@ -102,13 +101,17 @@ def entry(revision: int, name: str, began: datetime | None = None, **fields: Any
     return {**found, **fields}
 
 
-def status_on(name: str, *history: Mapping[str, Any]) -> dict[str, Any]:
-    """A status in which this version has served for an hour, or since the last entry of the history."""
+def status_on(name: str, *history: Mapping[str, Any], program: Server | None = None) -> dict[str, Any]:
+    """A status in which this version has served for an hour, or since the last entry of the history, by the
+    settings of `program`.
+    """
     entries = [dict(one) for one in history] or [entry(1, name)]
     assert entries[-1]["version"] == name
     return {
         "stable": name,
         "stableDigest": digest(name),
+        "stableSettings": (program or server(name)).settings,
+        "switchedAt": entries[-1]["from"],
         "revision": entries[-1]["revision"],
         "history": entries,
     }
@@ -139,7 +142,7 @@ def world(
         versions=(version("m-1"), version("m-2")) if versions is None else versions,
         deployments=deployments,
         service=selects,
-        budget=budget(chosen) if chosen else None,
+        budget=budget(chosen, selects=selects.selector) if selects is not None and chosen else None,
         managers={"spec.model.version": [names.MANAGER_DEPLOY]},
         live=live,
     )

@@ -7,7 +7,7 @@ what it knows of plans is the description in core/actions.py.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from penstock_operator.core import ahead, frozen, history, room
@@ -40,6 +40,7 @@ from penstock_operator.core.observed import (
 from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
+from penstock_spec.defaults import Defaults, read_defaults
 from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused
 
 
@@ -61,7 +62,12 @@ class FakeShell:
     lag: Callable[[], int] = lambda: 0
     # What happens at the n-th write: nothing, or death before or after it is committed.
     fate_of_write: Callable[[], str] = lambda: ""
+    # Whether a status that is news, and nothing else, is held back for now; it is planned from all the same.
+    hold: Callable[[], bool] = lambda: False
+    # Is told of the status that was planned from, and of what is to follow it.
+    planned: Callable[[Object, Mapping[str, Any]], None] = lambda _before, _after: None
     plans: list[Plan] = field(default_factory=list)
+    held: dict[str, tuple[Object, Mapping[str, Any]]] = field(default_factory=dict)
 
     def run_pass(self, name: str) -> datetime | None:
         return self._pass("PipelineRun", name, self._observe_run, plan_run)
@@ -77,7 +83,8 @@ class FakeShell:
             item = self.cluster.get(kind, name)
             if item is None:
                 return None
-            plan: Plan = planner(observe(item, view, live, refusals), self.cluster.now, self.settings)
+            seen = self._with_held(item)
+            plan: Plan = planner(observe(seen, view, live, refusals), self.cluster.now, self.settings)
             self.plans.append(plan)
             if plan.confirm:
                 assert not set(plan.confirm) <= live, f"asks again for what was read live: {plan.confirm}"
@@ -87,15 +94,32 @@ class FakeShell:
                 continue
             if self._carry_out(plan.actions, refusals):
                 continue
-            if plan.status is not None:
+            wanted = plan.status if plan.status is not None or seen is item else seen["status"]
+            if wanted is not None:
+                self.planned(seen, wanted)
+                if self._is_news(item, plan, wanted) and self.hold():
+                    self.held[item["metadata"]["uid"]] = (item["status"], wanted)
+                    soon = self.cluster.now + timedelta(seconds=1)
+                    return soon if plan.look_again is None else min(soon, plan.look_again)
                 version = item["metadata"]["resourceVersion"]
                 try:
-                    self._write(self.cluster.put_status, kind, name, version, plan.status)
+                    self._write(self.cluster.put_status, kind, name, version, wanted)
                 except Refused:
                     continue
             self._carry_out(plan.after, {})
             return plan.look_again
         raise NotSettled(f"{kind} {name}: {plan}")
+
+    def _with_held(self, item: Object) -> Object:
+        written, status = self.held.pop(item["metadata"]["uid"], (None, {}))
+        return {**item, "status": dict(status)} if written == item.get("status") and status else item
+
+    def _is_news(self, before: Object, plan: Plan, wanted: Mapping[str, Any]) -> bool:
+        """Whether nobody waits for this status: nothing begins or ends, and nothing follows the write."""
+        known = before.get("status", {})
+        changed = {name for name in {*known, *wanted} if known.get(name) != wanted.get(name)}
+        telling = {"conditions", "reason", "message", "step", "progress", "steps"}
+        return changed <= telling and not (plan.steps_ended or plan.events or plan.after)
 
     # Carrying out
 
@@ -207,6 +231,7 @@ class FakeShell:
             revision=self._revision(run, origin),
             origin=origin,
             siblings=[one for one in runs if one.pipeline == run.pipeline] if run.backfill else (),
+            made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=jobs_of(view, run.meta.uid),
             services=[
                 meta
@@ -229,6 +254,7 @@ class FakeShell:
                 if not one.get("status", {}).get("conditions")
             ),
             older_claims=room.older_claims(run, runs),
+            defaults=self._defaults(),
         )
 
     def _observe_pipeline(
@@ -247,7 +273,12 @@ class FakeShell:
             },
             refusals=dict(refusals),
             live=frozenset(live),
+            defaults=self._defaults(),
         )
+
+    def _defaults(self) -> Defaults:
+        found = self.cluster.get("ConfigMap", "penstock-defaults")
+        return Defaults() if found is None else read_defaults(found["data"])
 
     def _revision(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
         name = (run.status.get("snapshot") or {}).get("revision") or run.revision
@@ -307,6 +338,7 @@ def run_of(item: Object) -> RunObject:
         spec.get("rerun", {}),
         spec.get("backfill", {}),
         spec.get("partOf", ""),
+        spec.get("reuse", "ByStep"),
     )
 
 
@@ -317,7 +349,14 @@ def pipeline_of(item: Object) -> PipelineObject:
 def version_of(item: Object) -> VersionView:
     spec, status = item["spec"], item.get("status", {})
     return VersionView(
-        meta_of(item), spec["model"], spec["number"], spec["digest"], status.get("lifecycle", ""), status
+        meta_of(item),
+        spec["model"],
+        spec["number"],
+        spec["digest"],
+        status.get("lifecycle", ""),
+        status,
+        spec.get("lineage", {}),
+        spec.get("metrics", {}),
     )
 
 
@@ -369,6 +408,7 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
         conditions = job.get("status", {}).get("conditions", ())
         found[name] = JobView(
             meta=meta_of(job),
+            step=job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/step", ""),
             suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
             workers=job["spec"]["completions"],
             started=moment_of(job.get("status", {}).get("startTime")),

@@ -56,6 +56,7 @@ class World:
     kills: float = 0.0  # share of writes at which the operator dies
     lags: float = 0.0  # share of passes that see an old state
     drops: float = 0.0  # share of events that get lost
+    holds: float = 0.0  # share of news that is written later, if at all
     seed: int = 0
 
 
@@ -102,6 +103,7 @@ def worlds(draw: st.DrawFn) -> World:
         kills=draw(st.sampled_from([0.0, 0.05, 0.2])),
         lags=draw(st.sampled_from([0.0, 0.3])),
         drops=draw(st.sampled_from([0.0, 0.3, 1.0])),
+        holds=draw(st.sampled_from([0.0, 0.5, 0.9])),
         seed=draw(st.integers(0, 2**16)),
     )
 
@@ -218,6 +220,7 @@ def simulate(world: World) -> Simulation:
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
+        hold=lambda: chance.random() < world.holds,
     )
     simulation.acts = acts_of(world, simulation)
     cluster.create(pipeline("p", spec_of(world)))

@@ -19,6 +19,17 @@ STATUSES: Mapping[str, type[SpecModel]] = {
     "ModelVersion": ModelVersionStatus,
 }
 ENDED = {"Succeeded", "Reused", "Skipped", "Failed", "Blocked", "Cancelled"}
+
+
+def _following(state: StepState) -> set[StepState]:
+    """Every state that one may be in later, by any way: not each on the way needs to be written."""
+    reached = {state}
+    while more := {after for one in reached for after in TRANSITIONS[one]} - reached:
+        reached |= more
+    return reached
+
+
+FOLLOWING: Mapping[str, set[StepState]] = {str(one): _following(one) for one in StepState}
 LIMIT = timedelta(hours=6)  # of simulated time: whatever has not ended then never will
 
 
@@ -38,7 +49,9 @@ class Simulation:
     lag: Callable[[], int] = lambda: 0
     fate_of_write: Callable[[], str] = lambda: ""
     drop_event: Callable[[], bool] = lambda: False
+    hold: Callable[[], bool] = lambda: False  # whether a status that is only news is written later
     acts: Sequence[tuple[float, Callable[[], Any]]] = ()  # what a person does, after so many seconds
+    tidies: bool = False  # rest is also waited for where only the Jobs of finished runs are due to go
 
     def __post_init__(self) -> None:
         self.cluster.watchers.append(self._watch)
@@ -50,7 +63,9 @@ class Simulation:
         self.second: FakeShell | None = None  # another operator that takes every second pass
 
     def _born(self) -> FakeShell:
-        return FakeShell(self.cluster, self.settings, self.lag, self.fate_of_write)
+        return FakeShell(
+            self.cluster, self.settings, self.lag, self.fate_of_write, self.hold, self._status_planned
+        )
 
     # Promises
 
@@ -61,7 +76,15 @@ class Simulation:
             STATUSES[item["kind"]].model_validate(item["status"], by_alias=True, by_name=False)
         if item["kind"] == "PipelineRun" and verb == "status":
             self._run_changed(item)
-        if item["kind"] in ("Job", "Pod", "ModelEndpoint", "PipelineRun", "Pipeline", "ModelVersion"):
+        if item["kind"] in (
+            "Job",
+            "Pod",
+            "ModelEndpoint",
+            "PipelineRun",
+            "Pipeline",
+            "ModelVersion",
+            "ConfigMap",
+        ):
             self._event(item)
 
     def _job_created(self, job: Object) -> None:
@@ -114,11 +137,19 @@ class Simulation:
     def _over(self, job: Object) -> bool:
         return bool(job.get("status", {}).get("conditions"))
 
+    def _status_planned(self, before: Object, after: Mapping[str, Any]) -> None:
+        """A status may be held back, but each follows from the one before it by the table."""
+        states = {one["name"]: one["state"] for one in before.get("status", {}).get("steps", ())}
+        for entry in after.get("steps", ()) if before["kind"] == "PipelineRun" else ():
+            was = StepState(states.get(entry["name"], "Waiting"))
+            if entry["state"] != was and StepState(entry["state"]) not in TRANSITIONS[was]:
+                raise BrokenPromise(f"{entry['name']} went from {was} to {entry['state']}")
+
     def _run_changed(self, run: Object) -> None:
         for entry in run["status"].get("steps", ()):
             key = (run["metadata"]["name"], entry["name"])
             before = self._states.get(key, "Waiting")
-            if entry["state"] != before and StepState(entry["state"]) not in TRANSITIONS[StepState(before)]:
+            if entry["state"] not in FOLLOWING[before]:
                 raise BrokenPromise(f"{key} went from {before} to {entry['state']}")
             self._states[key] = entry["state"]
 
@@ -164,7 +195,7 @@ class Simulation:
             if step is None:
                 return
             self.cluster.advance(step)
-            if self.cluster.now - start > LIMIT:
+            if self.cluster.now - start > (LIMIT + timedelta(days=8) if self.tidies else LIMIT):
                 raise BrokenPromise("does not come to rest")
 
     def _work(self) -> None:
@@ -199,8 +230,19 @@ class Simulation:
         """
         if self._busy():
             return 0.5
-        future = [moment for moment in self._due.values() if moment > self.cluster.now]
+        future = [
+            moment
+            for key, moment in self._due.items()
+            if moment > self.cluster.now and (self.tidies or not self._run_is_over(key))
+        ]
         return (min(future) - self.cluster.now).total_seconds() if future else None
+
+    def _run_is_over(self, key: tuple[str, str]) -> bool:
+        found = self.cluster.objects.get(key)
+        if found is None or key[0] != "PipelineRun":
+            return False
+        known = found.get("status", {}).get("conditions", ())
+        return any(one["type"] == "Finished" and one["status"] == "True" for one in known)
 
     def _busy(self) -> bool:
         waiting = {"waiting", "unschedulable", "hangs"}

@@ -171,7 +171,7 @@ PROBLEMS: dict[str, tuple[ObservedEndpoint, str, str]] = {
             stable="m-1",
             versions=(version("m-1"), replace(version("m-2"), digest=digest("m-1"))),
         ),
-        "ModelVersionNotFound",
+        "DigestMismatch",
         "has digest sha256:",
     ),
     "a version that its gate rejected": (
@@ -194,6 +194,33 @@ PROBLEMS: dict[str, tuple[ObservedEndpoint, str, str]] = {
         world("m-1", refusals={"e": Refusal("FieldOwned", "conflict with kubectl")}),
         "FieldOwned",
         "conflict with kubectl",
+    ),
+    "a setting of the server that there is not": (
+        world(
+            "m-1",
+            [made("m-1")],
+            facade("m-1"),
+            stable="m-1",
+            spec={"server": {"env": [{"name": "PENSTOCK_SERVE_ROWSS", "value": "9"}]}},
+        ),
+        "InvalidSpec",
+        'PENSTOCK_SERVE_ROWSS is no setting of Penstock\'s server. Did you mean "PENSTOCK_SERVE_ROWS"?',
+    ),
+    "memory without a unit": (
+        world("m-1", [made("m-1")], facade("m-1"), stable="m-1", spec={"resources": {"memory": "512"}}),
+        "InvalidSpec",
+        "spec.resources.memory is 512 bytes, less than the 16Mi without which no container starts; write",
+    ),
+    "one port for two protocols": (
+        world(
+            "m-1",
+            [made("m-1")],
+            facade("m-1"),
+            stable="m-1",
+            spec={"server": {"image": "acme/server:1", "grpcPort": 8080}},
+        ),
+        "InvalidSpec",
+        "spec.server.grpcPort is 8080, where HTTP is answered",
     ),
     "a spec that cannot be read": (
         world("m-1", [made("m-1")], facade("m-1"), stable="m-1", spec={"model": {}}),

@@ -17,7 +17,18 @@ from penstock_operator.core.times import stamp
 from penstock_operator.core.watched import CONDITIONS
 from penstock_operator.manifests.windows import log_of
 from penstock_spec.monitoring import Monitoring
-from tests.core.endpoint_worlds import SETTINGS, facade, made, plan, server, status, version, world
+from penstock_spec.server_spec import ServerSpec
+from tests.core.endpoint_worlds import (
+    SETTINGS,
+    facade,
+    made,
+    plan,
+    server,
+    status,
+    status_on,
+    version,
+    world,
+)
 from tests.core.pods import NOW
 
 EVERY_MINUTE = {"monitoring": {"every": "1m", "predictionLog": {"sampleRatio": 0.5, "redact": ["ssn"]}}}
@@ -161,3 +172,47 @@ def test_while_the_spec_cannot_be_read_what_was_known_stays() -> None:
     for key in ("monitoring", "drifted", "quality"):
         assert status(planned)[key] == observed.status[key]
     assert not planned.actions
+
+
+def seen() -> dict[str, Any]:
+    """What was seen of m-1 so far."""
+    window = {"end": stamp(NOW - timedelta(seconds=60)), "verdict": "Drifted", "version": "m-1", "rows": 300}
+    return {
+        "since": stamp(NOW - timedelta(hours=1)),
+        "lastWindow": window["end"],
+        "windows": [window],
+        "episodes": 3,
+        "drifting": True,
+    }
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["on its way", "refused"])
+def test_an_image_that_does_not_serve_yet_ends_no_watching(refused: bool) -> None:
+    ours = made("m-1", server=server("m-1", log=LOG), logged=True)
+    trying = world("m-1", [ours], facade("m-1"), stable="m-1", spec=THEIRS)
+    before = {**trying.status, "monitoring": seen()}
+    if refused:
+        begun = status(plan(replace(trying, status=before), NOW - timedelta(seconds=700)))
+        before = {**begun, "monitoring": seen()}
+    planned = plan(replace(trying, status=before))
+    assert status(planned)["monitoring"]["since"] == seen()["since"]
+    assert find(status(planned), "Drifted")["reason"] != "MonitoringUnsupported"  # type: ignore[index]  # it is there
+    if refused:
+        assert find(status(planned), "Stalled")["reason"] == "DeadlineExceeded"  # type: ignore[index]  # the same
+    due = plan(replace(trying, status=before), NOW + timedelta(seconds=60))
+    assert [one for one in due.actions if isinstance(one, Create)], "the next window is judged"
+
+
+def test_what_was_seen_outlives_another_server_and_windows_begin_anew_after_it() -> None:
+    theirs = server("m-1", program=ServerSpec(image="acme/server:1"))
+    other = world("m-1", [made("m-1", server=theirs)], facade("m-1", program=theirs), spec=THEIRS)
+    known = {**status_on("m-1", program=theirs), "monitoring": seen()}
+    planned = plan(replace(other, status=known))
+    kept = {name: value for name, value in seen().items() if name != "since"}
+    assert status(planned)["monitoring"] == kept
+    again = replace(serving(), status={**status_on("m-1"), "monitoring": kept})
+    assert status(plan(again))["monitoring"]["since"] == stamp(NOW)
+    later = plan(replace(again, status=status(plan(again))), NOW + timedelta(seconds=75))
+    (created,) = later.actions
+    assert isinstance(created, Create)
+    assert "-w20261121120100-" in created.manifest["metadata"]["name"], "the first window since"

@@ -196,7 +196,7 @@ def test_what_a_step_takes_from_the_time_of_the_run_is_part_of_its_digest() -> N
     step = simulation.steps("p-202611211010")["a"]
     assert (step["state"], step["why"]) == (
         "Succeeded",
-        'changed: steps.a.run.arguments.day "2026-11-21T10:00:00Z" -> "2026-11-21T10:10:00Z"',
+        'changed: parameters.scheduledTime "2026-11-21T10:00:00Z" -> "2026-11-21T10:10:00Z"',
     )
 
 

@@ -164,7 +164,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             plan_run._gathered,
-            "earliest(again, resync, next_end(context), *(one.look_again for one in decisions))",
+            "again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)",
             "again",
             DEAF,
             id="lost timer",

@@ -29,7 +29,7 @@ def test_a_persons_run_freezes_the_pipeline_as_it_is_and_not_as_a_cache_has_it()
     simulation.cluster.create(new_run("mine"))
     shell = FakeShell(simulation.cluster)
     shell.run_pass("mine")
-    assert shell.plans[0].confirm == (Ref("Pipeline", "tumour"),)
+    assert shell.plans[0].confirm == (Ref("Pipeline", "tumour"), Ref("ConfigMap", "penstock-defaults"))
 
 
 def test_an_unchanged_source_gives_what_was_compared_and_not_what_an_older_run_had_read() -> None:

@@ -33,6 +33,7 @@ def worst(index: int, state: StepState, outputs: int) -> StepRecord:
         job="j" * 51,
         digest=DIGEST,
         source_revision="r" * 160,
+        made_at="2026-11-21T12:00:00Z",
         why="w" * 256,
         outputs={f"{one:02d}".rjust(40, "o"): DIGEST for one in range(outputs)},
         metrics={f"{one:02d}".rjust(40, "m"): 0.12345678901234 + one for one in range(8)},

@@ -82,6 +82,12 @@ class Served:
         found = self.stage.kubectl.list("deployments", self.stage.namespace, *words)
         return sorted(one["metadata"]["labels"]["penstock.dev/model-version"] for one in found)
 
+    def events(self, reason: str) -> list[str]:
+        """Messages of the Events about it that have this reason."""
+        words = ("--field-selector", f"involvedObject.name={self.name},reason={reason}")
+        found = self.stage.kubectl.list("events", self.stage.namespace, *words)
+        return [str(one["message"]) for one in found]
+
 
 def serves(me: Mapping[str, Any], version: str) -> bool:
     """Whether the endpoint serves the version, and says so of this very spec."""

@@ -1,9 +1,12 @@
 """S5: every way in which an attempt fails, on a real kubelet: right class, right words, right retries."""
 
+import os
 from typing import Any
 
 import pytest
 
+from hack.cluster.cluster import load
+from hack.project import bucket
 from tests.support import Kubectl, Runs, pipeline, steps_of, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -255,3 +258,32 @@ def test_a_job_that_a_queueing_system_suspends_goes_on_later_in_the_same_attempt
     kubectl.run(*words, '{"spec":{"suspend":false}}')
     step = steps_of(runs.finished(name))["work"]
     assert (step["state"], step["attempt"], step.get("retries", {})) == ("Succeeded", 1, {})
+
+
+def test_what_a_reused_step_had_made_is_made_again_when_the_store_has_lost_it(
+    runs, kubectl, namespace, images
+) -> None:
+    make = "open('/penstock/out/data/x', 'w').write('the same each time')"
+    take = "print(open('/penstock/in/data/x').read()); {change}"
+    first = {
+        "name": "first",
+        "run": {"image": images["server"], "command": [*PYTHON, make], "outputs": [{"name": "data"}]},
+    }
+
+    def taking(change: str) -> dict[str, Any]:
+        program = {"command": [*PYTHON, take.format(change=change)], "inputs": {"data": "first.data"}}
+        second = {"name": "second", "run": {"image": images["server"], **program}}
+        return pipeline("p", namespace, {"steps": [first, second]})
+
+    before = steps_of(runs.execute(taking("0")))
+    with bucket(load(os.environ["PENSTOCK_CLUSTER"]), namespace) as store:
+        digest = before["first"]["outputs"]["data"].removeprefix("sha256:")
+        (path,) = [one["path"] for page in store.list() for one in page if one["path"].endswith(digest)]
+        store.delete(path)
+    after = runs.execute(taking("1"))
+    assert after["status"]["status"] == "Succeeded", after["status"]
+    made, took = (steps_of(after)[name] for name in ("first", "second"))
+    assert (made["state"], made["attempt"]) == ("Succeeded", 1)
+    assert made["why"].startswith("output lost")
+    assert made["outputs"] == before["first"]["outputs"]
+    assert (took["state"], took["attempt"], took["retries"]) == ("Succeeded", 2, {"InputMissing": 1})

@@ -29,6 +29,9 @@ def watched_tumour(namespace: str) -> dict[str, Any]:
     assert "every: 5m" in text
     found: dict[str, Any] = yaml.safe_load(text.replace("every: 5m", f"every: {EVERY}"))
     found["metadata"]["namespace"] = namespace
+    found["spec"]["triggers"] = [
+        {"name": "drift", "endpointCondition": {"endpoint": ENDPOINT, "type": "Drifted"}}
+    ]
     return found
 
 
@@ -91,7 +94,7 @@ def named(message: str, table: traffic.Table) -> set[str]:
 
 
 def test_calm_traffic_is_calm_a_shift_is_named_too_few_rows_and_a_falsified_log_are_not_judged(
-    served, namespace, kubectl
+    served, namespace, kubectl, runs
 ) -> None:
     watch, table = served
     assert watch.drifted()["status"] == "Unknown"
@@ -125,6 +128,11 @@ def test_calm_traffic_is_calm_a_shift_is_named_too_few_rows_and_a_falsified_log_
     assert "DRIFTED" in table_text.splitlines()[0]
 
     report_is_kept(kubectl, namespace, drifting[-1]["report"])
+    assert sorted(set(runs.names())) == ["tumour-drifted-1", "tumour-g1"], "an episode starts one run"
+    started = runs.finished("tumour-drifted-1")
+    episode = started["spec"]["episode"]
+    assert (episode["endpoint"], episode["condition"], episode["number"]) == (ENDPOINT, "Drifted", 1)
+    assert (started["status"]["status"], started["status"]["reason"]) == ("Succeeded", "NoNewData")
 
     before = watch.last()
     with sending(namespace, table, rate=10):  # 150 rows in a window

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.endpoints import Served, Stage, history
+from tests.e2e.endpoints import Served, Stage, history, serves
 from tests.e2e.traffic_pod import Traffic, start_traffic
 from tests.support import SYSTEM_NAMESPACE, Kubectl, condition, wait_for
 
@@ -96,6 +96,54 @@ def test_a_version_whose_bytes_are_lost_never_takes_traffic_and_no_request_fails
     endpoint.patch({"model": {"version": "tumour-9", "digest": lost}})
     assert "fetch: " in endpoint.wait_refused()
     assert traffic.expect_all_answered(REQUESTS) == {"tumour-1": REQUESTS}
+
+
+IN_PLACE: dict[str, tuple[dict[str, Any], str]] = {
+    "bad-image": ({"server": {"image": "localhost/penstock/nothing:1"}}, "nothing:1"),
+    "bad-variable": ({"server": {"env": [{"name": "PENSTOCK_SERVE_ROWS", "value": "many"}]}}, "ROWS"),
+    "no-room": ({"resources": {"memory": "100Ti"}}, "Insufficient memory"),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_a_change_in_place_that_cannot_start_is_taken_back_and_a_good_one_goes_through(
+    stage: Stage, name: str
+) -> None:
+    change, words = IN_PLACE[name]
+    endpoint = stage.endpoint(name, rollout={"deadline": DEADLINE})
+    before = servers(endpoint)
+    traffic = asked(stage, name, 3 * REQUESTS)
+    endpoint.patch(change)
+    wait_for("pods with the changed settings", lambda: len(servers(endpoint)) == 2, 30)
+    message = endpoint.wait_refused()
+    assert f"tumour-1 with changed settings did not get ready within {DEADLINE}" in message
+    assert words in message
+    assert "tumour-1 goes on serving as before" in message
+    wait_for("the changed pods to go", lambda: servers(endpoint) == before, 30)
+    wait_for("the Event", lambda: endpoint.events("DeadlineExceeded"), 30)
+    kill_operator(stage.kubectl)
+    refused = endpoint.get()
+    assert condition(refused, "Ready")["status"] == "True"
+    assert condition(refused, "Reconciling")["status"] == "False"
+    endpoint.patch({"server": None, "resources": {"cpu": "25m", "memory": "384Mi"}})
+    served = endpoint.wait("the mended settings", lambda me: settled_anew(me, refused))
+    wait_for("the old pods to go", lambda: len(servers(endpoint)) == 1 and servers(endpoint) != before, 60)
+    assert traffic.expect_all_answered(3 * REQUESTS) == {"tumour-1": 3 * REQUESTS}
+    assert len(endpoint.events("DeadlineExceeded")) == 1, "it is told once, though another operator looked"
+    assert history(served) == [(1, "tumour-1", "ReplacedByHand")], "a revision is a model"
+
+
+def servers(endpoint: Served) -> list[str]:
+    """Names of its Deployments."""
+    words = ("-l", f"penstock.dev/endpoint={endpoint.name},app.kubernetes.io/component=server")
+    found = endpoint.stage.kubectl.list("deployments", endpoint.stage.namespace, *words)
+    return sorted(str(one["metadata"]["name"]) for one in found)
+
+
+def settled_anew(me: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether other settings than before serve, and are at rest."""
+    other = me["status"].get("stableSettings") != before["status"]["stableSettings"]
+    return other and serves(me, "tumour-1")
 
 
 def kill_operator(kubectl: Kubectl) -> None:

@@ -3,7 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from penstock_operator.informer import CAUSES
-from penstock_operator.resources import CHILD_KINDS, CUSTOM_KINDS
+from penstock_operator.resources import CUSTOM_KINDS, WATCHED_KINDS
 from tests.observability.series import wired
 
 
@@ -20,10 +20,10 @@ def values(name: str) -> dict[tuple[str, ...], float]:
 
 def test_a_stream_of_each_kind_that_we_watch_has_been_opened_again_nought_times() -> None:
     found = values("penstock_watch_restarts_total")
-    assert found == {(cause, kind): 0.0 for cause in CAUSES for kind in CHILD_KINDS}
+    assert found == {(cause, kind): 0.0 for cause in CAUSES for kind in WATCHED_KINDS}
 
 
 def test_no_kind_has_differed_yet() -> None:
     assert values("penstock_resync_differences_total") == {
-        (kind,): 0.0 for kind in (*CUSTOM_KINDS, *CHILD_KINDS)
+        (kind,): 0.0 for kind in (*CUSTOM_KINDS, *WATCHED_KINDS)
     }

@@ -16,7 +16,7 @@ from penstock_operator.core.times import stamp
 from penstock_operator.metrics import Metrics
 from penstock_operator.reads import Reads
 from penstock_operator.reconcile import Reconciler
-from penstock_operator.resources import CHILD_KINDS, CUSTOM_KINDS, RESOURCES
+from penstock_operator.resources import CUSTOM_KINDS, RESOURCES, WATCHED_KINDS
 from penstock_operator.store import Change
 from penstock_operator.workqueue import Key, WorkQueue
 from tests.shell.fake_api import FakeApi, Object, answer, served
@@ -142,7 +142,7 @@ class Desk:
 
     async def look(self, kind: str, name: str) -> None:
         """What the resync does: read everything, then look at this object."""
-        for one in (*CUSTOM_KINDS, *CHILD_KINDS):
+        for one in (*CUSTOM_KINDS, *WATCHED_KINDS):
             await self.reads.compare(one, NAMESPACE)
         self.queue.add(Key(kind, NAMESPACE, name))
 

@@ -58,6 +58,7 @@ class Write:
     resource: str
     name: str
     code: int
+    body: str = field(default="", repr=False)
 
 
 @dataclass
@@ -148,7 +149,7 @@ class _Handler:
             return web.Response(status=502)
         async with self._send(request, body) as answer:
             if counted:
-                self._proxy.writes.append(Write(verb, resource, name, answer.status))
+                self._proxy.writes.append(Write(verb, resource, name, answer.status, body.decode()))
             if moment is Moment.AFTER_COMMIT:
                 await answer.read()
                 self._kill(self._proxy.writes[-1])

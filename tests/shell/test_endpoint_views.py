@@ -123,8 +123,18 @@ def test_a_deployment_tells_its_bytes_its_figures_and_what_hinders_it() -> None:
     assert (view.model, view.digest, view.existing, view.available) == ("m", "sha256:01", 3, 2)
     assert (view.replica_failure, view.progress_failed) == ("exceeded quota", "timed out")
     assert view.available_since is not None
+    assert not view.logged
     late = views_endpoint.deployment(deployment(conditions=[{"type": "Available", "status": "False"}]), ())
     assert late.available_since is None
+
+
+def test_a_deployment_tells_by_which_settings_it_serves_and_whether_it_keeps_a_log() -> None:
+    found = deployment()
+    found["spec"]["selector"]["matchLabels"]["penstock.dev/server-settings"] = "00ff"
+    found["spec"]["template"]["spec"]["initContainers"] = [{"name": "fetch"}, {"name": "ship"}]
+    view = views_endpoint.deployment(found, ())
+    assert view.unit == Unit("m-1", "0123456789abcdef", "00ff")
+    assert view.logged
 
 
 def pod(name: str, replica_set: str) -> dict[str, Any]:

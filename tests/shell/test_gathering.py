@@ -56,6 +56,22 @@ def test_an_answer_becomes_the_error_that_says_what_to_do(
     assert error.code == code
 
 
+# defaults of a namespace
+
+
+def test_a_change_of_the_namespaces_defaults_concerns_its_pipelines_and_what_has_not_ended() -> None:
+    changes: list[Change] = []
+    caches = Caches(changes.append)
+    caches.learn("Pipeline", item("Pipeline", "p"))
+    caches.learn("PipelineRun", item("PipelineRun", "r", spec={"pipeline": "p"}))
+    ended = {"conditions": [{"type": "Finished", "status": "True"}]}
+    caches.learn("PipelineRun", item("PipelineRun", "old", spec={"pipeline": "p"}, status=ended))
+    caches.learn("ConfigMap", item("ConfigMap", "penstock-defaults", data={"policy": "keepRuns: 3"}))
+    assert list(affected(changes[-1], caches)) == [Key("Pipeline", "ml", "p"), Key("PipelineRun", "ml", "r")]
+    observed = Observer(caches, Reads(None, caches)).pipeline(caches["Pipeline"].get("ml", "p"), Findings())  # type: ignore[arg-type]  # nothing is read
+    assert observed.defaults.values.policy.keep_runs == 3
+
+
 # views
 
 

@@ -59,7 +59,7 @@ async def world(folder: Path, silence: float = 30.0, *names: str) -> AsyncIterat
     causes: list[str] = []
     caches = Caches(changes.append)
     async with served(api, folder, silence) as cluster:
-        informer = Informer(cluster, caches, "Job", "ml", "", lambda _kind, cause: causes.append(cause))
+        informer = Informer(cluster, caches, "Job", "ml", lambda _kind, cause: causes.append(cause))
         task = asyncio.create_task(informer.run())
         try:
             await asyncio.wait_for(informer.synced.wait(), 10)
@@ -188,8 +188,6 @@ async def test_a_refusal_ends_the_task(tmp_path: Path) -> None:
         {"reason": "Forbidden", "message": "jobs is forbidden"}, status=403
     )
     async with served(api, tmp_path) as cluster:
-        informer = Informer(
-            cluster, Caches(lambda _change: None), "Job", "ml", "", lambda _kind, _cause: None
-        )
+        informer = Informer(cluster, Caches(lambda _change: None), "Job", "ml", lambda _kind, _cause: None)
         with pytest.raises(Forbidden, match="jobs is forbidden"):
             await asyncio.wait_for(informer.run(), 10)

@@ -24,7 +24,11 @@ triggers:
   maxPerWeek: 2
   giveUpAfter: 4
 policy:
-  {keepRuns: 20, onFailure: Stop, deadline: 2h, queue: {localQueue: small, priorityClass: low}}
+  keepRuns: 20
+  keepPods: {succeeded: 0s, failed: 7d}
+  onFailure: Stop
+  deadline: 2h
+  queue: {localQueue: small, priorityClass: low}
 steps:
 - name: data
   ingest:
@@ -77,6 +81,7 @@ steps:
   deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
 - name: report
   gang: {workers: 2, processesPerWorker: 4}
+  reuse: {policy: Always, maxAge: 7d}
   resources: {scratch: 4Gi}
   retry: {outOfDisk: {limit: 1, factor: 4}}
   dependsOn: [serve]

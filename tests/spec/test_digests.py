@@ -12,7 +12,6 @@ from penstock_spec.base import SpecModel
 from penstock_spec.digest import (
     KIND_CONTRACTS,
     Components,
-    difference,
     digest_of,
     reusable_image,
     run_digest,
@@ -29,7 +28,6 @@ from penstock_spec.structure import objects
 from tests.spec.good_spec import REMOVE, good, spoiled
 from tests.spec.json_mutations import at, places
 
-WAS_A_GANG = "changed: steps.report.gang.processesPerWorker 4 -> unset (and 1 more)"
 INPUT = "sha256:" + "0" * 64
 OTHER = "sha256:" + "1" * 64
 
@@ -126,6 +124,7 @@ def test_the_order_of_the_steps_changes_no_digest():
         ("description", "Another sentence."),
         ("owner", "somebody-else"),
         ("policy.keepRuns", 3),
+        ("policy.keepPods", {"succeeded": "5m"}),
         ("policy.concurrency", "Allow"),
         ("policy.onChange", "Wait"),
         ("policy", REMOVE),
@@ -267,62 +266,6 @@ def test_a_digest_looks_like_a_digest_and_knows_what_json_is():
     assert digest_of("1") != digest_of(1)
     assert digest_of({}).startswith("sha256:")
     assert len(digest_of({})) == 71
-
-
-@pytest.mark.parametrize(
-    ("edit", "step", "why"),
-    [
-        (
-            ("parameters.trees.default", 100),
-            "fit",
-            "changed: steps.fit.train.estimator.parameters.n_estimators 200 -> 100",
-        ),
-        (
-            ("steps.gate.validate.thresholds.1.maximum", 0.4),
-            "gate",
-            "changed: steps.gate.validate.thresholds[1].maximum 0.5 -> 0.4",
-        ),
-        (
-            ("steps.fit.train.preprocess.1", REMOVE),
-            "fit",
-            "changed: steps.fit.train.preprocess 3 items -> 2 items",
-        ),
-        (
-            ("parameters.image.default", "ghcr.io/acme/report:2"),
-            "report",
-            "changed: image ghcr.io/acme/report:1.4 -> ghcr.io/acme/report:2",
-        ),
-        (("steps.report.run.env.MODE.value", "short"), "report", "changed: steps.report.run.env[0].value"),
-        (("steps.report.gang.workers", 3), "report", "changed: steps.report.gang.workers 2 -> 3"),
-        (("steps.report.gang", REMOVE), "report", WAS_A_GANG),
-        (("secrets.token.secret", "other"), "report", "changed: secret token"),
-        (
-            ("steps.data.ingest.csv", REMOVE),
-            "data",
-            'changed: steps.data.ingest.csv {"delimiter":";"} -> unset',
-        ),
-        (("description", "Another."), "fit", ""),
-    ],
-    ids=lambda one: one[0] if isinstance(one, tuple) else None,
-)
-def test_why_a_step_runs_again_is_said_in_words(edit: tuple[str, Any], step: str, why: str):
-    assert difference(step, components(good(), step), components(spoiled(edit), step)) == why
-
-
-def test_a_changed_input_is_named_and_several_changes_are_counted():
-    old = components(good(), "fit")
-    inputs = {**old.inputs, "train": OTHER}
-    assert difference("fit", old, Components(**{**vars(old), "inputs": inputs})) == "changed: input train"
-    more = components(good(), "fit", trees=50, seed=1)
-    text = difference("fit", old, Components(**{**vars(more), "inputs": inputs}))
-    assert text == "changed: steps.fit.train.estimator.parameters.n_estimators 200 -> 50 (and 2 more)"
-    assert difference("fit", None, old) == "first run"
-
-
-def test_an_explanation_fits_the_status_whatever_changed():
-    old = components(spoiled(("steps.report.run.arguments.depth", "x" * 3000)), "report")
-    new = components(spoiled(("steps.report.run.arguments.depth", "y" * 3000)), "report")
-    assert len(difference("report", old, new)) <= 256
 
 
 def test_a_queue_changes_no_result_and_a_gang_may():

@@ -57,6 +57,27 @@ WATCH_AGAIN = {"name": "rewatch", "monitor": {"endpoint": "tumour", "every": "5m
 WRONG = (
     # What only the compiler can see.
     _row(
+        "a deploy has a reuse policy",
+        "spec.steps[4].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.serve.reuse", {"policy": "Never"}),
+    ),
+    _row(
+        "a monitor has a reuse policy",
+        "spec.steps[6].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.watch.reuse", {"maxAge": "1h"}),
+    ),
+    _row(
+        "a step that always runs has a reuse policy",
+        "spec.steps[7].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.+", {**TELL, "reuse": {"policy": "Always"}}),
+    ),
+    _row(
         "two steps watch one endpoint",
         "spec.steps[7].monitor.endpoint",
         Reason.DUPLICATE,
@@ -97,6 +118,20 @@ WRONG = (
         Reason.UNKNOWN_ESTIMATOR,
         "docs/estimators.md lists the classes; any other goes in a container of yours.",
         ("steps.fit.train.estimator.class", "xgboost.XGBClassifier"),
+    ),
+    _row(
+        "an argument of an estimator is misspelt",
+        "spec.steps[2].train.estimator.parameters.max_dept",
+        Reason.UNKNOWN_FIELD,
+        'Did you mean "max_depth"?',
+        ("steps.fit.train.estimator.parameters", {"max_dept": 3}),
+    ),
+    _row(
+        "an argument that comes from a parameter is none of the estimator",
+        "spec.steps[2].train.estimator.parametersFrom.number_of_trees_to_grow",
+        Reason.UNKNOWN_FIELD,
+        "It takes the constructor's arguments of scikit-learn, but for those of docs/estimators.md.",
+        ("steps.fit.train.estimator.parametersFrom", {"number_of_trees_to_grow": {"parameter": "trees"}}),
     ),
     _row(
         "a step reads from a step that does not exist",
@@ -634,6 +669,20 @@ WRONG = (
         ("steps.report.retry", {"outOfMemory": {"maximum": "512Mi"}}),
     ),
     _row(
+        "the unit of the memory was forgotten",
+        "spec.steps[2].resources.memory",
+        Reason.OUT_OF_RANGE,
+        "Write 10Mi or 10Gi for mebibytes or gibibytes.",
+        ("steps.fit.resources.memory", "10"),
+    ),
+    _row(
+        "the memory has too small a unit",
+        "spec.steps[2].resources.memory",
+        Reason.OUT_OF_RANGE,
+        "Write 16Mi or more.",
+        ("steps.fit.resources.memory", "512Ki"),
+    ),
+    _row(
         "scratch space without a size is to grow",
         "spec.steps[2].retry.outOfDisk",
         Reason.CONFLICTING_FIELDS,
@@ -773,6 +822,21 @@ WRONG = (
         ("steps.fit.train.preprocess.0.fillNulls.strategy", "Constant"),
     ),
     _schema(
+        "pods are kept for more than a year",
+        "spec.policy.keepPods.failed",
+        Reason.OUT_OF_RANGE,
+        "Use 0s to 365d.",
+        ("policy.keepPods.failed", "366d"),
+    ),
+    _schema(
+        "how long pods are kept has no such word",
+        "spec.policy.keepPods.suceeded",
+        Reason.UNKNOWN_FIELD,
+        'Did you mean "succeeded"?',
+        ("policy.keepPods.succeeded", REMOVE),
+        ("policy.keepPods.suceeded", "1h"),
+    ),
+    _schema(
         "windows are too short",
         "spec.steps[6].monitor.every",
         Reason.OUT_OF_RANGE,
@@ -820,6 +884,27 @@ WRONG = (
         Reason.INVALID_VALUE,
         "Write bytes with a unit: 512Mi or 4Gi.",
         ("steps.fit.resources.memory", "500m"),
+    ),
+    _schema(
+        "what is never reused has an age",
+        "spec.steps[5].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "What is never reused has no age: remove maxAge, or policy: Never.",
+        ("steps.report.reuse", {"policy": "Never", "maxAge": "7d"}),
+    ),
+    _schema(
+        "a reuse policy that there is not",
+        "spec.steps[5].reuse.policy",
+        Reason.INVALID_VALUE,
+        "Use one of Always, Never, WhenUnchanged.",
+        ("steps.report.reuse", {"policy": "Sometimes"}),
+    ),
+    _schema(
+        "an age that is no duration",
+        "spec.steps[5].reuse.maxAge",
+        Reason.INVALID_VALUE,
+        "Write a number and a unit, s, m, h or d: 90s, 5m, 12h, 180d.",
+        ("steps.report.reuse", {"maxAge": "a week"}),
     ),
     _schema(
         "a trigger has no kind",

@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock_operator.core.observed import PipelineObject, RunObject
 from penstock_operator.core.run_sorts import RunSort
+from penstock_spec.defaults import Defaults
 from penstock_spec.policy import Concurrency
 
 
@@ -48,11 +49,15 @@ def runs_behind(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
     return tuple(one.meta.name for one in sorted(found, key=_rank))
 
 
-def concurrency_of(pipeline: PipelineObject | None) -> Concurrency:
-    """The policy as it is now, also of a spec that is refused for another reason; else Queue."""
+def concurrency_of(pipeline: PipelineObject | None, defaults: Defaults) -> Concurrency:
+    """The policy as it is now, also of a spec that is refused for another reason; else the namespace's, else
+    Queue.
+    """
     policy = pipeline.spec.get("policy") if pipeline is not None else None
     said = policy.get("concurrency") if isinstance(policy, Mapping) else None
-    return Concurrency(said) if said in set(Concurrency) else Concurrency.QUEUE
+    if said in set(Concurrency):
+        return Concurrency(said)
+    return defaults.values.policy.concurrency or Concurrency.QUEUE
 
 
 def pipeline_uid(run: RunObject) -> str:

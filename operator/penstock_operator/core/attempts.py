@@ -16,10 +16,11 @@ from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.queued import HELD
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import PASSING, failed, refused
-from penstock_operator.core.reuse import find_earlier, known, why
+from penstock_operator.core.reuse import find_earlier, known
 from penstock_operator.core.room import full
 from penstock_operator.core.times import after, read
 from penstock_operator.core.waiting import NO_POD
+from penstock_operator.core.why import why
 from penstock_operator.core.work import expectation, job_manifest, job_name, work_of
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import TRANSITIONS, StepState
@@ -97,6 +98,7 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
         attempt=attempt,
         job=name,
         retry_at="",
+        made_at=found.made if found is not None else "",
         # Nobody takes over what one that always runs has made: it depends on how the run went.
         digest="" if context.pipeline.always(record.name) else work.digest,
         why=record.why or why(context, record, work, found),

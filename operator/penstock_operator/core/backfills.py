@@ -24,6 +24,7 @@ from penstock_spec import names
 from penstock_spec.backfill import MAX_TICKS
 from penstock_spec.errors import did_you_mean
 from penstock_spec.names import Condition, Reason, StatusWord
+from penstock_spec.reuse import RunReuse
 from penstock_spec.ticks import ticks_after
 from penstock_spec.triggers import Schedule
 
@@ -217,6 +218,7 @@ def _tick(
         trigger=parent.backfill["trigger"],
         scheduled_time=stamp(tick),
         part_of=parent.meta.name,
+        reuse="" if parent.reuse == RunReuse.BY_STEP else parent.reuse,
     )
     return replace(decided, active=[*decided.active, name]), [Create(run(start))]
 

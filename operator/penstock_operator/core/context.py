@@ -10,6 +10,7 @@ from penstock_operator.core.observed import JobView, ObservedRun, Ref, VersionVi
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import stamp
+from penstock_spec.defaults import NamespaceDefaults
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.policy import Policy
 
@@ -40,6 +41,7 @@ class RunContext:
     recorded: Mapping[str, StepRecord]
     policy: Policy = field(default_factory=Policy)
     halt: Halt | None = None  # why the run goes no further
+    defaults: NamespaceDefaults = field(default_factory=NamespaceDefaults)  # those that the run has frozen
 
     @property
     def namespace(self) -> str:

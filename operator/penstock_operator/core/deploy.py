@@ -12,12 +12,15 @@ from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import refused
 from penstock_operator.core.text import one_line, sentence
 from penstock_operator.core.times import after
+from penstock_operator.core.watched_first import watched_first
 from penstock_operator.manifests.endpoints import Wish, endpoint
 from penstock_spec import names
 from penstock_spec.kinds.deploy import Deploy
 from penstock_spec.model_version import Lifecycle
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import StepState
+
+_OTHER_BYTES = frozenset((Reason.MODEL_VERSION_NOT_FOUND, Reason.DIGEST_MISMATCH))
 
 
 def deploys(context: RunContext, record: StepRecord) -> Decision | None:
@@ -61,16 +64,21 @@ def _ask(
     )
     fields, asked_by = asked_fields(body, live), _words(context, record)
     left = left_to_others(body, live)
-    # A version that came too late is tried again, once: the words of another run are another request.
-    if live is not None and _asked(live, version) and (not live.refused or live.asked_by == asked_by):
+    # A version that came too late is tried again, once: the words of another run are another request. Not one
+    # that serves, though other settings of its server were refused.
+    late = live is not None and live.refused and not serves(live)
+    if live is not None and _asked(live, version) and (not late or live.asked_by == asked_by):
         if not differs(fields, live):
-            already = f"endpoint {body.endpoint} already serves it: nothing to do" if serves(live) else left
-            return Decision(replace(begun, why=one_line(already, 256)), look_again=context.now)
+            # Where this very step has asked, and that was never written down, it was not there already.
+            already = serves(live) and live.asked_by != asked_by
+            words = f"endpoint {body.endpoint} already serves it: nothing to do" if already else left
+            return Decision(replace(begun, why=one_line(words, 256)), look_again=context.now)
         asked_by = live.asked_by or asked_by  # its scale changes, not who asked for the version
     wish = Wish(version.meta.name, version.digest, asked_by, fields)
     manifest = endpoint(context.namespace, body.endpoint, wish)
     begun = replace(begun, why=one_line(left, 256))
-    return Decision(begun, actions=(Apply(manifest, names.MANAGER_DEPLOY),), look_again=context.now)
+    first = watched_first(context, record, body.endpoint) if live is None else ()
+    return Decision(begun, actions=(Apply(manifest, names.MANAGER_DEPLOY), *first), look_again=context.now)
 
 
 def _words(context: RunContext, record: StepRecord) -> str:
@@ -135,7 +143,7 @@ def serves(live: EndpointView) -> bool:
 
 
 def _failed(context: RunContext, record: StepRecord, reason: str, message: str) -> StepRecord:
-    blamed = FailureClass.INVALID_RESULT if reason == Reason.MODEL_VERSION_NOT_FOUND else ""
+    blamed = FailureClass.INVALID_RESULT if reason in _OTHER_BYTES else ""
     return replace(
         record,
         state=StepState.FAILED,

@@ -37,6 +37,7 @@ def succeeded(context: RunContext, record: StepRecord, done: Done) -> StepRecord
         state=StepState.SUCCEEDED,
         reason=Reason.COMPLETED,
         message=one_line(result.message, 300),
+        made_at="",
         outputs=dict(result.outputs),
         results=_results(context, record, done),
         metrics=dict(result.metrics),
@@ -64,7 +65,8 @@ def _unchanged(context: RunContext, record: StepRecord, done: Done) -> Decision:
         # The run that it was compared with has been deleted since, and those before it may have read other
         # data; what it had made is in the result.
         ended = replace(succeeded(context, record, done), state=StepState.REUSED, reason=Reason.UNCHANGED)
-        return Decision(replace(ended, why=f"output reused from an earlier run{because}"))
+        why = f"output reused from an earlier run{because}"
+        return Decision(replace(ended, made_at=record.made_at, why=why))
     what = "its source is unchanged, but the run that had read it is gone; start a run to read it again"
     lost = Failed(FailureClass.INVALID_RESULT, what)
     return failed(context, record, lost, context.job(record.job))

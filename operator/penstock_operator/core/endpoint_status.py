@@ -10,11 +10,13 @@ from penstock_operator.core.pod_words import why_not_ready
 from penstock_operator.core.revisions import History
 from penstock_operator.core.rollout import Rollout
 from penstock_operator.core.serving import Scene
-from penstock_operator.core.switch import selector
+from penstock_operator.core.switch import selector, switched_at
 from penstock_operator.core.target import Problem
 from penstock_operator.core.text import sentence
 from penstock_operator.core.times import stamp
 from penstock_spec.names import Condition, Reason
+
+SETTINGS = "spec.server, spec.resources, spec.authentication"
 
 
 def barred(scene: Scene) -> Problem | None:
@@ -41,10 +43,16 @@ def hindrance(scene: Scene, rollout: Rollout | None, now: datetime) -> Problem |
     if found is not None:
         return found
     if rollout is not None and rollout.refused:
-        again = "it is tried again when spec.model changes, its askedBy for example"
-        return Problem(Reason.DEADLINE_EXCEEDED, sentence(rollout.refused, again))
+        return Problem(Reason.DEADLINE_EXCEEDED, sentence(rollout.refused, _again(scene)))
     late = _late(scene, rollout, now)
     return late or collision(scene)
+
+
+def _again(scene: Scene) -> str:
+    """What to do about a refusal."""
+    if scene.same_model:
+        return f"set {SETTINGS} to what can start, or to what they were"
+    return "it is tried again when spec.model changes, its askedBy for example"
 
 
 def _late(scene: Scene, rollout: Rollout | None, now: datetime) -> Problem | None:
@@ -81,12 +89,15 @@ def status_of(
         Wanted(Condition.RECONCILING, problem is None and not settled, reason),
         Wanted(Condition.STALLED, problem is not None, reason, message if problem is not None else ""),
     )
-    on_its_way = rollout is not None and shown != rollout.target.unit
+    on_its_way = rollout is not None and shown != scene.wanted
+    switched = switched_at(scene, shown, history, now)
     status: dict[str, Any] = {
         "observedGeneration": meta.generation,
         "conditions": merged(observed.status.get("conditions", ()), wanted, meta.generation, stamp(now)),
         "stable": shown.version if shown is not None else "",
         "stableDigest": scene.digest_of(shown) if shown is not None else "",
+        "stableSettings": shown.settings if shown is not None else "",
+        "switchedAt": stamp(switched) if switched is not None and shown is not None else "",
         "next": rollout.target.version if rollout and on_its_way and not rollout.refused else "",
         "revision": history.revision or "",
         "history": list(history.entries) or "",
@@ -117,6 +128,7 @@ def _words(scene: Scene, problem: Problem | None, *, settled: bool) -> tuple[str
     selected = scene.selected
     if problem is not None:
         still = f"{selected.version} goes on serving" if scene.answers and selected is not None else ""
+        still += " as before" if still and scene.same_model else ""
         return problem.reason, sentence(problem.message, still)
     version = scene.server.version if scene.server is not None else ""
     if settled:
@@ -127,7 +139,7 @@ def _words(scene: Scene, problem: Problem | None, *, settled: bool) -> tuple[str
     found = scene.deployment(scene.wanted)
     trouble = why_not_ready(found, scene.observed.troubles) if found is not None else ""
     reason = Reason.ROLLING_OUT if scene.answers else Reason.STARTING
-    return reason, sentence(f"{version} {_progress(scene, found)}", trouble)
+    return reason, sentence(f"{scene.subject} {_progress(scene, found)}", trouble)
 
 
 def _progress(scene: Scene, found: DeploymentView | None) -> str:

@@ -15,7 +15,7 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy import serves
 from penstock_operator.core.observed import ObservedRun, Ref
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.reuse import find_earlier, reused, why
+from penstock_operator.core.reuse import find_earlier, reused
 from penstock_operator.core.run_status import Summary, build
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
@@ -27,6 +27,7 @@ from penstock_operator.core.start import (
     parameter_problem,
 )
 from penstock_operator.core.text import clip, sentence
+from penstock_operator.core.why import again, why
 from penstock_operator.core.work import work_of
 from penstock_spec import names
 from penstock_spec.edges import RESULT, STATE
@@ -150,10 +151,16 @@ def _asked(context: RunContext, record: StepRecord) -> Sequence[str]:
 
 
 def _fed_by_unknown(context: RunContext, record: StepRecord, answers: Answers) -> Foreseen | None:
-    """An input is made by a step that would run, or is unknown itself."""
+    """An input is made by a step that would run, or is unknown itself.
+
+    What it does then depends on that, unless nothing that was made before may be taken over.
+    """
     sources = dict.fromkeys(source for source, _ in context.pipeline.inputs(record.name).values())
     for name in sources:
         if not context.records[name].ended:
+            words = "" if context.pipeline.always(record.name) else again(context, record)
+            if words:
+                return Foreseen(Reason.WOULD_RUN, words, record)
             return _unknown(record, answers[name].until or name)
     return None
 
@@ -187,7 +194,7 @@ def _reuses(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | N
         return None
     taken = reused(context, replace(record, digest=work.digest), found)
     if record.kind == "ingest":
-        words = f"reused from run {found.run}, if its source has not changed: that is looked at first"
+        words = f"reused from {found.whence}, if its source has not changed: that is looked at first"
         return Foreseen(Reason.WOULD_REUSE, words, taken)
     return Foreseen(Reason.WOULD_REUSE, taken.why, taken)
 

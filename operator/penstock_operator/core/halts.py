@@ -22,8 +22,8 @@ def halt_of(context: RunContext) -> Halt | None:
 
 def _replaced(context: RunContext) -> Halt | None:
     """A newer run waits, and the policy is that it replaces this one; never in the middle of a roll-out."""
-    behind = context.observed.behind
-    if not behind or concurrency_of(context.observed.pipeline) is not Concurrency.REPLACE:
+    observed, behind = context.observed, context.observed.behind
+    if not behind or concurrency_of(observed.pipeline, observed.defaults) is not Concurrency.REPLACE:
         return None
     rolling = any(
         one.kind == "deploy" and one.state is StepState.RUNNING for one in context.recorded.values()

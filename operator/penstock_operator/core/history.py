@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from penstock_operator.core.ahead import pipeline_uid
-from penstock_operator.core.observed import Earlier, RunObject
-from penstock_spec.status import SATISFYING
+from penstock_operator.core.observed import Earlier, RunObject, VersionView
+from penstock_operator.core.times import stamp
+from penstock_spec.status import SATISFYING, StepState
 
 
 def earlier_steps(run: RunObject, runs: Iterable[RunObject]) -> Sequence[Earlier]:
@@ -50,4 +51,34 @@ def _earlier(run: RunObject, entry: Mapping[str, Any]) -> Earlier:
         verdict=entry.get("verdict", ""),
         model_version=entry.get("modelVersion", ""),
         image=entry.get("image", ""),
+        made=made(entry),
+    )
+
+
+def made(entry: Mapping[str, Any]) -> str:
+    """When the result of a step that ended well was really made; empty where nobody has noted it."""
+    own = entry.get("finishedAt", "") if entry.get("state") == StepState.SUCCEEDED else ""
+    return str(entry.get("madeAt", own))
+
+
+def registered_steps(versions: Iterable[VersionView]) -> Sequence[Earlier]:
+    """The trainings that registered models came from, newest first: their runs may be gone, they are not."""
+    known = [one for one in versions if one.lineage]
+    return tuple(_trained(one) for one in sorted(known, key=lambda one: one.number, reverse=True))
+
+
+def _trained(version: VersionView) -> Earlier:
+    lineage = version.lineage
+    images = {one["step"]: one["image"] for one in lineage.get("images", ())}
+    return Earlier(
+        run=lineage["run"],
+        created=version.meta.created,
+        step=lineage["step"],
+        digest=lineage["stepDigest"],
+        outputs={"model": version.digest},
+        metrics=version.metrics,
+        model_version=version.meta.name,
+        image=images.get(lineage["step"], ""),
+        made=stamp(version.meta.created),
+        registered=True,
     )

@@ -57,10 +57,9 @@ def watch(
     """
     jobs = window_jobs(observed)
     if monitoring is None or image:
-        wanted = unsupported(image) if monitoring is not None else ()
         # Nobody waits for the verdicts of Jobs any more.
         gone = tuple(delete(job) for found in jobs.values() for job in found if not job.meta.deleting)
-        return Watch(drifted="Unknown" if wanted else "", conditions=wanted, after=gone)
+        return Watch(after=gone) if monitoring is None else _paused(observed, image, gone)
     part = dict(observed.status.get("monitoring") or {})
     if not part.get("since") and logs:
         part["since"] = stamp(now)
@@ -79,6 +78,13 @@ def watch(
         look_again=turn.look_again if turn.outcome is None else _next(written, monitoring, now),
     )
     return _told(desk, written, serving, turn.outcome, plan)
+
+
+def _paused(observed: ObservedEndpoint, image: str, gone: Sequence[Action]) -> Watch:
+    """What was seen stays, for there may be a log again: it then begins anew."""
+    part = dict(observed.status.get("monitoring") or {})
+    kept = {key: value for key, value in part.items() if key not in ("since", "attempt")}
+    return Watch(kept or None, drifted="Unknown", conditions=unsupported(image), after=gone)
 
 
 def _turn(

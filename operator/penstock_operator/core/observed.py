@@ -11,7 +11,9 @@ from typing import Any
 
 from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import stamp
+from penstock_spec.defaults import Defaults
 from penstock_spec.graph import CompiledPipeline
+from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
 from penstock_spec.when import BY_CHANGE, BY_HAND
 
@@ -88,6 +90,7 @@ class JobView:
     meta: Meta
     spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
+    step: str = ""  # that it is an attempt of, from the pod template; empty where it is of none
     suspended: bool = False
     workers: int = 1  # pods of a gang
     started: datetime | None = None  # status.startTime: begins anew after a suspension
@@ -123,6 +126,8 @@ class VersionView:
     digest: str
     lifecycle: str = ""
     status: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)  # spec.lineage
+    metrics: Mapping[str, float] = field(default_factory=dict)  # spec.metrics
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ class EndpointView:
 
 @dataclass(frozen=True)
 class Earlier:
-    """A step of an earlier run of the same Pipeline that ended well, for reuse."""
+    """A step of an earlier run of the same Pipeline that ended well, for reuse; or a registered model's."""
 
     run: str
     created: datetime
@@ -168,8 +173,15 @@ class Earlier:
     metrics: Mapping[str, float] = field(default_factory=dict)
     verdict: str = ""
     model_version: str = ""
-    columns: int = 0
     image: str = ""
+    made: str = ""  # when the result was really made, as `stamp` writes it; empty where that is not known
+    registered: bool = False  # known by its ModelVersion alone
+
+    @property
+    def whence(self) -> str:
+        """Where the result comes from, in words."""
+        run = f"run {self.run}"
+        return f"ModelVersion {self.model_version} of {run}" if self.registered else run
 
 
 @dataclass(frozen=True)
@@ -232,6 +244,7 @@ class RunObject:
     rerun: Mapping[str, Any] = field(default_factory=dict)  # spec.rerun; empty where it repeats none
     backfill: Mapping[str, Any] = field(default_factory=dict)  # spec.backfill; empty where it is none
     part_of: str = ""  # the backfill that made it
+    reuse: str = RunReuse.BY_STEP
 
     @property
     def sort(self) -> RunSort:
@@ -283,6 +296,7 @@ class ObservedPipeline:
         default_factory=dict
     )  # by the name of the object we tried to create
     live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
+    defaults: Defaults = field(default_factory=Defaults)  # of the namespace
 
 
 @dataclass(frozen=True)
@@ -307,8 +321,10 @@ class ObservedRun:
     previous: Previous | None = None
     origin: RunObject | None = None  # the run that this one repeats
     siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
+    made_by: RunObject | None = None  # the backfill that it is part of
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
+    defaults: Defaults = field(default_factory=Defaults)  # of the namespace, now
     # Where the installation bounds how many Jobs live at a time: the names of those of all runs of the
     # namespace, and room.older_claims.
     live_jobs: frozenset[str] = frozenset()

@@ -6,20 +6,34 @@ from datetime import datetime
 from typing import Any
 
 from penstock_operator.core.observed import JobView, Meta, PodView, Ref, Refusal, Trouble, VersionView
+from penstock_spec import names
 from penstock_spec.names import digest_label
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One version's bytes as the labels of its pods tell them: what a Service selects, a Deployment makes."""
+    """One version's bytes and how they are served, as the labels of its pods tell them: what a Service
+    selects, a Deployment makes.
+    """
 
     version: str
     digest: str  # the first 16 hex digits: names.digest_label
+    settings: str = ""  # hash over the settings of its server; empty where an earlier Penstock made it
 
     @classmethod
-    def of(cls, version: str, digest: str) -> "Unit | None":
-        """The unit of a version and its whole digest; None where there is no version."""
-        return cls(version, digest_label(digest)) if version else None
+    def of(cls, version: str, digest: str, settings: str = "") -> "Unit | None":
+        """The unit of a version, its whole digest and settings; None where there is no version."""
+        return cls(version, digest_label(digest), settings) if version else None
+
+    @classmethod
+    def labelled(cls, labels: Mapping[str, str]) -> "Unit":
+        """The unit of the pods that have these labels."""
+        keys = (names.LABEL_MODEL_VERSION, names.LABEL_MODEL_DIGEST, names.LABEL_SERVER_SETTINGS)
+        return cls(*(labels.get(key, "") for key in keys))
+
+    def serves(self, version: str, digest: str) -> bool:
+        """Whether its model is this one, whatever its settings. `digest` is the whole one."""
+        return (self.version, self.digest) == (version, digest_label(digest))
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,7 @@ class DeploymentView:
     model: str = ""  # what its pods were told to serve
     digest: str = ""
     spec_hash: str = ""
+    logged: bool = False  # whether its pods bring a prediction log to the store
     progress_failed: str = ""  # message of the condition Progressing when it is False
     replica_failure: str = ""  # message of the condition ReplicaFailure: pods that could not be created
     pods: Sequence[PodView] = ()

@@ -7,6 +7,7 @@ from typing import Any
 from penstock_operator.core.changes import Change, own_runs
 from penstock_operator.core.conditions import Wanted, is_true, merged
 from penstock_operator.core.observed import ObservedPipeline, RunObject
+from penstock_operator.core.policies import defaults_condition
 from penstock_operator.core.text import sentence
 from penstock_operator.core.times import stamp
 from penstock_operator.core.triggers import Triggering, next_start, resting
@@ -57,6 +58,7 @@ def accepted_status(
         Wanted(Condition.READY, not stalled, refusal.reason if refusal and stalled else Reason.ACCEPTED),
         Wanted(Condition.STALLED, stalled, refusal.reason if refusal and stalled else Reason.ACCEPTED),
         *_last_outcome(runs),
+        *defaults_condition(observed.defaults),
     ]
     return _status(observed, wanted, columns, change.last_started, starting.entries, now)
 
@@ -83,6 +85,7 @@ def refused_status(observed: ObservedPipeline, error: SpecError, now: datetime) 
         Wanted(Condition.READY, status=False, reason=Reason.INVALID_SPEC, message=short),
         Wanted(Condition.STALLED, status=True, reason=Reason.INVALID_SPEC, message=short),
         *_last_outcome(runs),
+        *defaults_condition(observed.defaults),
     ]
     started = observed.pipeline.status.get("lastStarted")
     return _status(observed, wanted, columns, started, resting(observed), now)

@@ -1,5 +1,5 @@
-"""What a ModelEndpoint needs now: a Deployment for the wanted version, the Service on the version that is
-ready, and what stands beside them.
+"""What a ModelEndpoint needs now: a Deployment for the wanted version and its settings, the Service on what
+is ready, and what stands beside them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,14 @@ from typing import Any
 from penstock_operator.core.actions import Action, Apply, Delete, EventNote, Plan
 from penstock_operator.core.companions import companions
 from penstock_operator.core.companions import unsure as unsure_companions
-from penstock_operator.core.endpoint_status import barred, hindrance, is_settled, shown_unit, status_of
+from penstock_operator.core.endpoint_status import (
+    SETTINGS,
+    barred,
+    hindrance,
+    is_settled,
+    shown_unit,
+    status_of,
+)
 from penstock_operator.core.lifecycles import lifecycles
 from penstock_operator.core.observed import Ref
 from penstock_operator.core.observed_endpoint import ObservedEndpoint, Unit
@@ -18,7 +25,7 @@ from penstock_operator.core.revisions import History, history_of
 from penstock_operator.core.rollout import Rollout, rollout_of
 from penstock_operator.core.serving import Scene, scene_of
 from penstock_operator.core.settings import Settings
-from penstock_operator.core.switch import chosen, selector, settled_at, surplus
+from penstock_operator.core.switch import chosen, selector, settled_at, surplus, switched_at
 from penstock_operator.core.times import after, earliest
 from penstock_operator.core.watched import with_monitoring
 from penstock_operator.manifests.facade import service
@@ -41,16 +48,17 @@ def plan_endpoint(observed: ObservedEndpoint, now: datetime, settings: Settings)
     unsure = _unsure(scene, unit, surplus=bool(leaving))
     if unsure:
         return Plan(confirm=unsure)
-    history = history_of(scene, shown_unit(scene), now)
+    shown = shown_unit(scene)
+    history = history_of(scene, shown, now)
     status = status_of(scene, rollout, history, hindrance(scene, rollout, now), now)
-    free_at = settled_at(history, settings.settle)
+    free_at = settled_at(switched_at(scene, shown, history, now), settings.settle)
     may_leave = free_at is None or now >= free_at
     deletions = [Delete(DEPLOYMENT, one.meta.namespace, one.meta.name, one.meta.uid) for one in leaving]
     plan = Plan(
         inquire=_silent(scene, now, settings),
         actions=_applied(scene, rollout, unit, settings),
         after=(*_lifecycles(scene), *(deletions if may_leave else ())),
-        events=_notes(scene, rollout, history),
+        events=_notes(scene, rollout, history, shown),
         look_again=_look_again(scene, rollout, None if may_leave or not leaving else free_at, now, settings),
     )
     return with_monitoring(scene, plan, status, now, settings)
@@ -136,12 +144,14 @@ def _hash(manifest: Mapping[str, Any]) -> str:
 def _lifecycles(scene: Scene) -> Sequence[Action]:
     """The registry says what serves once it has been recorded here."""
     target = scene.target
-    if target is None or not is_settled(scene) or shown_unit(scene) != target.unit:
+    if target is None or not is_settled(scene) or shown_unit(scene) != scene.wanted:
         return ()
     return lifecycles(scene.observed.meta.name, target.version, target.digest, scene.observed.versions)
 
 
-def _notes(scene: Scene, rollout: Rollout | None, history: History) -> tuple[EventNote, ...]:
+def _notes(
+    scene: Scene, rollout: Rollout | None, history: History, shown: Unit | None
+) -> tuple[EventNote, ...]:
     notes = []
     if history.began is not None:
         began = history.began
@@ -150,6 +160,9 @@ def _notes(scene: Scene, rollout: Rollout | None, history: History) -> tuple[Eve
         words += f" in place of {before}" if before else ""
         words += f", asked for by {began['actor']}" if began.get("actor") else ""
         notes.append(EventNote(began["reason"], words))
+    elif scene.last_stable is not None and shown not in (None, scene.last_stable):
+        words = f"{scene.last_stable.version} serves with changed settings ({SETTINGS})"
+        notes.append(EventNote(Reason.SETTINGS_REPLACED, words))
     known = (scene.observed.status.get("rollout") or {}).get("refused", "")
     if rollout is not None and rollout.refused and rollout.refused != known:
         notes.append(EventNote(Reason.DEADLINE_EXCEEDED, rollout.refused, warning=True))

@@ -11,6 +11,7 @@ from penstock_operator.core.conditions import find
 from penstock_operator.core.frozen import Definition, define
 from penstock_operator.core.observed import ObservedPipeline
 from penstock_operator.core.pipeline_status import accepted_status, refused_status
+from penstock_operator.core.policies import defaults_notes, with_defaults
 from penstock_operator.core.retention import tidy
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.text import clip
@@ -27,7 +28,9 @@ def plan_pipeline(observed: ObservedPipeline, now: datetime, settings: Settings)
     if observed.pipeline.meta.deleting:
         return Plan()
     try:
-        definition = define(observed.pipeline.spec, observed.pipeline.applied)
+        definition = with_defaults(
+            define(observed.pipeline.spec, observed.pipeline.applied), observed.defaults
+        )
     except SpecError as error:
         return _refuse(observed, error, now)
     return _accept(observed, definition, now, settings)
@@ -57,7 +60,11 @@ def _accept(observed: ObservedPipeline, definition: Definition, now: datetime, s
         actions=(*change.actions, *starting.actions),
         status=status if status != observed.pipeline.status else None,
         after=tidying.after,
-        events=(*_notes(change), *starting.notes),
+        events=(
+            *_notes(change),
+            *starting.notes,
+            *defaults_notes(observed.pipeline.status, observed.defaults),
+        ),
         look_again=earliest(after(now, settings.resync) if unsettled else None, starting.look_again),
     )
 

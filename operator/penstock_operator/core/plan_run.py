@@ -7,6 +7,7 @@ from datetime import datetime
 from penstock_operator.core import attempts, halts, needs, remakes, whens
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.backfills import backfills
+from penstock_operator.core.called_off import called_off
 from penstock_operator.core.cancels import cancels, held, holds_back, shown_suspended
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
@@ -14,6 +15,7 @@ from penstock_operator.core.deadlines import next_end, overdue
 from penstock_operator.core.deploy import deploys
 from penstock_operator.core.foresight import foresees
 from penstock_operator.core.gang_services import left_over
+from penstock_operator.core.kept_jobs import clearing
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
@@ -24,6 +26,7 @@ from penstock_operator.core.run_status import build, summary_of, without_news
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
     CannotStart,
+    defaults_of,
     end_before_steps,
     fresh_records,
     policy_of,
@@ -71,13 +74,17 @@ def leave_deleted(observed: ObservedRun, _: datetime, __: Settings) -> Plan | No
     return Plan() if observed.run.meta.deleting else None
 
 
-def rest_when_finished(observed: ObservedRun, _: datetime, __: Settings) -> Plan | None:
-    """Rule: a finished run never changes. Jobs that a cut-short plan left behind are deleted."""
-    if not observed.run.finished:
+def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Plan | None:
+    """Rule: a finished run never changes. Jobs that a cut-short plan left behind are deleted, and the others
+    when they have been kept for long enough.
+    """
+    run = observed.run
+    if not run.finished:
         return None
-    jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == observed.run.meta.uid]
-    deletions = (attempts.delete(job) for job in jobs if is_stuck(job))
-    return Plan(actions=(*deletions, *left_over(observed, ())))
+    jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == run.meta.uid]
+    kept = clearing(run, jobs, policy_of(run.status.get("snapshot") or {}).keep_pods, now)
+    stuck = tuple(attempts.delete(job) for job in jobs if is_stuck(job))
+    return Plan(actions=(*stuck, *left_over(observed, ())), after=kept.after, look_again=kept.look_again)
 
 
 def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
@@ -92,7 +99,7 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
-    context = replace(context, halt=halts.halt_of(context))
+    context = replace(context, halt=halts.halt_of(context), defaults=defaults_of(snapshot))
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:
         decision = _decide(context, context.records[name])
@@ -123,14 +130,21 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
     status = build(run, summary, records, now, run.status["snapshot"], started=True)
     # What waited for a step that ended only now has its turn at once, when that end has been written.
     again = now if _moved(before, records) and not summary.finished else None
+    kept = clearing(run, context.observed.jobs.values(), context.policy.keep_pods, now)
     resync = None if summary.finished else after(now, context.settings.resync)
     return Plan(
         inquire=inquire,
         actions=tuple(action for one in decisions for action in one.actions),
         status=status if status != run.status else None,
-        after=(*(action for one in decisions for action in one.after), *left_over(context.observed, records)),
+        after=(
+            *(action for one in decisions for action in one.after),
+            *kept.after,
+            *left_over(context.observed, records),
+        ),
         events=notes(before, records, summary),
-        look_again=earliest(again, resync, next_end(context), *(one.look_again for one in decisions)),
+        look_again=earliest(
+            again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)
+        ),
         steps_ended={
             one.name: str(one.state) for one in records if one.ended and not _was_ended(before, one.name)
         },
@@ -149,6 +163,7 @@ def _moved(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> b
 RUN_RULES: Sequence[RunRule] = (
     leave_deleted,
     rest_when_finished,
+    called_off,  # so was the backfill that made it
     cancels,  # somebody said so
     foresees,  # one that only plans says what it would do
     backfills,  # one that has others made has no steps

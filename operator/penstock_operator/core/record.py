@@ -31,6 +31,7 @@ class StepRecord:
     job: str = ""
     digest: str = ""
     source_revision: str = ""
+    made_at: str = ""
     why: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     results: Mapping[str, str] = field(default_factory=dict)

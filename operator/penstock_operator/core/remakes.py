@@ -29,6 +29,7 @@ def remade(context: RunContext, record: StepRecord) -> Decision | None:
         reason=LOST,
         message=f"step {needing.name} found its output gone from the store; it is made again",
         why="output lost",
+        made_at="",
         retry_at=context.stamp,
         finished_at="",
     )

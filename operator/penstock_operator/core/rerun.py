@@ -13,7 +13,9 @@ import networkx as nx
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.ahead import pipeline_uid
 from penstock_operator.core.context import RunContext
+from penstock_operator.core.history import made
 from penstock_operator.core.observed import ObservedRun, Ref, RunObject
+from penstock_operator.core.policies import DEFAULTS
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import build, waiting
 from penstock_operator.core.settings import Settings
@@ -45,6 +47,8 @@ def repeats(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
     ref = Ref(names.PIPELINE_RUN, run.rerun["run"])
     if (old is None or not old.finished) and ref not in observed.live:
         return Plan(confirm=(ref,))
+    if DEFAULTS not in observed.live:
+        return Plan(confirm=(DEFAULTS,))
     found = _repeated(observed)
     if isinstance(found, CannotStart) or old is None:
         return not_started(observed, found, now, settings) if isinstance(found, CannotStart) else Plan()
@@ -141,6 +145,7 @@ def _taken(context: RunContext, known: StepRecord, run: str) -> StepRecord:
         state=StepState.REUSED,
         reason=str(Reason.UNCHANGED),
         message="",
+        made_at=made(known.to_status()),
         why=f"taken over from run {run}",
         started_at=context.stamp,
         finished_at=context.stamp,

@@ -2,18 +2,21 @@
 guessing.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.gates import renewed
+from penstock_operator.core.history import registered_steps
 from penstock_operator.core.observed import Earlier
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.times import after, age, read
 from penstock_operator.core.work import Work, work_of
+from penstock_spec.base import seconds_of
 from penstock_spec.contract import Known
-from penstock_spec.digest import Components, difference, reusable_image, step_components
-from penstock_spec.errors import SpecError
+from penstock_spec.digest import reusable_image
 from penstock_spec.names import Reason
-from penstock_spec.resolve import resolve_step, run_values
+from penstock_spec.reuse import Reuse, ReusePolicy, RunReuse
 from penstock_spec.status import StepState
 
 
@@ -40,7 +43,8 @@ def reused(context: RunContext, record: StepRecord, found: Earlier, because: str
         state=StepState.REUSED,
         reason=Reason.UNCHANGED,
         message="",
-        why=f"output reused from run {found.run}{because}",
+        made_at=found.made,
+        why=f"output reused from {found.whence}{because}",
         outputs=dict(found.outputs),
         results=dict(found.results),
         metrics=dict(found.metrics),
@@ -54,12 +58,59 @@ def reused(context: RunContext, record: StepRecord, found: Earlier, because: str
 
 
 def find_earlier(context: RunContext, record: StepRecord, work: Work) -> Earlier | None:
-    """The newest earlier step that did exactly this and whose result is whole; None where it must run."""
-    if not reusable_image(work.resolved.image) or context.pipeline.always(record.name):
+    """The newest earlier step that did exactly this and whose result is whole and may be taken over; None
+    where it must run.
+    """
+    policy = _policy(context, record)
+    if not reusable_image(work.resolved.image) and policy.policy is not ReusePolicy.ALWAYS:
+        return None
+    if context.pipeline.always(record.name) or forced(context, record):
         return None
     if context.observed.run.rerun:
         return None  # what may be taken over has been, at the start
-    return next((one for one in context.observed.earlier if _fits(context, record, work, one)), None)
+    fitting = _fitting(context, record, work)
+    return next((one for one in fitting if not _too_old(context, policy, one)), None)
+
+
+def forced(context: RunContext, record: StepRecord) -> str:
+    """Who wants the step to run whatever has been made before, in words; empty where nobody does."""
+    if context.observed.run.reuse == RunReuse.NEVER:
+        return "forced: the run asks for it"
+    return "forced: reuse is Never" if _policy(context, record).policy is ReusePolicy.NEVER else ""
+
+
+def expired(context: RunContext, record: StepRecord, work: Work) -> str:
+    """That the newest result of exactly this work is too old, in words; empty where it is not."""
+    policy = _policy(context, record)
+    old = [one for one in _fitting(context, record, work) if _too_old(context, policy, one)]
+    newest = max(old, key=lambda one: one.made, default=None)
+    if newest is None:
+        return ""
+    made = read(newest.made)
+    ago = "at an unknown time" if made is None else f"{age(made, context.observed.run.meta.created)} ago"
+    return f"expired: made {ago}, maxAge is {policy.max_age}"
+
+
+def _policy(context: RunContext, record: StepRecord) -> Reuse:
+    return context.pipeline.spec.step(record.name).reuse or Reuse()
+
+
+def _too_old(context: RunContext, policy: Reuse, one: Earlier) -> bool:
+    """Whether the step's maxAge forbids this result.
+
+    It is reckoned to the run's creation: all of a run's decisions agree, whenever they are made.
+    """
+    if policy.max_age is None:
+        return False
+    made = read(one.made)
+    return made is None or after(made, seconds_of(policy.max_age)) < context.observed.run.meta.created
+
+
+def _fitting(context: RunContext, record: StepRecord, work: Work) -> Iterator[Earlier]:
+    """Whole results of exactly this work, of the newest run first; of a training, then the registry's."""
+    known = context.observed.earlier
+    models = registered_steps(context.observed.versions) if record.kind == "train" else ()
+    return (one for one in (*known, *models) if _fits(context, record, work, one))
 
 
 def _fits(context: RunContext, record: StepRecord, work: Work, one: Earlier) -> bool:
@@ -76,50 +127,3 @@ def _fits(context: RunContext, record: StepRecord, work: Work, one: Earlier) -> 
 def known(found: Earlier | None) -> Known | None:
     """What an ingest's Job is told of the earlier result, so that it only compares its source."""
     return None if found is None else Known(found.run, found.source_revision, found.outputs)
-
-
-def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | None) -> str:
-    """Why the step runs, compared with the newest finished run before."""
-    if context.pipeline.always(record.name):
-        return "it runs after all others, whatever the outcome"
-    if found is not None:
-        return f"checks whether its source has changed since run {found.run}"
-    previous = context.observed.previous
-    old = _components_before(context, record.name)
-    if previous is None or old is None:
-        return "first run"
-    changed = difference(record.name, old, work.components)
-    if changed:
-        return changed
-    repeated = context.observed.run.rerun.get("run")
-    if repeated:
-        return f"done again: run {repeated} is repeated from here"
-    if not reusable_image(work.resolved.image):
-        return "its image has no fixed tag or digest, so it may have changed"
-    registered = next((one.get("modelVersion") for one in previous.steps if one["name"] == record.name), None)
-    if record.kind == "train" and registered and context.version(registered) is None:
-        return f"ModelVersion {registered} of run {previous.run} was deleted"
-    return f"run {previous.run} left no result to reuse"
-
-
-def _components_before(context: RunContext, step: str) -> Components | None:
-    """What determined the step's result in the run before; None where it had no such step, or never got to
-    it.
-    """
-    previous = context.observed.previous
-    if previous is None:
-        return None
-    entries = {entry["name"]: entry for entry in previous.steps}
-    if not entries.get(step, {}).get("digest"):
-        return None
-    pipeline = previous.pipeline
-    try:
-        values = run_values(pipeline.spec, previous.parameters, previous.scheduled_time)
-        resolved = resolve_step(pipeline.spec, pipeline.spec.step(step), values)
-    except (KeyError, SpecError):
-        return None
-    inputs = {
-        name: entries.get(source, {}).get("outputs", {}).get(output, "")
-        for name, (source, output) in pipeline.inputs(step).items()
-    }
-    return step_components(resolved, inputs)

@@ -1,4 +1,7 @@
-"""The history of an endpoint: one entry for each time during which it served one model. Append-only."""
+"""The history of an endpoint: one entry for each time during which it served one model. Append-only.
+
+By which settings it was served is no part of it: a revision is a model.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,8 +37,7 @@ def history_of(scene: Scene, shown: Unit | None, now: datetime) -> History:
     status = scene.observed.status
     entries = [dict(one) for one in status.get("history", ())]
     revision = max([int(status.get("revision") or 0), *(int(one["revision"]) for one in entries)])
-    same = bool(entries) and _unit(entries[-1]) == shown
-    if shown is None or same or not scene.digest_of(shown):
+    if shown is None or (entries and _of(entries[-1], shown)) or not scene.digest_of(shown):
         return History(entries, revision)
     began = _entry(scene, shown, entries, revision + 1, now)
     if entries:
@@ -61,10 +63,10 @@ def _entry(
 
 def _source(scene: Scene, shown: Unit) -> Target:
     """Who asked for what has taken over: the spec, or the roll-out before it where the spec has moved on."""
-    if scene.target is not None and scene.target.unit == shown:
+    if scene.target is not None and shown.serves(scene.target.version, scene.target.digest):
         return scene.target
     before = scene.observed.status.get("rollout") or {}
-    if before and _unit(before) == shown:
+    if before and _of(before, shown):
         facts = (before.get(name, "") for name in ("model", "version", "digest", "actor", "reason"))
         return Target(*facts)
     found = scene.deployment(shown)
@@ -76,10 +78,10 @@ def _reason(source: Target, shown: Unit, entries: Sequence[Entry]) -> str:
     """Why it serves; the way back from a roll-back has a word of its own."""
     if source.reason != Reason.ROLLED_BACK and entries and entries[-1]["reason"] == Reason.ROLLED_BACK:
         own = [one for one in entries if one["reason"] != Reason.ROLLED_BACK]
-        if own and _unit(own[-1]) == shown:
+        if own and _of(own[-1], shown):
             return str(Reason.ROLLBACK_CLEARED)
     return source.reason
 
 
-def _unit(entry: Entry) -> Unit | None:
-    return Unit.of(entry["version"], entry["digest"])
+def _of(entry: Entry, shown: Unit) -> bool:
+    return shown.serves(entry["version"], entry["digest"])

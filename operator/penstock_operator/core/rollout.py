@@ -1,4 +1,5 @@
-"""The version that is to take over, from when on it has tried, and whether it came too late.
+"""The version or the settings that are to take over, from when on they have tried, and whether they came too
+late.
 
 The clock is in status.rollout, so that no restart of the operator gives anybody more time. A refusal holds
 for exactly what was asked; any other request starts anew.
@@ -47,7 +48,7 @@ class Rollout:
 def rollout_of(scene: Scene, now: datetime) -> Rollout | None:
     """The roll-out that is under way or was refused; None where the wanted version serves, or none can."""
     spec, target = scene.spec, scene.target
-    if spec is None or target is None or (scene.last_stable == target.unit == scene.current):
+    if spec is None or target is None or (scene.last_stable == scene.wanted == scene.current):
         return None
     request = _request(spec, target)
     before = scene.observed.status.get("rollout") or {}
@@ -58,7 +59,7 @@ def rollout_of(scene: Scene, now: datetime) -> Rollout | None:
     found = Rollout(target, request, started, due, refused)
     if refused or not scene.replacing or now < due or ready_in_time(scene, found, now):
         return found
-    return replace(found, refused=_words(scene, spec, target))
+    return replace(found, refused=_words(scene, spec))
 
 
 def ready_in_time(scene: Scene, rollout: Rollout, now: datetime) -> bool:
@@ -86,10 +87,10 @@ def _request(spec: ModelEndpointSpec, target: Target) -> str:
     )
 
 
-def _words(scene: Scene, spec: ModelEndpointSpec, target: Target) -> str:
+def _words(scene: Scene, spec: ModelEndpointSpec) -> str:
     """Why the target is refused, by its first pod's own account."""
-    found = scene.deployment(target.unit)
-    words = f"{target.version} did not get ready within {spec.rollout.deadline}"
+    found = scene.deployment(scene.wanted)
+    words = f"{scene.subject} did not get ready within {spec.rollout.deadline}"
     if scene.wanted_ready:
         reason = "its pods were ready only after that"
     elif found is None:

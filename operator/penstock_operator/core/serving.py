@@ -15,8 +15,9 @@ from penstock_operator.manifests.facade import Facade
 from penstock_operator.manifests.server import Server
 from penstock_operator.manifests.windows import log_of
 from penstock_spec.base import seconds_of
+from penstock_spec.checks.servers import impossible
 from penstock_spec.endpoint import ModelEndpointSpec
-from penstock_spec.names import LABEL_MODEL_DIGEST, LABEL_MODEL_VERSION, Reason, digest_label, server_name
+from penstock_spec.names import Reason, digest_label, server_name
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Scene:
     @property
     def wanted(self) -> Unit | None:
         """What should serve."""
-        return self.target.unit if self.target is not None else None
+        server = self.server
+        return Unit.of(server.version, server.digest, server.settings) if server is not None else None
 
     @property
     def selected(self) -> Unit | None:
@@ -46,14 +48,15 @@ class Scene:
         service = self.observed.service
         if service is None or service.meta.owner_uid != self.observed.meta.uid:
             return None
-        version = service.selector.get(LABEL_MODEL_VERSION, "")
-        return Unit(version, service.selector.get(LABEL_MODEL_DIGEST, "")) if version else None
+        found = Unit.labelled(service.selector)
+        return found if found.version else None
 
     @property
     def last_stable(self) -> Unit | None:
         """What served when the status was written: the one to keep when the Service is gone."""
         status = self.observed.status
-        return Unit.of(str(status.get("stable", "")), str(status.get("stableDigest", "")))
+        facts = (str(status.get(name, "")) for name in ("stable", "stableDigest", "stableSettings"))
+        return Unit.of(*facts)
 
     @property
     def current(self) -> Unit | None:
@@ -66,7 +69,7 @@ class Scene:
         return replicas_of(self.spec.scale) if self.spec is not None else 1
 
     def deployment(self, unit: Unit | None) -> DeploymentView | None:
-        """The Deployment of these bytes."""
+        """The Deployment of these bytes and settings."""
         return next((one for one in self.observed.deployments if one.unit == unit), None)
 
     @property
@@ -81,8 +84,22 @@ class Scene:
 
     @property
     def replacing(self) -> bool:
-        """Whether something else than the wanted bytes answers behind the Service."""
+        """Whether something else than what is wanted answers behind the Service."""
         return self.answers and self.selected != self.wanted
+
+    @property
+    def same_model(self) -> bool:
+        """Whether what serves is the wanted model, though by other settings."""
+        target, current = self.target, self.current
+        if target is None or current is None or current == self.wanted:
+            return False
+        return current.serves(target.version, target.digest)
+
+    @property
+    def subject(self) -> str:
+        """What is on its way, for people."""
+        version = self.target.version if self.target is not None else ""
+        return f"{version} with changed settings" if self.same_model else version
 
     @property
     def wanted_ready(self) -> bool:
@@ -101,7 +118,8 @@ class Scene:
         if current in (None, self.wanted) or current is None or self.deployment(current):
             return ""
         digest = self.digest_of(current)
-        return server_name(self.observed.meta.name, current.version, digest) if digest else ""
+        about = (self.observed.meta.name, current.version, digest, current.settings)
+        return server_name(*about) if digest else ""
 
     def digest_of(self, unit: Unit) -> str:
         """The whole digest of a unit, from whoever knows it; empty where nobody does."""
@@ -126,7 +144,8 @@ def scene_of(observed: ObservedEndpoint) -> Scene:
             f"spec.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5]
         )
         return Scene(observed, None, None, None, Problem(Reason.INVALID_SPEC, words))
-    target = target_of(observed, spec)
+    words = "; ".join(impossible(spec))
+    target = target_of(observed, spec) if not words else Problem(Reason.INVALID_SPEC, words)
     if isinstance(target, Problem):
         return Scene(observed, spec, None, None, target)
     return Scene(observed, spec, target, server_of(observed.meta, spec, target), None)

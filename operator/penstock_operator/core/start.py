@@ -9,6 +9,7 @@ from penstock_operator.core.actions import Action, Create, Plan, SetOwner
 from penstock_operator.core.ahead import concurrency_of
 from penstock_operator.core.frozen import define
 from penstock_operator.core.observed import ObservedRun, PipelineObject, Ref
+from penstock_operator.core.policies import DEFAULTS, effective, kept_defaults
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import (
     Summary,
@@ -23,6 +24,7 @@ from penstock_operator.core.times import after
 from penstock_operator.manifests.identity import owner
 from penstock_operator.manifests.revisions import revision
 from penstock_spec import names
+from penstock_spec.defaults import NamespaceDefaults
 from penstock_spec.errors import SpecError
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Reason
@@ -56,10 +58,11 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     run = observed.run
     if run.status.get("snapshot"):
         return None
-    ref = Ref(names.PIPELINE, run.pipeline)
-    if not run.revision and ref not in observed.live:
-        # Who changes a Pipeline and then makes a run means the change, which a cache may not show yet.
-        return Plan(confirm=(ref,))
+    # Who changes a Pipeline, or the namespace's defaults, and then makes a run means the change. A cache may
+    # not show it yet.
+    refs = (DEFAULTS,) if run.revision else (Ref(names.PIPELINE, run.pipeline), DEFAULTS)
+    if not observed.live.issuperset(refs):
+        return Plan(confirm=refs)
     found = frozen_for(observed, now, settings)
     if isinstance(found, CannotStart):
         return not_started(observed, found, now, settings)
@@ -76,13 +79,14 @@ def snapshot_of(observed: ObservedRun, found: Frozen) -> dict[str, Any]:
     """What the status of a run says for ever about what it executes."""
     uid = observed.run.meta.owner_uid or (observed.pipeline.meta.uid if observed.pipeline else "")
     snapshot: dict[str, Any] = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
-    policy = _policy(observed, found.pipeline).as_set()
-    return {**snapshot, "policy": policy} if policy else snapshot
+    policy = effective(_policy(observed, found.pipeline), observed.defaults).as_set()
+    said = {"policy": policy} if policy else {}
+    return {**snapshot, **said, **kept_defaults(observed.defaults)}
 
 
 def _policy(observed: ObservedRun, frozen: CompiledPipeline) -> Policy:
-    """The policy that the run keeps. A revision may have been frozen under an older one: it is no part of the
-    digest.
+    """The pipeline's policy that the run keeps. A revision may have been frozen under an older one: it is no
+    part of the digest.
     """
     pipeline = observed.pipeline
     if pipeline is None or observed.run.meta.owner_uid not in ("", pipeline.meta.uid):
@@ -101,6 +105,17 @@ def policy_of(snapshot: Mapping[str, Any]) -> Policy:
         if field is not None and not structure_problems(field.shape, value, (name,)):
             found[name] = value
     return Policy.model_validate(found, by_alias=True)
+
+
+def defaults_of(snapshot: Mapping[str, Any]) -> NamespaceDefaults:
+    """What a run's snapshot says of its namespace's defaults. As in `policy_of`."""
+    fields = object_shape(NamespaceDefaults).fields
+    found = {
+        name: value
+        for name, value in (snapshot.get("defaults") or {}).items()
+        if name in fields and not structure_problems(fields[name].shape, value, (name,))
+    }
+    return NamespaceDefaults.model_validate(found, by_alias=True)
 
 
 def fresh_records(pipeline: CompiledPipeline) -> list[StepRecord]:
@@ -200,7 +215,7 @@ def _written(observed: ObservedRun, summary: Summary, now: datetime, look_again:
 
 def wait_for_turn(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
     """Rule: one run at a time, unless the Pipeline's policy allows more. One that has started goes on."""
-    concurrency = concurrency_of(observed.pipeline)
+    concurrency = concurrency_of(observed.pipeline, observed.defaults)
     begun = observed.run.status.get("startedAt")
     if observed.behind and not begun and concurrency is Concurrency.REPLACE:
         return _written(observed, replaced_before_steps(observed.behind[-1]), now, look_again=None)

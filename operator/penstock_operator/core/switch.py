@@ -11,7 +11,7 @@ from penstock_operator.core.observed_endpoint import DeploymentView, Unit
 from penstock_operator.core.revisions import History
 from penstock_operator.core.rollout import Rollout, ready_in_time
 from penstock_operator.core.serving import Scene
-from penstock_operator.core.times import after
+from penstock_operator.core.times import after, read
 from penstock_operator.manifests.server import selector_of
 
 
@@ -44,7 +44,7 @@ def _may_serve(scene: Scene, rollout: Rollout, now: datetime) -> bool:
 
 def selector(scene: Scene, unit: Unit) -> dict[str, str]:
     """The labels of a unit's pods on this endpoint."""
-    return selector_of(scene.observed.meta.name, unit.version, unit.digest)
+    return selector_of(scene.observed.meta.name, unit.version, unit.digest, unit.settings)
 
 
 def surplus(scene: Scene, rollout: Rollout | None) -> Sequence[DeploymentView]:
@@ -60,7 +60,15 @@ def surplus(scene: Scene, rollout: Rollout | None) -> Sequence[DeploymentView]:
     return [one for one in scene.observed.deployments if one.unit not in keep]
 
 
-def settled_at(history: History, seconds: float) -> datetime | None:
+def switched_at(scene: Scene, shown: Unit | None, history: History, now: datetime) -> datetime | None:
+    """When the pods that serve took over. None: nothing served."""
+    if shown != scene.last_stable:
+        return now
+    known = read(str(scene.observed.status.get("switchedAt", "")))
+    return known or history.since
+
+
+def settled_at(switched: datetime | None, seconds: float) -> datetime | None:
     """When every node knows of the last switch, so that what served before may go. None: nothing served."""
     # Times in a status are cut to whole seconds.
-    return after(history.since, seconds + 1) if history.since is not None else None
+    return after(switched, seconds + 1) if switched is not None else None

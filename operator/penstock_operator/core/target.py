@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_operator.core.observed import VersionView
-from penstock_operator.core.observed_endpoint import ObservedEndpoint, Unit
+from penstock_operator.core.observed_endpoint import ObservedEndpoint
 from penstock_spec import names
 from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.model_version import Lifecycle
@@ -34,11 +34,6 @@ class Target:
     actor: str
     reason: str
 
-    @property
-    def unit(self) -> Unit:
-        """Its pods' labels."""
-        return Unit(self.version, names.digest_label(self.digest))
-
 
 def target_of(observed: ObservedEndpoint, spec: ModelEndpointSpec) -> Target | Problem:
     """The version that should serve, or why there is none."""
@@ -55,7 +50,7 @@ def target_of(observed: ObservedEndpoint, spec: ModelEndpointSpec) -> Target | P
         return Problem(Reason.MODEL_VERSION_NOT_FOUND, f"there is no ModelVersion {name}; {command}")
     if asked is not None and asked != found.digest:
         words = f"ModelVersion {name} has digest {found.digest}, the endpoint asks for {asked}"
-        return Problem(Reason.MODEL_VERSION_NOT_FOUND, words)
+        return Problem(Reason.DIGEST_MISMATCH, f"{words}; set spec.model.digest to the one that is meant")
     target = Target(found.model, name, found.digest, actor, reason)
     return _rejected(observed, target) or target
 

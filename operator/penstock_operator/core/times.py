@@ -42,6 +42,16 @@ def duration(start: datetime, end: datetime) -> str:
     return f"{seconds // 3600}h{seconds // 60 % 60:02d}m"
 
 
+def age(begin: datetime, end: datetime) -> str:
+    """1 second, 45 minutes, 9 days: the largest whole unit, in words."""
+    seconds = max(0, math.floor((end - begin).total_seconds()))
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count = seconds // length
+        if count or unit == "second":
+            break
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
 def earliest(*moments: datetime | None) -> datetime | None:
     """The first of the given times; None where none is given."""
     return min((one for one in moments if one is not None), default=None)

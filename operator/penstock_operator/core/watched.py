@@ -39,7 +39,7 @@ def with_monitoring(
         now,
         settings,
         logs=_logs(scene, plan),
-        image=scene.spec.server.image or "",
+        image=_image(scene),
     )
     if found.confirm:
         return Plan(confirm=found.confirm)
@@ -52,6 +52,15 @@ def with_monitoring(
         events=(*plan.events, *found.events),
         look_again=earliest(plan.look_again, found.look_again),
     )
+
+
+def _image(scene: Scene) -> str:
+    """The user's image that serves in place of our server; not one that is on its way, or was refused."""
+    serving = scene.serving
+    asked = scene.spec.server.image if scene.spec is not None else None
+    if serving is not None and serving.unit != scene.wanted and serving.logged:
+        return ""
+    return asked or ""
 
 
 def _logs(scene: Scene, plan: Plan) -> bool:

@@ -56,13 +56,17 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
 
 
 def memory_of(context: RunContext, record: StepRecord) -> str:
-    """The memory of the next attempt's program: as grown, else as asked, else the installation's default."""
+    """The memory of the next attempt's program: as grown, else as asked, else the namespace's default, else
+    the installation's.
+    """
     asked = step_of(context, record.name).resources
     if record.memory:
         return record.memory
     if asked.memory_from is not None:
         return str(context.values[asked.memory_from.parameter])
-    return asked.memory or context.settings.pods.default_memory
+    if "memory" in asked.model_fields_set:
+        return asked.memory
+    return context.defaults.resources.memory or context.settings.pods.default_memory
 
 
 def scratch_of(context: RunContext, record: StepRecord) -> str:
@@ -76,11 +80,13 @@ def scratch_of(context: RunContext, record: StepRecord) -> str:
 
 
 def cpu_of(context: RunContext, record: StepRecord) -> str:
-    """The CPU of the step's program: as asked, else the installation's default."""
+    """The CPU of the step's program: as asked, else the namespace's default, else the installation's."""
     asked = step_of(context, record.name).resources
     if asked.cpu_from is not None:
         return str(context.values[asked.cpu_from.parameter])
-    return asked.cpu or context.settings.pods.default_cpu
+    if "cpu" in asked.model_fields_set:
+        return asked.cpu
+    return context.defaults.resources.cpu or context.settings.pods.default_cpu
 
 
 def queue_of(context: RunContext, name: str) -> Queue | None:
@@ -144,6 +150,7 @@ def job_manifest(
             config_map=source.get("configMap", {}).get("name", ""),
             config_key=source.get("configMap", {}).get("key", ""),
             deadline=pod_seconds(step_of(context, record.name)),
+            scheduling=context.defaults.scheduling.as_set(),
             outcome=outcome_text(context) if context.pipeline.always(record.name) else "",
             queue=queue.local_queue if queue is not None else "",
             priority=queue.priority_class or "" if queue is not None else "",

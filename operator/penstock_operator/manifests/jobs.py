@@ -50,6 +50,7 @@ class Attempt:
     config_key: str = ""
     deadline: int | None = None  # seconds that the pod may run
     outcome: str = ""  # of a step with `always`: JSON, how the run has gone
+    scheduling: Mapping[str, Any] = field(default_factory=dict)  # nodeSelector and tolerations, as in a pod
     queue: str = ""  # of Kueue; empty: it starts at once
     priority: str = ""  # in that queue
     gang: Gang | None = None  # None: one pod
@@ -92,7 +93,12 @@ def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
                 **({"suspend": True} if attempt.queue else {}),
                 "template": {
                     "metadata": pods.template_metadata(labels, contract.MAIN),
-                    "spec": {**_pod(attempt, settings), "restartPolicy": "Never", **_deadline(attempt)},
+                    "spec": {
+                        **_pod(attempt, settings),
+                        "restartPolicy": "Never",
+                        **_deadline(attempt),
+                        **attempt.scheduling,
+                    },
                 },
             },
         }

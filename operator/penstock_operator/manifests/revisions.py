@@ -7,7 +7,7 @@ from typing import Any
 from penstock_operator.manifests import pods
 from penstock_operator.manifests.identity import owner, with_hash
 from penstock_spec import names
-from penstock_spec.pipeline import PipelineSpec
+from penstock_spec.pipeline import PipelineSpec, Step
 
 FROZEN_FIELDS = ("steps", "parameters", "secrets")
 
@@ -16,10 +16,19 @@ def frozen_data(spec: PipelineSpec) -> dict[str, Any]:
     """What a run depends on, as the user set it: steps, parameters and secrets."""
     data = spec.as_set()
     frozen = {name: data[name] for name in FROZEN_FIELDS if name in data}
+    frozen["steps"] = [_said(*one) for one in zip(data["steps"], spec.steps, strict=True)]
     asked = _asked_triggers(spec)
     # They are no part of the digest, but a condition that names one is refused where there is none.
     triggers = [one for one in data.get("triggers", ()) if one["name"] in asked]
     return {**frozen, "triggers": triggers} if triggers else frozen
+
+
+def _said(entry: dict[str, Any], step: Step) -> dict[str, Any]:
+    """The step with all that it says of its resources: what is written out holds against every default, also
+    where it is the same as ours.
+    """
+    said = step.resources.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return {**entry, "resources": said} if said else entry
 
 
 def _asked_triggers(spec: PipelineSpec) -> frozenset[str]:

@@ -23,6 +23,7 @@ class Start:
     episode: Mapping[str, Any] = field(default_factory=dict)
     mode: str = ""  # empty for one that executes
     part_of: str = ""  # the backfill that it belongs to
+    reuse: str = ""  # empty: as each step says
     scheduled_time: str = ""  # empty where it is for no certain time
 
 
@@ -55,5 +56,6 @@ def _spec(start: Start) -> dict[str, Any]:
         "episode": dict(start.episode),
         "mode": start.mode,
         "partOf": start.part_of,
+        "reuse": start.reuse,
     }
     return {name: value for name, value in spec.items() if value not in ("", {})}

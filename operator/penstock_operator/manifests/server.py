@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock_operator.manifests import pods
 from penstock_spec import contract, names
+from penstock_spec.plain import canonical
 from penstock_spec.server_spec import ServerSpec, ServerVariable
 
 DRAIN_SECONDS = 5  # a server that was told to stop goes on answering for so long
@@ -53,12 +54,21 @@ class Server:
     @property
     def name(self) -> str:
         """The Deployment's name."""
-        return names.server_name(self.endpoint, self.version, self.digest)
+        return names.server_name(self.endpoint, self.version, self.digest, self.settings)
+
+    @property
+    def settings(self) -> str:
+        """Hash over how the model is served, whichever it is: the value of LABEL_SERVER_SETTINGS.
+
+        Not the log: whoever watches an endpoint replaces nothing.
+        """
+        program = canonical(self.program.as_set())
+        return names.short_hash(self.cpu, self.memory, self.tokens, program, length=16)
 
     @property
     def selector(self) -> dict[str, str]:
-        """The labels by which Service and Deployment know the pods of exactly these bytes."""
-        return selector_of(self.endpoint, self.version, names.digest_label(self.digest))
+        """The labels by which Service and Deployment know the pods of exactly these bytes and settings."""
+        return selector_of(self.endpoint, self.version, names.digest_label(self.digest), self.settings)
 
     @property
     def ours(self) -> bool:
@@ -96,13 +106,14 @@ class Server:
         return self.ours and self.log is not None
 
 
-def selector_of(endpoint: str, version: str, digest_label: str) -> dict[str, str]:
-    """The labels of the pods that serve one version's bytes."""
-    return {
+def selector_of(endpoint: str, version: str, digest_label: str, settings: str) -> dict[str, str]:
+    """The labels of the pods that serve one version's bytes by these settings."""
+    labels = {
         names.LABEL_ENDPOINT: endpoint,
         names.LABEL_MODEL_VERSION: version,
         names.LABEL_MODEL_DIGEST: digest_label,
     }
+    return {**labels, names.LABEL_SERVER_SETTINGS: settings} if settings else labels
 
 
 def facts(server: Server) -> list[dict[str, Any]]:

@@ -1,0 +1,52 @@
+"""docs/housekeeping.md says what the planner does."""
+
+from datetime import datetime
+
+from penstock_spec.base import seconds_of
+from penstock_spec.defaults import NamespaceDefaults, read_defaults
+from penstock_spec.shapes import Object as ObjectShape
+from penstock_spec.shapes import object_shape
+from tests.core.fake_cluster import FakeCluster, Object, task_of
+from tests.core.flow_page import fate_of
+from tests.core.housekeeping_page import EXAMPLES, rows
+from tests.core.simulation import Simulation
+
+
+def test_the_jobs_of_the_example_go_when_the_page_says() -> None:
+    manifest, _ = EXAMPLES["tidy"]
+    fates = {one["name"]: [fate] for one in manifest["spec"]["steps"] if (fate := fate_of(one))}
+    simulation = Simulation(FakeCluster(fates=fates), tidies=True)
+    gone: dict[str, datetime] = {}
+
+    def watch(verb: str, item: Object) -> None:
+        if item["kind"] == "Job" and verb == "delete":
+            gone[task_of(item)["step"]] = simulation.cluster.now
+
+    simulation.cluster.watchers.append(watch)
+    meta = {**manifest["metadata"], "namespace": "ml"}
+    simulation.person(lambda: simulation.cluster.create({**manifest, "metadata": meta}))
+    simulation.run_to_rest()
+    steps = simulation.steps("tidy-g1")
+    for step, (state, kept) in rows("tidy", "| step | ends |").items():
+        assert steps[step]["state"] == state
+        waited = gone[step] - datetime.fromisoformat(steps[step]["finishedAt"])
+        # A status tells whole seconds.
+        assert seconds_of(kept) <= waited.total_seconds() < seconds_of(kept) + 1
+
+
+def test_the_defaults_on_the_page_are_in_order_and_say_all_that_can_be_said() -> None:
+    found = read_defaults(EXAMPLES["penstock-defaults"][0]["data"])
+    assert found.problems == ()
+    said = found.values.as_set()
+    told = rows("penstock-defaults", "| key | fields |")
+    for name, field in object_shape(NamespaceDefaults).fields.items():
+        assert isinstance(field.shape, ObjectShape)
+        assert set(said[name]) == set(field.shape.fields)
+        assert told[f"`{name}`"][0] == ", ".join(
+            f"`{one}`" for one in _in_order(told[f"`{name}`"][0], field.shape)
+        )
+
+
+def _in_order(text: str, shape: ObjectShape) -> list[str]:
+    """The fields of the shape, in the page's order."""
+    return sorted(shape.fields, key=lambda one: text.index(f"`{one}`"))

@@ -1,0 +1,70 @@
+"""What is tidied away on a real cluster, when, and what stays: docs/housekeeping.md."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.core.housekeeping_page import EXAMPLES
+from tests.support import condition, pipeline, steps_of, wait_for
+
+pytestmark = pytest.mark.e2e
+
+
+def placed(name: str, namespace: str, image: str) -> dict[str, Any]:
+    """An example in the test's namespace, its programs in an image that the cluster has."""
+    found = copy.deepcopy(EXAMPLES[name][0])
+    found["metadata"]["namespace"] = namespace
+    for step in found["spec"]["steps"]:
+        step["run"]["image"] = image
+    return dict(found)
+
+
+def jobs(kubectl, namespace: str) -> set[str]:
+    """The steps whose Jobs are there."""
+    found = kubectl.list("jobs", namespace, "-l", "penstock.dev/step")
+    return {one["metadata"]["labels"]["penstock.dev/step"] for one in found}
+
+
+def test_the_job_of_a_good_step_goes_at_once_and_that_of_a_bad_one_stays(
+    runs, kubectl, namespace, images
+) -> None:
+    run = runs.execute(placed("tidy", namespace, images["server"]))
+    wait_for("the good step's Job to go", lambda: jobs(kubectl, namespace) == {"bad"}, 30)
+    wait_for("its pod to go", lambda: len(kubectl.list("pods", namespace)) == 1, 60)
+    found = steps_of(runs.get(run["metadata"]["name"]))
+    assert {name: one["state"] for name, one in found.items()} == {"good": "Succeeded", "bad": "Failed"}
+    assert kubectl.run("logs", "-n", namespace, f"job/{found['bad']['job']}", "-c", "main").returncode == 0
+
+
+def config_map(namespace: str, **data: str) -> dict[str, Any]:
+    """The defaults of the namespace."""
+    about = {"name": "penstock-defaults", "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, "data": data}
+
+
+def program(image: str, **fields: Any) -> dict[str, Any]:
+    """A pipeline of one step that does nothing."""
+    return {"steps": [{"name": "work", "run": {"image": image, "command": ["true"]}}], **fields}
+
+
+def test_a_run_freezes_the_defaults_of_its_namespace(runs, kubectl, namespace, images) -> None:
+    kubectl.apply(config_map(namespace, policy="{deadline: 1h, keepRun: 3}", resources="memory: 96Mi"))
+    run = runs.execute(pipeline("p", namespace, program(images["server"])))
+    snapshot = run["status"]["snapshot"]
+    assert snapshot["policy"] == {"deadline": "1h"}
+    assert snapshot["defaults"]["resources"] == {"memory": "96Mi"}
+    (job,) = kubectl.list("jobs", namespace, "-l", "penstock.dev/step=work")
+    (main,) = [one for one in job["spec"]["template"]["spec"]["initContainers"] if one["name"] == "main"]
+    assert main["resources"]["requests"]["memory"] == "96Mi"
+    said = condition(kubectl.get("pipeline", "p", namespace), "DefaultsAccepted")
+    assert (said["status"], said["reason"]) == ("False", "InvalidDefaults")
+    assert "data.policy.keepRun" in said["message"]
+    kubectl.apply(config_map(namespace, policy="{deadline: 2h}", resources="memory: 80Mi"))
+    wait_for(
+        "the mistake to be gone",
+        lambda: condition(kubectl.get("pipeline", "p", namespace), "DefaultsAccepted")["status"] == "True",
+        30,
+    )
+    assert runs.names("p") == [run["metadata"]["name"]], "a change of the defaults started a run"
+    assert runs.get(run["metadata"]["name"])["status"]["snapshot"] == snapshot
