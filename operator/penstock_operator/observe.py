@@ -19,6 +19,7 @@ from penstock_operator.core.observed import (
     VersionView,
 )
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
+from penstock_operator.core.settings import Settings
 from penstock_operator.reads import Findings, Reads
 from penstock_operator.resources import AUTOSCALER, BUDGET, CONFIG_MAP, SERVICE
 from penstock_operator.store import Object
@@ -31,10 +32,10 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 class Observer:
     """Builds observations; all but frozen revisions comes from memory."""
 
-    def __init__(self, caches: Caches, reads: Reads, *, bounded: bool = False) -> None:
+    def __init__(self, caches: Caches, reads: Reads, settings: Settings | None = None) -> None:
         self._caches = caches
         self._reads = reads
-        self._bounded = bounded  # whether a namespace has room for so many Jobs only
+        self._settings = settings or Settings()
 
     def pipeline(self, item: Object, findings: Findings) -> ObservedPipeline:
         """The world of plan_pipeline."""
@@ -109,13 +110,18 @@ class Observer:
             refusals=dict(findings.refusals),
         )
 
+    def is_bounded(self, namespace: str) -> bool:
+        """Whether only so many Jobs may live in the namespace at a time."""
+        return room.limit_of(self._defaults(namespace), self._settings) > 0
+
     def _live_jobs(self, namespace: str) -> frozenset[str]:
-        found = self._caches["Job"].find("live", namespace) if self._bounded else ()
+        found = self._caches["Job"].find("live", namespace) if self.is_bounded(namespace) else ()
         return frozenset(one["metadata"]["name"] for one in found)
 
     def _older_claims(self, run: RunObject) -> int:
-        found = self._caches[names.PIPELINE_RUN].find("waits", run.meta.namespace) if self._bounded else ()
-        return room.older_claims(run, map(views.run, found))
+        namespace = run.meta.namespace
+        found = self._caches[names.PIPELINE_RUN].find("waits", namespace)
+        return room.older_claims(run, map(views.run, found)) if self.is_bounded(namespace) else 0
 
     def _defaults(self, namespace: str) -> Defaults:
         """Those of the namespace as they are now."""

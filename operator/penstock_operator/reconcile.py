@@ -64,7 +64,7 @@ class Reconciler:
         self._metrics = metrics
         self._settings = settings
         self._reads = Reads(cluster, caches)
-        self._observer = Observer(caches, self._reads, bounded=bool(settings.max_parallel))
+        self._observer = Observer(caches, self._reads, settings)
         self._actor = Actor(cluster, caches, self._reads)
         self._pace = Pace()
         self._gates: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by namespace
@@ -122,7 +122,7 @@ class Reconciler:
             plan = await self._plan(self._pace.seen(key, item), findings)
             if await self._learned_more(plan, item, findings):
                 continue
-            if self._settings.max_parallel and any(map(_makes_job, plan.actions)):
+            if any(map(_makes_job, plan.actions)) and self._observer.is_bounded(key.namespace):
                 # Of those that see the last place only one may take it: each decides once more, alone.
                 async with self._gates[key.namespace]:
                     plan = await self._plan(item, findings)

@@ -10,15 +10,14 @@ import pytest
 from penstock_operator.core import room
 from penstock_operator.core.observed import Meta, RunObject
 from penstock_operator.core.settings import Settings
+from penstock_spec.defaults import read_defaults
 from tests.core.fake_cluster import FakeCluster
 from tests.core.pipelines import programs
 from tests.core.pods import NOW
 from tests.core.simulation import Simulation, pipeline
 
 ONE = Settings(max_parallel=1)
-WORDS = (
-    "waits for a place: the installation lets 1 Job of runs live in namespace ml at a time, older runs first"
-)
+WORDS = "waits for a place: 1 Job of runs may live in namespace ml at a time, older runs first"
 
 
 def run(name: str, age: float, *reasons: str, **fields: Any) -> RunObject:
@@ -50,6 +49,14 @@ def test_only_older_runs_come_first_and_of_equal_age_the_smaller_name() -> None:
     mine = run("m", 50, FULL)
     others = [mine, run("a", 50, FULL), run("z", 50, FULL), run("old", 99, FULL, FULL), run("new", 1, FULL)]
     assert room.older_claims(mine, others) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "limit"),
+    [({}, 7), ({"jobs": "maxParallel: 3"}, 3), ({"jobs": "maxParallel: 0"}, 7), ({"jobs": "{}"}, 7)],
+)
+def test_a_namespace_may_have_a_bound_of_its_own(data: dict[str, str], limit: int) -> None:
+    assert room.limit_of(read_defaults(data), Settings(max_parallel=7)) == limit
 
 
 def applied(cluster: FakeCluster, name: str, spec: Any) -> Callable[[], Any]:

@@ -102,7 +102,7 @@ UNSEEN = [
     for seed in range(20)
 ]
 # Longer in a queue than a start may take.
-QUEUED = [World(CHAIN, queued=700.0, fates={"s1": ["preempted"]}, lags=0.3, seed=seed) for seed in range(3)]
+QUEUED = [World(CHAIN, queued=700.0, fates={"s1": ["preempted"]}, lags=0.3, seed=seed) for seed in range(2)]
 CROWDED = [
     World(
         {"s0": [], "s1": [], "s2": ["s0"], "s3": []}, room=2, fates={"s1": ["evicted"]}, kills=0.1, seed=seed

@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from penstock_operator.caches import Caches
 from penstock_operator.core.settings import Settings
 from penstock_operator.routes import affected
@@ -62,6 +64,11 @@ def test_who_waits_no_longer_wakes_the_next() -> None:
     assert "old" not in woken(Change("PipelineRun", run("first"), asked))
 
 
+def test_another_bound_of_the_namespace_wakes_who_waits() -> None:
+    defaults = item("ConfigMap", "penstock-defaults", data={"jobs": "maxParallel: 9"})
+    assert {"old", "new"} <= woken(Change("ConfigMap", None, defaults))
+
+
 def test_only_the_jobs_of_runs_that_live_take_a_place() -> None:
     caches = Caches(lambda _: None)
     window = item(
@@ -72,8 +79,12 @@ def test_only_the_jobs_of_runs_that_live_take_a_place() -> None:
     assert [one["metadata"]["name"] for one in caches["Job"].find("live", "ml")] == ["a-job"]
 
 
-async def test_two_workers_that_see_the_last_place_do_not_both_take_it(tmp_path: Path) -> None:
-    async with desk(tmp_path, Settings(max_parallel=1)) as one:
+@pytest.mark.parametrize("bound", [1, 0], ids=["the installation's", "the namespace's"])
+async def test_two_workers_that_see_the_last_place_do_not_both_take_it(tmp_path: Path, bound: int) -> None:
+    async with desk(tmp_path, Settings(max_parallel=bound)) as one:
+        if not bound:
+            own = {"name": "penstock-defaults"}
+            await one.api.add({"kind": "ConfigMap", "metadata": own, "data": {"jobs": "maxParallel: 1"}})
         most = 0
 
         async def count(_: Any) -> None:

@@ -1,12 +1,15 @@
 """Room in a namespace: how many Jobs of runs may live there at a time, and who takes a place that is free.
 
-The bound is the installation's. Older runs come first: a younger one leaves them the places that they claim.
+The bound is the namespace's or the installation's. Older runs come first: a younger one leaves them the
+places that they claim.
 """
 
 from collections.abc import Iterable
 
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import Refusal, RunObject
+from penstock_operator.core.settings import Settings
+from penstock_spec.defaults import Defaults
 from penstock_spec.names import Reason
 from penstock_spec.status import StepState
 
@@ -15,7 +18,7 @@ _MAY_HAVE_A_JOB = (StepState.QUEUED, StepState.STARTING, StepState.RUNNING)
 
 def full(context: RunContext, name: str) -> Refusal | None:
     """Why the Job of this name has to wait; None where it may be made, or is there already."""
-    limit, namespace = context.settings.max_parallel, context.namespace
+    limit, namespace = limit_of(context.observed.defaults, context.settings), context.namespace
     if not limit or context.job(name) is not None:
         return None
     # Also those that this very pass asks for, and those that no cache shows yet.
@@ -23,10 +26,15 @@ def full(context: RunContext, name: str) -> Refusal | None:
     unseen = {one for one in ours if context.job(one) is None}
     if len(context.observed.live_jobs | unseen) + context.observed.older_claims < limit:
         return None
-    said = f"the installation lets {limit} {'Job' if limit == 1 else 'Jobs'} of runs live in namespace"
-    return Refusal(
-        Reason.NAMESPACE_FULL, f"waits for a place: {said} {namespace} at a time, older runs first"
-    )
+    jobs = "Job" if limit == 1 else "Jobs"
+    said = f"waits for a place: {limit} {jobs} of runs may live in namespace {namespace} at a time"
+    return Refusal(Reason.NAMESPACE_FULL, f"{said}, older runs first")
+
+
+def limit_of(defaults: Defaults, settings: Settings) -> int:
+    """The bound as it is now: the namespace's own, else the installation's; 0: none."""
+    own = defaults.values.jobs.max_parallel
+    return settings.max_parallel if own is None else own
 
 
 def claims(run: RunObject) -> int:
