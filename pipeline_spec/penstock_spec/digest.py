@@ -26,6 +26,7 @@ KIND_CONTRACTS: Mapping[str, int] = {
     "deploy": 1,
     "monitor": 1,
     "run": 2,
+    "pipeline": 1,
 }
 
 
@@ -98,10 +99,14 @@ class Components:
     image: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    child: str = ""  # of a pipeline as a step: the run digest of what it executes
+    gang: Mapping[str, Any] = field(default_factory=dict)  # its size may change what is learned
 
 
-def step_components(step: ResolvedStep, inputs: Mapping[str, str], cell: int = 0) -> Components:
-    """The components of a resolved step, given the digests of its inputs by input name.
+def step_components(
+    step: ResolvedStep, inputs: Mapping[str, str], child: str = "", cell: int = 0
+) -> Components:
+    """The components of a resolved step, given the digests of its inputs by input name, and its child's.
 
     Of a step with forEach the `cell`'s number says which item of the list it is given.
     """
@@ -121,6 +126,8 @@ def step_components(step: ResolvedStep, inputs: Mapping[str, str], cell: int = 0
         image=step.image,
         secrets=dict(step.secrets),
         inputs={name: f"{one}#{cell}" if name == FOR_EACH else one for name, one in inputs.items()},
+        child=child,
+        gang=dict(step.gang),
     )
 
 
@@ -138,6 +145,8 @@ def step_digest(components: Components) -> str:
             "image": components.image,
             "secrets": components.secrets,
             "inputs": components.inputs,
+            **({"child": components.child} if components.child else {}),
+            **({"gang": components.gang} if components.gang else {}),
         }
     )
 

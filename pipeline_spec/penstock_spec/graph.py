@@ -99,15 +99,18 @@ def parse(raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None) -> P
     return compile_pipeline(raw, applied).spec
 
 
-def compile_pipeline(raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None) -> CompiledPipeline:
+def compile_pipeline(
+    raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None, name: str = ""
+) -> CompiledPipeline:
     """The executable form of a raw `spec`. SpecError with every problem, and never any other exception.
 
     `applied` is the spec as the user sent it, where that is known: the API server silently drops fields that
-    it does not know, and a misspelt field must not pass for an absent one.
+    it does not know, and a misspelt field must not pass for an absent one. `name` is the
+    pipeline's own, where it is known: no step may name it.
     """
     shape = object_shape(PipelineSpec)
     data = without_nulls(shape, plain(raw))
-    problems = all_problems(data, applied)
+    problems = all_problems(data, applied, name)
     if problems:
         raise SpecError(problems)
     try:

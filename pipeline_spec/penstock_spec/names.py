@@ -32,6 +32,7 @@ MANAGED_BY = "penstock"
 LABEL_PIPELINE = f"{GROUP}/pipeline"
 LABEL_RUN = f"{GROUP}/run"
 LABEL_STEP = f"{GROUP}/step"
+LABEL_TRIGGER = f"{GROUP}/trigger"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_CELL = f"{GROUP}/cell"  # number of the cell, on Jobs of steps with matrix or forEach
 LABEL_ENDPOINT = f"{GROUP}/endpoint"
@@ -59,6 +60,9 @@ LABEL_CONNECTION = f"{GROUP}/connection"
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
 LABEL_WORKLOAD_JOB = "kueue.x-k8s.io/job-uid"
+
+# The Job controller's own, on a pod of an Indexed Job: its number.
+ANNOTATION_WORKER = "batch.kubernetes.io/job-completion-index"
 
 # Field managers of the deploy and the monitor step on a ModelEndpoint, and of all else that is applied.
 MANAGER_DEPLOY = "penstock-deploy"
@@ -130,6 +134,8 @@ class Reason(StrEnum):
     INVALID_PARAMETERS = "InvalidParameters"
     NO_NEW_DATA = "NoNewData"  # a trigger's run found everything as it was
     TRIGGER_GAVE_UP = "TriggerGaveUp"  # an Event: model after model did not pass
+    SOURCE_UNREACHABLE = "SourceUnreachable"  # what a trigger watches does not answer
+    SOURCE_REFUSED = "SourceRefused"  # it answers, but not with what was asked for
     RUN_SKIPPED = "RunSkipped"  # an Event: a trigger's time came and nothing was started
     SUCCEEDED = "Succeeded"
     STEPS_WAITING = "StepsWaiting"
@@ -145,6 +151,7 @@ class Reason(StrEnum):
     CREATED = "Created"  # the Job exists, no pod yet
     QUOTA_EXCEEDED = "QuotaExceeded"
     MAX_PARALLEL = "MaxParallel"  # as many Jobs are under way as policy.maxParallel or the step allows
+    NAMESPACE_FULL = "NamespaceFull"  # as many Jobs of runs live in it as the installation allows
     SCHEDULING = "Scheduling"
     PULLING_IMAGE = "PullingImage"
     FETCHING = "Fetching"  # the inputs of a user's program are being laid out
@@ -176,6 +183,9 @@ class Reason(StrEnum):
     INCONCLUSIVE = "Inconclusive"
     IMAGE_RUNS_AS_ROOT = "ImageRunsAsRoot"
     EVICTED = "Evicted"  # for its own use of the disk
+    CHILD_EXPIRED = "ChildExpired"  # the run of the pipeline that the step is took longer than that allows
+    CHILD_CANCELLED = "ChildCancelled"  # somebody cancelled it
+    NESTED_TOO_DEEP = "NestedTooDeep"  # pipelines within pipelines without end
     STORE_NOT_CONFIGURED = "StoreNotConfigured"
     CONNECTION_NOT_FOUND = "ConnectionNotFound"
     NAME_COLLISION = "NameCollision"  # an object of ours is not ours: another owner holds its name
@@ -291,6 +301,11 @@ def job_name(run: str, run_uid: str, step: str, attempt: int, cell: int = 0) -> 
     readable = f"{run}-{step}"[:40].rstrip("-")
     which = (str(cell),) if cell else ()
     return f"{readable}-{short_hash(run_uid, step, str(attempt), *which)}"
+
+
+def child_name(run: str, run_uid: str, step: str, attempt: int) -> str:
+    """The PipelineRun of one attempt of a step that is a pipeline; in form and meaning as `job_name`."""
+    return job_name(run, run_uid, step, attempt)
 
 
 def server_name(endpoint: str, version: str, digest: str, settings: str = "") -> str:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from penstock_spec.base import FromValue, SpecModel
 from penstock_spec.contract import FOR_EACH
 from penstock_spec.facts import Reference, RegistryFacts, Taken, TestFacts
+from penstock_spec.kinds.child import Child, ChildOutputType
 from penstock_spec.kinds.deploy import Deploy, Resources
 from penstock_spec.kinds.ingest import Ingest
 from penstock_spec.kinds.monitor import Monitor
@@ -29,6 +31,7 @@ KINDS: Mapping[str, type[SpecModel]] = {
     "deploy": Deploy,
     "monitor": Monitor,
     "run": Run,
+    "pipeline": Child,
 }
 # The inputs that a kind has by itself, and the type that each takes.
 BUILT_IN_INPUTS: Mapping[str, Mapping[str, str]] = {
@@ -39,6 +42,7 @@ BUILT_IN_INPUTS: Mapping[str, Mapping[str, str]] = {
     "deploy": {"model": MODEL},
     "monitor": {},
     "run": {},
+    "pipeline": {},
 }
 FIXED_OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "ingest": {"table": TABLE},
@@ -47,6 +51,8 @@ FIXED_OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "deploy": {},
     "monitor": {},
 }
+# Kinds that say themselves what they give, and the types that their outputs may have.
+_DECLARING: Mapping[str, type[StrEnum]] = {"run": OutputType, "pipeline": ChildOutputType}
 GROUPS = ("all", "any", "none")  # of a `when`
 _REFERENCE = re.compile(r"([a-z](?:[-a-z0-9]*[a-z0-9])?)\.([a-z][a-z0-9_]*)")
 
@@ -136,7 +142,7 @@ def results_of(kind: str, body: Mapping[str, Any]) -> Mapping[str, str] | None:
     """Name and type of the small values that a step gives; None where the step's data does not tell."""
     if not kind:
         return None
-    declared = body.get("results", []) if kind == "run" else []
+    declared = body.get("results", []) if kind in _DECLARING else []
     if not isinstance(declared, list):
         return None
     results: dict[str, str] = {}
@@ -246,7 +252,7 @@ def outputs_of(kind: str, body: Mapping[str, Any]) -> Mapping[str, str] | None:
     if kind == "split":
         parts = body.get("fractions")
         return dict.fromkeys(parts, TABLE) if isinstance(parts, Mapping) else None
-    if kind != "run":
+    if kind not in _DECLARING:
         return None
     declared = body.get("outputs", [])
     if not isinstance(declared, list):
@@ -255,7 +261,7 @@ def outputs_of(kind: str, body: Mapping[str, Any]) -> Mapping[str, str] | None:
     for one in declared:
         name = one.get("name") if isinstance(one, Mapping) else None
         type_ = one.get("type", OutputType.FILES.value) if isinstance(one, Mapping) else None
-        if not isinstance(name, str) or type_ not in list(OutputType):
+        if not isinstance(name, str) or type_ not in list(_DECLARING[kind]):
             return None
         outputs[name] = str(type_)
     return outputs

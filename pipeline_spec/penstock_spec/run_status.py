@@ -11,6 +11,7 @@ from penstock_spec.defaults import FrozenDefaults
 from penstock_spec.policy import Policy
 from penstock_spec.registered import MAX_PINNED, PinnedVersion
 from penstock_spec.status import Conditions, Name63, Sentence, StepStatus, Time, Word
+from penstock_spec.triggers import TriggeredBy
 
 
 class Snapshot(SpecModel):
@@ -33,6 +34,9 @@ class Snapshot(SpecModel):
     )
     scheduled_time: Time = Field(
         default="", description="Of a rerun: the time that the run which it repeats was for."
+    )
+    triggered_by: TriggeredBy | None = Field(
+        default=None, description="Of a rerun: what a trigger saw, for which the repeated run was started."
     )
 
 

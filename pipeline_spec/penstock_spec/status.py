@@ -77,6 +77,8 @@ TERMINAL = frozenset(
 )
 # What a step that needs another one is satisfied by.
 SATISFYING = frozenset({StepState.SUCCEEDED, StepState.REUSED})
+# What is done again when a run is repeated for what went wrong in it.
+ENDED_ILL = frozenset({StepState.FAILED, StepState.BLOCKED, StepState.CANCELLED})
 
 
 class Verdict(StrEnum):
@@ -154,13 +156,27 @@ class CellStatus(SpecModel):
     )
 
 
+class ChildRun(SpecModel):
+    """The run of another pipeline that a step is."""
+
+    run: Name63 = Field(description="PipelineRun of the current or last attempt.")
+    revision: Name63 = Field(
+        default="", description="ControllerRevision that it executes; absent until it has one."
+    )
+    digest: Annotated[str, StringConstraints(max_length=71)] = Field(
+        default="", description="Digest of the frozen steps in it."
+    )
+
+
 class StepStatus(SpecModel):
     """One step of a run. Kept small: runs of many steps must fit one object."""
 
     name: Name40 = Field(
         description="As in spec.steps of the pipeline; the entries keep the order of the file."
     )
-    kind: Word = Field(description="Kind of the step: ingest, split, train, validate, deploy, monitor, run.")
+    kind: Word = Field(
+        description="Kind of the step: ingest, split, train, validate, deploy, monitor, run, pipeline."
+    )
     state: StepState = Field(description="Where the step stands.")
     reason: Word = Field(default="", description="One word for why it stands there.")
     message: Sentence = Field(default="", description="The same in words, with the next command to try.")
@@ -185,6 +201,9 @@ class StepStatus(SpecModel):
         default=(), description="Steps whose lost outputs are made again before the next attempt."
     )
     job: Name63 = Field(default="", description="Job of the current or last attempt.")
+    child: ChildRun | None = Field(
+        default=None, description="PipelineRun that the step is, where it is a pipeline, and its steps."
+    )
     digest: Annotated[str, StringConstraints(max_length=71)] = Field(
         default="", description="Digest over everything that determines the result."
     )
@@ -194,7 +213,8 @@ class StepStatus(SpecModel):
     )
     made_at: Time = Field(
         default="",
-        description="Of a result that is reused: when it was really made, in whatever run, RFC 3339 in UTC.",
+        description="When the result that is reused, or that an ingest compares its source with, was really "
+        "made, in whatever run. RFC 3339 in UTC.",
     )
     why: Annotated[str, StringConstraints(max_length=256)] = Field(
         default="", description="Why it runs or is reused, naming what changed since the run before."

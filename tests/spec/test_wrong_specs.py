@@ -52,6 +52,15 @@ def test_a_spec_with_seven_faults_reports_seven():
     ]
 
 
+def test_a_pipeline_cannot_be_a_step_of_itself():
+    spec = {"steps": [{"name": "again", "pipeline": {"name": "tumour"}}]}
+    assert compile_pipeline(spec, None, "other").order == ("again",)
+    with pytest.raises(SpecError) as caught:
+        compile_pipeline(spec, None, "tumour")
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.reason) == ("spec.steps[0].pipeline.name", SpecReason.SELF_REFERENCE)
+
+
 def test_a_cycle_names_the_steps_on_it():
     (problem,) = problems_of(spoiled(("steps.data.dependsOn", ["fit"])))
     assert problem.message == "these steps wait for each other: data -> fit -> split -> data"

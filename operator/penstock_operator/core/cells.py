@@ -12,6 +12,7 @@ Named = Callable[[StepRecord], str]  # a cell in words
 _WORDS = 600  # of the first failed cell in the step's message
 _WHY = 256  # status.StepStatus.why
 _NOT_RUN = ("output reused", "taken over")  # how the reasons of cells begin that did not run
+_NO_ROOM = (Reason.QUOTA_EXCEEDED, Reason.MAX_PARALLEL, Reason.NAMESPACE_FULL)
 _BUSY = (StepState.STARTING, StepState.RUNNING, StepState.RETRYING)
 
 
@@ -106,7 +107,9 @@ def _end(group: StepRecord) -> StepState:
 def _living(group: StepRecord, named: Named, rest: tuple[str, str]) -> StepRecord:
     live = [one for one in group.cells.values() if not one.ended]
     failed = failures(group)
-    reason = failed[0].reason if failed else live[0].reason if live else rest[0]
+    # Who waits for room in the namespace says so: others give way to it.
+    shown = rest[0] if not live or rest[0] == Reason.NAMESPACE_FULL else live[0].reason
+    reason = failed[0].reason if failed else shown
     words = rest[1] if len(group.cells) < group.cell_count else ""
     return replace(
         group,
@@ -122,7 +125,7 @@ def _life(group: StepRecord, live: Sequence[StepRecord], rest: str) -> StepState
         return StepState.RETRYING  # outputs that it had taken over are made again
     if any(one.state in _BUSY for one in live):
         return StepState.RUNNING
-    if live or rest in (Reason.QUOTA_EXCEEDED, Reason.MAX_PARALLEL):
+    if live or rest in _NO_ROOM:
         return StepState.QUEUED
     return group.state
 

@@ -89,6 +89,15 @@ class RunContext:
         """Whether the object was read live for this decision, so that its absence may be believed."""
         return ref in self.observed.live
 
+    def version_of(self, step: str, output: str) -> VersionView | None:
+        """The ModelVersion of a model that a step gave: by its name, of another run's also by its bytes."""
+        source = self.records[step]
+        digest, version = source.outputs.get(output), self.version(source.model_version)
+        if version is None or version.digest != digest:
+            version = next((one for one in self.observed.versions if one.digest == digest), None)
+            return version if source.kind == "pipeline" else None
+        return version
+
     def version(self, name: str) -> VersionView | None:
         """The ModelVersion of this name."""
         return next((one for one in self.observed.versions if one.meta.name == name), None)

@@ -68,6 +68,7 @@ class Previous:
     scheduled_time: str  # RunObject.logical_time
     steps: Sequence[Mapping[str, Any]]  # its status.steps
     pinned: Sequence[Mapping[str, Any]] = ()  # its status.pinned
+    cause: str = ""  # RunObject.cause
 
     @cached_property
     def records(self) -> Mapping[str, StepRecord]:

@@ -34,6 +34,7 @@ from penstock_operator.core.why import again, why
 from penstock_operator.core.work import work_of
 from penstock_spec import names
 from penstock_spec.edges import RESULT, STATE
+from penstock_spec.kinds.child import Child
 from penstock_spec.kinds.deploy import Deploy
 from penstock_spec.names import Reason, StatusWord
 from penstock_spec.resolve import run_values
@@ -70,13 +71,13 @@ def _fresh(observed: ObservedRun, now: datetime, settings: Settings) -> RunConte
     found = frozen_for(observed, now, settings)
     if isinstance(found, CannotStart):
         return found
-    problem = parameter_problem(found.pipeline, run.given, run.logical_time)
+    problem = parameter_problem(found.pipeline, run.given, run.logical_time, run.cause)
     if problem is not None:
         return problem
     if joined := adoption(observed):
         return Plan(actions=joined)  # what earlier runs made is known by the Pipeline that they belong to
     records = {one.name: one for one in fresh_records(found.pipeline)}
-    values = run_values(found.pipeline.spec, run.given, run.logical_time)
+    values = run_values(found.pipeline.spec, run.given, run.logical_time, run.cause)
     chosen = chosen_for(observed, found.pipeline, values)
     if isinstance(chosen, Plan):
         return chosen
@@ -189,10 +190,13 @@ def _lacks(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | No
 
 
 def _compares(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
-    """Deploy and monitor steps have no result to reuse: they compare with what is live."""
-    if record.kind not in ("deploy", "monitor"):
+    """Deploy and monitor steps have no result to reuse: they compare with what is live. Nor has a child."""
+    if record.kind not in ("deploy", "monitor", "pipeline"):
         return None
     body = context.pipeline.spec.step(record.name).body
+    if isinstance(body, Child):
+        would = f"child pipeline {body.name} would run; which of its steps, they say themselves"
+        return Foreseen(Reason.WOULD_RUN, would, record)
     words = "compares how the endpoint is watched with how it should be"
     if isinstance(body, Deploy):
         found = version_read(context, record.name)

@@ -4,16 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from penstock_operator.core import attempts, halts, misfits, needs, parallel, remakes, whens
-from penstock_operator.core.actions import Plan
+from penstock_operator.core import attempts, children, halts, misfits, needs, parallel, remakes, whens
+from penstock_operator.core.actions import Action, Plan
 from penstock_operator.core.backfills import backfills
 from penstock_operator.core.called_off import called_off
-from penstock_operator.core.cancels import cancels, held, holds_back, shown_suspended
+from penstock_operator.core.cancels import cancels, held, held_from_above, holds_back, shown_suspended
+from penstock_operator.core.child_runs import endings, going
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.deadlines import next_end, overdue
 from penstock_operator.core.deploy import deploys
 from penstock_operator.core.foresight import foresees
+from penstock_operator.core.gang_services import left_over
 from penstock_operator.core.kept_jobs import clearing
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
@@ -45,7 +47,9 @@ RunRule = Callable[[ObservedRun, datetime, Settings], Plan | None]
 # What becomes of one step; the first rule that answers decides.
 STEP_RULES: Sequence[Rule] = (
     remakes.remade,  # what it had made is gone, and needed
+    children.outlived,  # it has ended, and another pipeline's run for it has not
     attempts.ended,  # nothing changes any more
+    children.winds_down,  # the run goes no further, and the run of another pipeline has to end first
     halts.halted,  # the run goes no further
     needs.blocked,  # a step it needs has failed
     needs.skipped,  # a step whose output it takes was skipped
@@ -57,6 +61,7 @@ STEP_RULES: Sequence[Rule] = (
     misfits.misfits,  # a result does not fit the field that takes it
     deploys,  # no Job: compares with what is live
     monitors,  # the same
+    children.composes,  # another pipeline has a run for it
     reuses,  # the same has been made before
     remakes.awaits,  # an input of it is being made again
     parallel.queued,  # as many Jobs are under way as may be
@@ -68,6 +73,7 @@ STEP_RULES: Sequence[Rule] = (
 
 def plan_run(observed: ObservedRun, now: datetime, settings: Settings) -> Plan:
     """The plan for one PipelineRun. The same world always gives the same plan."""
+    observed = held_from_above(observed)
     for rule in RUN_RULES:
         plan = rule(observed, now, settings)
         if plan is not None:
@@ -81,8 +87,8 @@ def leave_deleted(observed: ObservedRun, _: datetime, __: Settings) -> Plan | No
 
 
 def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Plan | None:
-    """Rule: a finished run never changes. Jobs that a cut-short plan left behind are deleted, and the others
-    when they have been kept for long enough.
+    """Rule: a finished run never changes. What a cut-short plan left behind is ended, and other Jobs go when
+    they have been kept for long enough.
     """
     run = observed.run
     if not run.finished:
@@ -90,7 +96,8 @@ def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Pla
     jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == run.meta.uid]
     kept = clearing(run, jobs, policy_of(run.status.get("snapshot") or {}).keep_pods, now)
     stuck = tuple(attempts.delete(job) for job in jobs if is_stuck(job))
-    return Plan(actions=stuck, after=kept.after, look_again=kept.look_again)
+    left: tuple[Action, ...] = (*stuck, *left_over(observed, ()), *endings(going(observed)))
+    return Plan(actions=left, after=kept.after, look_again=kept.look_again)
 
 
 def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
@@ -102,7 +109,7 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     before = {entry["name"]: StepRecord.from_status(entry) for entry in observed.run.status.get("steps", ())}
     records = {one.name: before.get(one.name, one) for one in fresh_records(frozen.pipeline)}
     run = observed.run
-    values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
+    values = run_values(frozen.pipeline.spec, run.given, run.logical_time, run.cause)
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
     context = replace(context, defaults=defaults_of(snapshot), pins=pins_of(run.status))
@@ -154,7 +161,11 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         inquire=inquire,
         actions=tuple(action for one in decisions for action in one.actions),
         status=status if status != run.status else None,
-        after=(*(action for one in decisions for action in one.after), *kept.after),
+        after=(
+            *(action for one in decisions for action in one.after),
+            *kept.after,
+            *left_over(context.observed, [leaf for one in records for leaf in one.leaves]),
+        ),
         events=notes(before, records, summary, lambda one: cell_label(context, one)),
         look_again=earliest(
             again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)

@@ -49,7 +49,7 @@ def pins(observed: ObservedRun, now: datetime, _: Settings) -> Plan | None:
     frozen = thawed(observed, snapshot["revision"], snapshot["digest"])
     if isinstance(frozen, CannotStart) or not reads_registry(frozen.pipeline):
         return None
-    values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
+    values = run_values(frozen.pipeline.spec, run.given, run.logical_time, run.cause)
     chosen = chosen_for(observed, frozen.pipeline, values)
     if isinstance(chosen, Plan):
         return chosen
@@ -118,10 +118,7 @@ def version_read(context: RunContext, step: str) -> VersionView | None:
         pin = read_by(pipeline, step, context.values, context.pins).get("model")
         version = None if pin is None else context.version(pin.version)
         return version if version is not None and pin is not None and version.digest == pin.digest else None
-    source, output = pipeline.inputs(step)["model"]
-    made = context.records[source]
-    version = context.version(made.model_version)
-    return version if version is not None and version.digest == made.outputs.get(output) else None
+    return context.version_of(*pipeline.inputs(step)["model"])
 
 
 def unfit(context: RunContext, step: str, version: VersionView) -> str:

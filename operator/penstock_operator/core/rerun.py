@@ -40,9 +40,7 @@ from penstock_spec.digest import same_digest
 from penstock_spec.errors import did_you_mean
 from penstock_spec.names import Reason
 from penstock_spec.resolve import run_values
-from penstock_spec.status import SATISFYING, StepState
-
-_ENDED_ILL = frozenset({StepState.FAILED, StepState.BLOCKED, StepState.CANCELLED})
+from penstock_spec.status import ENDED_ILL, SATISFYING, StepState
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,8 @@ def repeats(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
         return not_started(observed, found, now, settings)
     kept = {"parameters": found.given} if found.given else {}
     snapshot = {**snapshot_of(observed, found.frozen), **kept, "scheduledTime": found.time}
+    saw = observed.origin.saw if observed.origin is not None else {}
+    snapshot |= {"triggeredBy": dict(saw)} if saw else {}
     records = [found.context.records[step.name] for step in found.frozen.pipeline.spec.steps]
     words = f"what is left of run {run.rerun['run']} is about to start"
     summary = waiting(Reason.STEPS_WAITING, words)
@@ -87,10 +87,10 @@ def beginning(observed: ObservedRun, now: datetime, settings: Settings) -> Begin
     if isinstance(found, CannotStart) or old is None:
         return found if isinstance(found, CannotStart) else Plan()
     given = {**old.given, **run.parameters}
-    problem = parameter_problem(found.pipeline, given, old.logical_time)
+    problem = parameter_problem(found.pipeline, given, old.logical_time, old.cause)
     if problem is not None:
         return problem
-    values = run_values(found.pipeline.spec, given, old.logical_time)
+    values = run_values(found.pipeline.spec, given, old.logical_time, old.cause)
     # The data is that of the old run, and so are the models of the registry that it read.
     chosen = chosen_for(observed, found.pipeline, values, pins_of(old.status))
     if isinstance(chosen, Plan):
@@ -135,7 +135,7 @@ def _asked(run: RunObject, old: RunObject) -> frozenset[str]:
     """Where to begin: the named steps, else those that did not end well."""
     if "from" in run.rerun:
         return frozenset(run.rerun["from"])
-    return frozenset(one["name"] for one in old.status.get("steps", ()) if one["state"] in _ENDED_ILL)
+    return frozenset(one["name"] for one in old.status.get("steps", ()) if one["state"] in ENDED_ILL)
 
 
 def _taken_over(context: RunContext, old: RunObject) -> RunContext:

@@ -63,7 +63,7 @@ def _said(pipeline: CompiledPipeline, step: str, values: Mapping[str, Any], pins
 
 
 def _said_before(previous: Previous, step: str) -> Said:
-    values = run_values(previous.pipeline.spec, previous.parameters, previous.scheduled_time)
+    values = run_values(previous.pipeline.spec, previous.parameters, previous.scheduled_time, previous.cause)
     return _said(previous.pipeline, step, values, pins_of({"pinned": previous.pinned}))
 
 
@@ -75,7 +75,9 @@ def _components_before(context: RunContext, record: StepRecord) -> Components | 
     if previous is None or record.name not in previous.records or record.name not in previous.pipeline.graph:
         return None
     try:
-        values = run_values(previous.pipeline.spec, previous.parameters, previous.scheduled_time)
+        values = run_values(
+            previous.pipeline.spec, previous.parameters, previous.scheduled_time, previous.cause
+        )
         before = replace(
             context,
             pipeline=previous.pipeline,

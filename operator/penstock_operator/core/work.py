@@ -13,7 +13,9 @@ from penstock_operator.core.outcome import outcome_text
 from penstock_operator.core.pins import read_by
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.taking import input_of, resolved_of, taken_text
-from penstock_operator.manifests import jobs, pods
+from penstock_operator.manifests import gangs, jobs, pods
+from penstock_operator.manifests.gangs import Gang
+from penstock_operator.manifests.identity import owner
 from penstock_operator.manifests.quantity import grown_memory
 from penstock_spec import names
 from penstock_spec.contract import Input, Known, Task
@@ -50,7 +52,8 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
     inputs = {name: input_of(context, source) for name, source in pipeline.inputs(record.name).items()}
     read = read_by(pipeline, record.name, context.values, context.pins)
     inputs |= {name: Input(pin.digest, MODEL) for name, pin in read.items()}
-    components = step_components(resolved, {name: one.digest for name, one in inputs.items()}, record.cell)
+    digests = {name: one.digest for name, one in inputs.items()}
+    components = step_components(resolved, digests, record.child.get("digest", ""), record.cell)
     return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
 
 
@@ -91,6 +94,22 @@ def cpu_of(context: RunContext, record: StepRecord) -> str:
 def queue_of(context: RunContext, name: str) -> Queue | None:
     """The queue in which the step's Jobs wait: its own, else that of the run's policy; None where none is."""
     return step_of(context, name).queue or context.policy.queue
+
+
+def gang_of(context: RunContext, name: str) -> Gang | None:
+    """The gang that does the step; None where one pod does."""
+    asked = step_of(context, name).gang
+    return None if asked is None else Gang(asked.workers, asked.processes_per_worker)
+
+
+def service_manifest(context: RunContext, record: StepRecord) -> dict[str, Any] | None:
+    """The Service of the record's attempt; None where one pod does the step."""
+    if gang_of(context, record.name) is None:
+        return None
+    run = context.observed.run
+    labels = jobs.labels_of(run.pipeline, run.meta.name, record.name, record.attempt, record.cell)
+    reference = owner(names.PIPELINE_RUN, names.API_VERSION, run.meta.name, run.meta.uid)
+    return gangs.service(record.job, run.meta.namespace, labels, reference)
 
 
 def job_name(context: RunContext, record: StepRecord, attempt: int) -> str:
@@ -138,6 +157,7 @@ def job_manifest(
             outcome=outcome_text(context) if context.pipeline.always(record.name) else "",
             queue=queue.local_queue if queue is not None else "",
             priority=queue.priority_class or "" if queue is not None else "",
+            gang=gang_of(context, record.name),
         ),
         settings.pods,
     )
@@ -183,4 +203,5 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         cpu=cpu_of(context, record),
         memory=memory_of(context, record),
         queue=queue.local_queue if queue is not None else "",
+        workers=gang.workers if (gang := gang_of(context, record.name)) is not None else 1,
     )

@@ -44,8 +44,11 @@ def result(document: Document, reference: str, target: Shape, path: Path) -> Ite
 
 def unknown_result(other: StepFacts, name: str, path: Path) -> Problem:
     """A step that does not declare the result."""
-    declare = f"Declare it there: results: [{{name: {name}, type: Integer}}]."
-    otherwise = declare if other.kind == "run" else "Only run steps give results."
+    ways = {
+        "run": f"Declare it there: results: [{{name: {name}, type: Integer}}].",
+        "pipeline": f"Declare it there: results: [{{name: {name}, from: <step>.<result>}}].",
+    }
+    otherwise = ways.get(other.kind, "Only run and pipeline steps give results.")
     hint = did_you_mean(name, other.results or {}) or otherwise
     message = f'step "{other.name}" gives no result "{name}"'
     return problem(path, SpecReason.UNKNOWN_RESULT, message, hint)

@@ -13,7 +13,7 @@ from penstock_spec.paths import Path, clip
 from penstock_spec.plain import canonical, plain
 from penstock_spec.references import StepFacts
 from penstock_spec.values import ParameterType
-from penstock_spec.when import BY_CHANGE, BY_HAND, NUMBER_OPERATORS, TEXT_OPERATORS
+from penstock_spec.when import NUMBER_OPERATORS, STARTERS, TEXT_OPERATORS
 
 _NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -27,7 +27,7 @@ _LIKE: Mapping[ParameterType, str] = {
 
 def references(document: Document) -> Iterator[Problem]:
     """Every step, result, parameter and trigger that a test asks about is there."""
-    triggers = {BY_CHANGE, BY_HAND, *_trigger_names(document)}
+    triggers = {*STARTERS, *_trigger_names(document)}
     for step in document.steps:
         for test in step.tests:
             yield from _step(document, step, test)
