@@ -49,6 +49,12 @@ NEEDED: Sequence[Right] = (
     Right("kueue.x-k8s.io", "workloads", ("list",)),
 )
 
+# Those of the webhook, a program with an identity of its own.
+WEBHOOK_NEEDED: Sequence[Right] = (
+    Right(_OWN, "pipelines", ("get",)),
+    Right(_OWN, "pipelineruns", ("create",)),
+)
+
 
 async def missing(cluster: Cluster, namespace: str | None) -> list[str]:
     """The needed rights that this identity lacks in `namespace` (None: in all), in words.

@@ -27,7 +27,8 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
     elif change.kind == names.MODEL_ENDPOINT:
         yield _key(change.kind, item)
         yield from _unfinished(caches, "namespace", item["metadata"]["namespace"])
-        yield from _triggered_by(item, caches)
+        about = item["metadata"]
+        yield from _triggered_by(about["namespace"], "endpointCondition", "endpoint", about["name"], caches)
     elif change.kind == POD:
         yield from _of_pod(item, caches)
     elif change.kind == CONFIG_MAP:
@@ -58,7 +59,7 @@ def _next_in_line(namespace: str, caches: Caches) -> Iterator[Key]:
 
 
 def _resumes(change: Change) -> bool:
-    """Whether the Pipeline was suspended or is no longer: runs that have not begun wait for that."""
+    """Whether it was suspended or is no longer: runs that have not begun, or are part of it, wait."""
     return _suspended(change.before) != _suspended(change.after)
 
 
@@ -90,6 +91,16 @@ def _of_run(change: Change, caches: Caches) -> Iterator[Key]:
     yield Key(names.PIPELINE, item["metadata"]["namespace"], pipeline)
     if change.after is None or views.finished(item):
         yield from _unfinished(caches, "pipeline", _pipeline_index(item, pipeline))
+    if _resumes(change):
+        yield from _below(item, caches)
+
+
+def _below(item: Object, caches: Caches) -> Iterator[Key]:
+    """The unfinished runs that are steps of this one, and those of theirs: a suspension holds them all."""
+    for child in caches[names.PIPELINE_RUN].find("owner", item["metadata"]["uid"]):
+        if not views.finished(child):
+            yield _key(names.PIPELINE_RUN, child)
+            yield from _below(child, caches)
 
 
 def _of_version(item: Object, caches: Caches) -> Iterator[Key]:
@@ -99,17 +110,18 @@ def _of_version(item: Object, caches: Caches) -> Iterator[Key]:
         model, status = (endpoint.get("spec") or {}).get("model") or {}, endpoint.get("status") or {}
         if name in {model.get("version"), status.get("stable"), status.get("next")}:
             yield _key(names.MODEL_ENDPOINT, endpoint)
-    lineage = (item.get("spec") or {}).get("lineage") or {}
+    spec = item.get("spec") or {}
+    lineage = spec.get("lineage") or {}
     if lineage.get("pipeline"):
         yield Key(names.PIPELINE, namespace, lineage["pipeline"])
+    yield from _triggered_by(namespace, "registry", "model", spec.get("model", ""), caches)
 
 
-def _triggered_by(endpoint: Object, caches: Caches) -> Iterator[Key]:
-    """The Pipelines with a trigger on a condition of this endpoint."""
-    about = endpoint["metadata"]
-    for pipeline in caches[names.PIPELINE].find("namespace", about["namespace"]):
+def _triggered_by(namespace: str, kind: str, field: str, value: str, caches: Caches) -> Iterator[Key]:
+    """The Pipelines with a trigger of this kind whose field has this value."""
+    for pipeline in caches[names.PIPELINE].find("namespace", namespace):
         triggers = (pipeline.get("spec") or {}).get("triggers") or ()
-        if any((one.get("endpointCondition") or {}).get("endpoint") == about["name"] for one in triggers):
+        if any((one.get(kind) or {}).get(field) == value for one in triggers):
             yield _key(names.PIPELINE, pipeline)
 
 

@@ -161,9 +161,11 @@ def run(item: Object) -> RunObject:
         status=item.get("status") or {},
         scheduled_time=spec.get("scheduledTime", ""),
         episode=spec.get("episode") or {},
+        triggered_by=spec.get("triggeredBy") or {},
         rerun=spec.get("rerun") or {},
         backfill=spec.get("backfill") or {},
         part_of=spec.get("partOf", ""),
+        step=spec.get("step", ""),
         mode=spec.get("mode", RunMode.RUN),
         reuse=spec.get("reuse", RunReuse.BY_STEP),
     )

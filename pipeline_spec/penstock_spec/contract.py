@@ -76,6 +76,12 @@ CONNECTION_SECRET_VARIABLES = {
     "accessKeyId": "PENSTOCK_SOURCE_ACCESS_KEY_ID",
     "secretAccessKey": "PENSTOCK_SOURCE_SECRET_ACCESS_KEY",
 }
+# Of a git repository or an image registry, from keys of the Secret that a trigger names.
+PROBE_SECRET_VARIABLES = {
+    "username": "PENSTOCK_SOURCE_USERNAME",
+    "password": "PENSTOCK_SOURCE_PASSWORD",
+    "ca": "PENSTOCK_SOURCE_CA",
+}
 # A ConfigMap source is mounted here, the chosen key under its own name.
 SOURCE_FOLDER = f"{ROOT}/source"
 

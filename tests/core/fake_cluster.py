@@ -51,6 +51,7 @@ class FakeCluster:
     verdicts: Mapping[str, Result] = field(default_factory=dict)  # of gates, by step
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of programs, by step
     source_revision: str = "etag-1"
+    revisions: dict[str, str] = field(default_factory=dict)  # of what triggers look at, by trigger
     endpoint_trouble: str = ""  # makes endpoints stall
     admits_after: float = 30.0  # seconds for which Kueue leaves a Job in its queue
     now: datetime = EPOCH
@@ -341,6 +342,8 @@ class FakeCluster:
 
     def _success(self, job: Object) -> Result:
         task = task_of(job)
+        if task["kind"] == "probe":
+            return Result(source_revision=self.revisions.get(task["step"], "absent"))
         known = task.get("known")
         if known and known["sourceRevision"] == self.source_revision:
             return Result(unchanged=True, source_revision=self.source_revision, outputs=known["outputs"])

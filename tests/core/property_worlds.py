@@ -33,6 +33,11 @@ BUDGETS: Mapping[str, int | None] = {
     "pod_deleted": 20,
     "job_deleted": 20,
 }
+READS: Mapping[str, Any] = {
+    "there": {"registered": {"model": "m", "lifecycle": "Approved"}},
+    "optional": {"registered": {"model": "m", "lifecycle": "Production"}, "optional": True},
+    "missing": {"registered": {"version": "m-2"}},
+}
 CLASS = {"evicted": "disruption", "pod_deleted": "disruption", "job_deleted": "disruption"}
 
 
@@ -44,6 +49,7 @@ class World:
     after: Mapping[str, Sequence[str]] = field(default_factory=dict)  # dependsOn
     flags: Mapping[str, bool] = field(default_factory=dict)  # a `when` on a parameter, and whether it holds
     asks: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a `when` on the end of another step
+    reads: Mapping[str, str] = field(default_factory=dict)  # a registered model: there, optional or missing
     always: Sequence[str] = ()  # steps beside the graph that run after it
     stops: bool = False  # policy.onFailure: Stop
     deadline: str = ""  # policy.deadline
@@ -91,6 +97,11 @@ def worlds(draw: st.DrawFn) -> World:
         after=after,
         flags=draw(st.dictionaries(st.sampled_from(names), st.booleans(), max_size=3)),
         asks=asks,
+        reads=draw(
+            st.dictionaries(
+                st.sampled_from(names), st.sampled_from(["there", "optional", "missing"]), max_size=2
+            )
+        ),
         always=always,
         stops=draw(st.integers(0, 3)) == 0,
         deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
@@ -129,6 +140,9 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
             left_out.add(name)
             ends[name] = ("Skipped", 0)
             continue
+        if world.reads.get(name) == "missing":
+            ends[name] = ("Failed", 0)
+            continue
         used: dict[str, int] = {}
         fates = [*world.fates.get(name, []), "success"]
         for attempt, fate in enumerate(fates, start=1):
@@ -163,6 +177,16 @@ def cut_short(
     return {**wanted, **cut}
 
 
+def registered_model(number: int) -> Any:
+    """An approved version of the one model that there is."""
+    return {
+        "kind": "ModelVersion",
+        "metadata": {"name": f"m-{number}", "namespace": "ml"},
+        "spec": {"model": "m", "number": number, "digest": f"sha256:{number:064}"},
+        "status": {"lifecycle": "Approved"},
+    }
+
+
 def spec_of(world: World) -> Any:
     """The pipeline of the world."""
     more: dict[str, Any] = {}
@@ -178,7 +202,7 @@ def spec_of(world: World) -> Any:
     more |= {name: {"always": True} for name in world.always}
     for name in world.gangs:
         more[name] = {**more.get(name, {}), "gang": {"workers": 3}}
-    return programs(
+    spec = programs(
         {**world.needs, **dict.fromkeys(world.always, ())},
         world.after,
         more,
@@ -189,11 +213,17 @@ def spec_of(world: World) -> Any:
             **({"queue": {"localQueue": "small"}} if world.queued else {}),
         },
     )
+    for step in spec["steps"]:
+        if step["name"] in world.reads:
+            step["run"]["inputsFrom"] = {"champion": READS[world.reads[step["name"]]]}
+    return spec
 
 
 def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[[], None]]]:
     """What people do meanwhile."""
     acts: list[tuple[float, Callable[[], None]]] = []
+    if world.reads:  # the registry goes on while the run does
+        acts.append((4.0, lambda: simulation.cluster.create(registered_model(2)) and None))
     if world.cancel_at is not None:
         acts.append((world.cancel_at, lambda: simulation.say("p-g1", cancel=True)))
     if world.suspended is not None:
@@ -223,6 +253,7 @@ def simulate(world: World) -> Simulation:
         hold=lambda: chance.random() < world.holds,
     )
     simulation.acts = acts_of(world, simulation)
+    cluster.create(registered_model(1))
     cluster.create(pipeline("p", spec_of(world)))
     simulation.wake()
     simulation.run_to_rest()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.core.fake_cluster import FakeCluster, Object, written
-from tests.core.fake_shell import FakeShell, Killed
+from tests.core.fake_shell import FakeShell, Killed, NotSettled
 from tests.core.pipelines import programs
 from tests.core.simulation import pipeline
 
@@ -24,6 +24,7 @@ class TriggerLife:
 
     def __post_init__(self) -> None:
         self.made: Counter[str] = Counter()  # runs ever created, by logical time; "" for those of a change
+        self.made_objects: list[Object] = []  # these runs, the oldest first
         self.cluster.watchers.append(self._watch)
         self.cluster.create(pipeline(NAME, self.spec))
         self.kills = 0
@@ -33,10 +34,11 @@ class TriggerLife:
     def _watch(self, verb: str, item: Object) -> None:
         if verb == "create" and item["kind"] == "PipelineRun":
             self.made[item["spec"].get("scheduledTime", "")] += 1
+            self.made_objects.append(item)
 
     def look(self) -> datetime | None:
         """The operator looks at the Pipeline until it neither dies nor wants to look again at once."""
-        while True:
+        for _ in range(300):
             try:
                 again = FakeShell(self.cluster, fate_of_write=self.fate_of_write).pipeline_pass(NAME)
             except Killed:
@@ -44,6 +46,7 @@ class TriggerLife:
                 continue
             if again is None or again > self.cluster.now:
                 return again
+        raise NotSettled(f"it wants to look again at once for ever: {self.status}")
 
     def at(self, text: str) -> None:
         """The clock says so, and the operator looks."""

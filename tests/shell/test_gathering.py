@@ -75,6 +75,15 @@ def test_a_change_of_the_namespaces_defaults_concerns_its_pipelines_and_what_has
 # views
 
 
+def test_a_version_and_a_run_are_seen_with_all_that_reuse_asks_of_them() -> None:
+    lineage = {"run": "m-g1", "step": "fit", "stepDigest": "sha256:1"}
+    spec = {"model": "m", "number": 2, "digest": "sha256:2", "metrics": {"loss": 0.5}, "lineage": lineage}
+    found = views.version(item("ModelVersion", "m-2", spec=spec, status={"lifecycle": "Approved"}))
+    assert (found.lineage, found.metrics, found.lifecycle) == (lineage, {"loss": 0.5}, "Approved")
+    runs = [item("PipelineRun", "r", spec={"pipeline": "p", **more}) for more in ({}, {"reuse": "Never"})]
+    assert [views.run(one).reuse for one in runs] == ["ByStep", "Never"]
+
+
 def test_a_pod_whose_program_runs_as_an_init_container_is_seen_to_run() -> None:
     running = {
         "name": "main",

@@ -82,6 +82,15 @@ def test_news_waits_and_is_planned_from_meanwhile() -> None:
     assert pace.seen(RUN, item(NEWS)) == item(NEWS)
 
 
+def test_a_long_queue_is_not_told_of_each_end() -> None:
+    pace, clock = just_written()
+    first = {"status": "Waiting", "reason": "WaitingForRun", "message": "waits for run p-g1, p-g2"}
+    clock.now += INTERVALS[names.PIPELINE_RUN] + 1
+    assert pace.pause(RUN, item(first), Plan(), {**first, "message": "waits for run p-g2"}) > 20
+    begun = {**first, "status": "Running", "startedAt": "t"}
+    assert pace.pause(RUN, item(first), Plan(), begun) == 0
+
+
 def test_news_stays_when_a_person_changes_the_spec_and_goes_when_the_status_is_another() -> None:
     pace, _ = just_written()
     pace.pause(RUN, item(STATUS), Plan(), NEWS)

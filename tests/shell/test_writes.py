@@ -1,7 +1,7 @@
 """What one run costs the API server: every write of the operator counted, and held to a budget.
 
-The budget is for what decisions rest on. News, how it goes with what goes on, comes on top of that: at most one
-write in so many seconds, whatever happens in them.
+The budget is for what decisions rest on. News, how it goes with what goes on, comes on top of that: at most
+one write in so many seconds, whatever happens in them.
 """
 
 import json

@@ -23,6 +23,12 @@ triggers:
   cooldown: 12h
   maxPerWeek: 2
   giveUpAfter: 4
+- {name: sales, newData: {source: {object: {connection: lake, prefix: sales/}}, every: 1h}, cooldown: 2h}
+- {name: rows, newData: {source: {configMap: {name: rows, key: rows.csv}}}}
+- {name: code, git: {url: "https://git.example.com/ml/a.git", branch: rel/2, every: 5m, secret: robot}}
+- {name: base, image: {image: "registry.ml:5000/base:stable", plainHttp: true}, maxPerWeek: 2}
+- {name: hook, webhook: {}}
+- {name: promoted, registry: {model: tumour, lifecycle: Production}, cooldown: 10m, maxPerWeek: 5}
 policy:
   keepRuns: 20
   keepPods: {succeeded: 0s, failed: 7d}
@@ -98,6 +104,7 @@ steps:
     - {name: REGION, valueFrom: {parameter: region}}
     - {name: TOKEN, secret: {name: token, key: token}}
     inputs: {gate: gate.report, rows: split.test}
+    inputsFrom: {champion: {registered: {model: tumour, lifecycle: Production}, optional: true}}
     arguments: {depth: 3, colours: [red, green]}
     argumentsFrom: {trees: {parameter: trees}}
     tables: Csv

@@ -300,7 +300,7 @@ def test_the_command_line_says_how_it_is_used(words: list[str]) -> None:
     command = [sys.executable, "-m", "penstock_steps", *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "run|fetch|publish" in done.stderr
+    assert "run|fetch|probe|publish" in done.stderr
 
 
 def test_fetch_lays_out_how_the_run_has_gone_for_a_step_that_always_runs(tmp_path: Path) -> None:
