@@ -115,8 +115,14 @@ class Simulation:
         for other in self.cluster.find("Job"):
             theirs = task_of(other)
             same = (theirs["run"], theirs["step"]) == (task["run"], task["step"])
-            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
+            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
                 raise BrokenPromise(f"two attempts of {task['step']} side by side")
+
+        if job["spec"]["completions"] > 1 and not self.cluster.get("Service", job["metadata"]["name"]):
+            raise BrokenPromise(f"the gang {attempt} was started without its Service")
+        live = [one for one in self.cluster.find("Job") if not self._over(one)]
+        if self.settings.max_parallel and len(live) > self.settings.max_parallel:
+            raise BrokenPromise(f"{len(live)} Jobs live at a time")
 
     def _child_created(self, run: Object) -> None:
         name, step, parent = run["metadata"]["name"], run["spec"]["step"], run["spec"]["partOf"]
@@ -161,6 +167,11 @@ class Simulation:
             and "Failed" in [state for name, state in states.items() if name not in self.always]
         ):
             raise BrokenPromise(f"{step} started after a failure that stops the run")
+
+    def _lives(self, job: Object) -> bool:
+        return not self._over(job) or any(
+            one["status"]["phase"] == "Pending" for one in self.cluster.pods_of(job)
+        )
 
     def _over(self, job: Object) -> bool:
         return bool(job.get("status", {}).get("conditions"))
@@ -283,7 +294,12 @@ class Simulation:
         waiting = {"waiting", "unschedulable", "hangs"}
         live = [one for one in self.cluster.find("Pod") if one["status"]["phase"] == "Pending"]
         moving = [
-            one for one in live if not waiting & set(one["status"]) or self._young(one) or self._timed(one)
+            one
+            for one in live
+            if not waiting & set(one["status"])
+            or "since" in one["status"]
+            or self._young(one)
+            or self._timed(one)
         ]
         open_ = [
             one for one in self.cluster.find("Job") if not self._over(one) and not self.cluster.pods_of(one)
