@@ -62,7 +62,7 @@ HINTS: Mapping[str, dict[str, Any]] = {
     "size": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?$"},
     "store.external.url": {"type": "string", "pattern": "^(s3://[a-z0-9][-.a-z0-9]+(/.*)?)?$"},
     "store.external.endpoint": {"type": "string", "pattern": "^(https?://.+)?$"},
-    **dict.fromkeys(("logTails", "logBytes"), WHOLE),
+    **dict.fromkeys(("logTails", "logBytes", "maxParallel"), WHOLE),
     "terminationGraceSeconds": WHOLE,
     "resync": {"type": "number", "minimum": 1, "maximum": 120},
     "memoryFactor": {"type": "number", "minimum": 1},

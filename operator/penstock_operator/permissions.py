@@ -36,7 +36,7 @@ NEEDED: Sequence[Right] = (
     Right("apps", "deployments", (*_READ, "create", "patch", "delete")),
     Right("apps", "controllerrevisions", ("get", "list", "create", "delete")),
     Right("", "pods", _READ),
-    Right("", "services", (*_READ, "create", "patch")),
+    Right("", "services", (*_READ, "create", "patch", "delete")),
     Right("autoscaling", "horizontalpodautoscalers", (*_READ, "create", "patch", "delete")),
     Right("policy", "poddisruptionbudgets", (*_READ, "create", "patch")),
     # The numbers of models. RBAC cannot restrict a creation to a name.

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from penstock_operator import views
 from penstock_operator.caches import Caches
+from penstock_operator.core import room
 from penstock_operator.resources import CONFIG_MAP, JOB, POD
 from penstock_operator.store import Change, Object, controller_of
 from penstock_operator.workqueue import Key
@@ -34,6 +35,27 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
         yield from _of_defaults(item["metadata"]["namespace"], caches)
     else:
         yield from _owner(item)
+    if _leaves_room(change):
+        yield from _next_in_line(item["metadata"].get("namespace", ""), caches)
+
+
+def _leaves_room(change: Change) -> bool:
+    """Whether a place for a Job became free, or one who had claimed one does no longer."""
+    if change.kind == JOB:
+        over = change.after is None or not views.is_live_job(change.after)
+        return over and change.before is not None and views.is_live_job(change.before)
+    return change.kind == names.PIPELINE_RUN and _claims(change.after) < _claims(change.before)
+
+
+def _claims(run: Object | None) -> int:
+    return 0 if run is None else room.claims(views.run(run))
+
+
+def _next_in_line(namespace: str, caches: Caches) -> Iterator[Key]:
+    """The oldest run that waits for a place. When it has taken what it claims, the next one is looked at."""
+    waiting = [views.run(one) for one in caches[names.PIPELINE_RUN].find("waits", namespace)]
+    if waiting:
+        yield Key(names.PIPELINE_RUN, namespace, min(waiting, key=room.age).meta.name)
 
 
 def _resumes(change: Change) -> bool:

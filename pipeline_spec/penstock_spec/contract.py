@@ -24,6 +24,9 @@ RESERVED_PREFIX = "PENSTOCK_"
 # In fetch of a step with `always`: how the run has gone, the text of RUN_FILE.
 RUN_VARIABLE = "PENSTOCK_RUN"
 
+# In publish of a worker of a gang: its number, from 0. What worker 0 has written is the step's.
+WORKER_VARIABLE = "PENSTOCK_WORKER"
+
 ROOT = "/penstock"
 IN = f"{ROOT}/in"
 OUT = f"{ROOT}/out"

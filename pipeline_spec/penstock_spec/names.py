@@ -60,6 +60,9 @@ LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
 LABEL_WORKLOAD_JOB = "kueue.x-k8s.io/job-uid"
 
+# The Job controller's own, on a pod of an Indexed Job: its number.
+ANNOTATION_WORKER = "batch.kubernetes.io/job-completion-index"
+
 # Field managers of the deploy and the monitor step on a ModelEndpoint, and of all else that is applied.
 MANAGER_DEPLOY = "penstock-deploy"
 MANAGER_MONITOR = "penstock-monitor"
@@ -146,6 +149,7 @@ class Reason(StrEnum):
     WAITING_FOR_STEPS = "WaitingForSteps"
     CREATED = "Created"  # the Job exists, no pod yet
     QUOTA_EXCEEDED = "QuotaExceeded"
+    NAMESPACE_FULL = "NamespaceFull"  # as many Jobs of runs live in it as the installation allows
     SCHEDULING = "Scheduling"
     PULLING_IMAGE = "PullingImage"
     FETCHING = "Fetching"  # the inputs of a user's program are being laid out

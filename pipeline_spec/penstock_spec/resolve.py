@@ -1,7 +1,7 @@
 """The values of one run put in place: containers see only literals, never `...From`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_spec.base import SpecModel
@@ -36,6 +36,7 @@ class ResolvedStep:
     resources: Resources
     image: str
     secrets: Mapping[str, str]
+    gang: Mapping[str, Any] = field(default_factory=dict)  # as set; empty where one pod does the step
 
 
 def resolve_parameters(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,6 +118,7 @@ def resolve_step(spec: PipelineSpec, step: Step, values: Values) -> ResolvedStep
         resources=Resources.model_validate(resources, by_alias=True, by_name=False),
         image=container.get("image", ""),
         secrets=_secrets(spec, container.get("env", ())),
+        gang=step.gang.as_set() if step.gang is not None else {},
     )
 
 

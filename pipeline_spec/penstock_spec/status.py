@@ -167,7 +167,8 @@ class StepStatus(SpecModel):
     )
     made_at: Time = Field(
         default="",
-        description="Of a result that is reused: when it was really made, in whatever run, RFC 3339 in UTC.",
+        description="When the result that is reused, or that an ingest compares its source with, was really "
+        "made, in whatever run. RFC 3339 in UTC.",
     )
     why: Annotated[str, StringConstraints(max_length=256)] = Field(
         default="", description="Why it runs or is reused, naming what changed since the run before."

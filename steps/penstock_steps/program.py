@@ -118,6 +118,9 @@ def _fetch(task: Task, workspace: Workspace) -> None:
 
 
 def _publish(task: Task, workspace: Workspace) -> Result:
+    worker = workspace.environment.get(contract.WORKER_VARIABLE, "0")
+    if worker != "0":
+        return Result(message=f"worker {worker} has done its part; worker 0 gives the step's outputs")
     from penstock_steps import publish  # noqa: PLC0415 - not needed by run
 
     return publish.publish(task, workspace, store_from(workspace.environment, task.namespace))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import fresh_records
 from penstock_operator.core.target import Target
 from penstock_operator.core.trigger_world import TriggerWorld
-from penstock_operator.core.work import job_manifest, job_name, work_of
+from penstock_operator.core.work import job_manifest, job_name, service_manifest, work_of
 from penstock_operator.manifests.endpoints import Wish, endpoint, monitored
 from penstock_operator.manifests.facade import Facade, budget, service
 from penstock_operator.manifests.revisions import revision
@@ -71,11 +72,14 @@ def context_of(name: str, compiled: CompiledPipeline) -> RunContext:
         records[one.name] = StepRecord(one.name, one.kind, StepState.SUCCEEDED, outputs=outputs)
     observed = ObservedRun(RunObject(about, name), None)
     values = resolve_parameters(compiled.spec, {})
-    return RunContext(observed, NOW, SETTINGS, compiled, values, records, records)
+    policy = compiled.spec.policy
+    return RunContext(observed, NOW, SETTINGS, compiled, values, records, records, policy)
 
 
 def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
-    """The Job of every step's first attempt, and of an ingest that knows an earlier result."""
+    """The Job of every step's first attempt, behind its Service where it has one; an ingest knows an earlier
+    result.
+    """
     context = context_of(name, compiled)
     made = []
     for step in compiled.order:
@@ -84,7 +88,10 @@ def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
             made.append(child_manifest(context, record, body, job_name(context, step, 1)))
         elif record.kind not in ("deploy", "monitor"):
             known = Known(f"{name}-g0", "etag-1", record.outputs) if record.kind == "ingest" else None
-            made.append(job_manifest(context, record, work_of(context, record), 1, known))
+            job = job_manifest(context, record, work_of(context, record), 1, known)
+            begun = replace(record, job=job["metadata"]["name"], attempt=1)
+            found = service_manifest(context, begun)
+            made += [job] if found is None else [found, job]
     return made
 
 

@@ -86,6 +86,7 @@ steps:
 - name: serve
   deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
 - name: report
+  gang: {workers: 2, processesPerWorker: 4}
   reuse: {policy: Always, maxAge: 7d}
   resources: {scratch: 4Gi}
   retry: {outOfDisk: {limit: 1, factor: 4}}

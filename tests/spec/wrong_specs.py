@@ -13,6 +13,7 @@ BREAK_THE_CIRCLE = (
     "Remove one of these references (a deploy also waits for every gate of its model, a monitor for every "
     "deploy to its endpoint)."
 )
+NEEDS_A_PROGRAM = "A gang runs a program of yours: run, or a container in place of the built-in program."
 SECOND_SERVE = {"name": "again", "deploy": {"model": "fit.model", "endpoint": "tumour"}}
 TELL = {"name": "tell", "always": True, "run": {"image": "a:1"}}
 TAIL = {"name": "tail", "run": {"image": "a:1"}}
@@ -588,6 +589,55 @@ WRONG = (
         Reason.MISSING_FIELD,
         "Set it. Name of a LocalQueue of Kueue in the same namespace.",
         ("policy.queue.localQueue", REMOVE),
+    ),
+    _schema(
+        "a gang on a built-in split",
+        "spec.steps[1].gang",
+        Reason.CONFLICTING_FIELDS,
+        NEEDS_A_PROGRAM,
+        ("steps.split.gang", {"workers": 2}),
+    ),
+    _schema(
+        "a gang on an estimator of ours",
+        "spec.steps[2].gang",
+        Reason.CONFLICTING_FIELDS,
+        NEEDS_A_PROGRAM,
+        ("steps.fit.gang", {"workers": 2}),
+    ),
+    _schema(
+        "a gang on a deploy",
+        "spec.steps[4].gang",
+        Reason.CONFLICTING_FIELDS,
+        NEEDS_A_PROGRAM,
+        ("steps.serve.gang", {"workers": 2}),
+    ),
+    _schema(
+        "a gang of nobody",
+        "spec.steps[5].gang.workers",
+        Reason.OUT_OF_RANGE,
+        "Use at least 1.",
+        ("steps.report.gang.workers", 0),
+    ),
+    _schema(
+        "a gang of too many",
+        "spec.steps[5].gang.workers",
+        Reason.OUT_OF_RANGE,
+        "Use at most 64.",
+        ("steps.report.gang.workers", 65),
+    ),
+    _schema(
+        "a gang that does not say how many",
+        "spec.steps[5].gang.workers",
+        Reason.MISSING_FIELD,
+        "Set it. Number of pods that run the program at the same time, each with the step's resources.",
+        ("steps.report.gang.workers", REMOVE),
+    ),
+    _schema(
+        "a gang without processes",
+        "spec.steps[5].gang.processesPerWorker",
+        Reason.OUT_OF_RANGE,
+        "Use at least 1.",
+        ("steps.report.gang.processesPerWorker", 0),
     ),
     _row(
         "a schedule is a nickname",

@@ -76,6 +76,7 @@ class PodView:
     scheduled_at: datetime | None = None  # when PodScheduled became True
     disrupted: str = ""  # reason of the condition DisruptionTarget when True
     ready: bool = False
+    worker: int = 0  # its number in a gang
     containers: Sequence[ContainerView] = ()
 
     def container(self, name: str) -> ContainerView | None:
@@ -92,6 +93,7 @@ class JobView:
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
     step: str = ""  # that it is an attempt of, from the pod template; empty where it is of none
     suspended: bool = False
+    workers: int = 1  # pods of a gang
     started: datetime | None = None  # status.startTime: begins anew after a suspension
     complete: bool = False
     failed_reason: str = ""  # reason of the condition Failed (or FailureTarget), e.g. BackoffLimitExceeded
@@ -347,6 +349,7 @@ class ObservedRun:
     # The one that its snapshot names, else that the run names. Read live: None means that it does not exist.
     revision: Revision | None = None
     jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this run
+    services: Sequence[Meta] = ()  # those controlled by this run
     # What was read live for this observation, as the plan before it asked. A Job among these that is not in
     # `jobs` does
     # not exist, or is not ours.
@@ -366,3 +369,7 @@ class ObservedRun:
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
     defaults: Defaults = field(default_factory=Defaults)  # of the namespace, now
+    # Where the installation bounds how many Jobs live at a time: the names of those of all runs of the
+    # namespace, and room.older_claims.
+    live_jobs: frozenset[str] = frozenset()
+    older_claims: int = 0
