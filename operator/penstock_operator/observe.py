@@ -48,6 +48,7 @@ class Observer:
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
             defaults=self._defaults(namespace),
+            jobs=self._jobs(about.meta.uid),
         )
 
     async def run(self, item: Object, findings: Findings) -> ObservedRun:

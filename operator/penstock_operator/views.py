@@ -13,6 +13,7 @@ from penstock_operator.core.observed import (
     RunObject,
     VersionView,
 )
+from penstock_operator.manifests.archive import records_of
 from penstock_operator.manifests.identity import controller_uid, hash_of
 from penstock_operator.store import Object
 from penstock_spec import names
@@ -100,6 +101,8 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
         spec_hash=hash_of(item),
         version=_template_label(item, names.LABEL_WINDOW_VERSION),
         step=_template_label(item, names.LABEL_STEP),
+        archives=records_of(item),
+        attempt=_whole(_template_label(item, names.LABEL_ATTEMPT)),
         suspended=bool((item.get("spec") or {}).get("suspend")),
         started=moment(status.get("startTime")),
         complete=bool(true_condition(status, "Complete") or true_condition(status, "SuccessCriteriaMet")),
@@ -113,6 +116,10 @@ def _template_label(item: Object, label: str) -> str:
     """A label of the pod template, which nobody can change."""
     template = (item.get("spec") or {}).get("template") or {}
     return str(((template.get("metadata") or {}).get("labels") or {}).get(label, ""))
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
 
 
 def version(item: Object) -> VersionView:
@@ -149,6 +156,7 @@ def run(item: Object) -> RunObject:
         backfill=spec.get("backfill") or {},
         part_of=spec.get("partOf", ""),
         mode=spec.get("mode", RunMode.RUN),
+        spec=spec,
         reuse=spec.get("reuse", RunReuse.BY_STEP),
     )
 

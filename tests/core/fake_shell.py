@@ -41,7 +41,7 @@ from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
 from penstock_spec.defaults import Defaults, read_defaults
-from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused
+from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused, task_of
 
 
 class Killed(Exception):  # noqa: N818 - the name says what happened
@@ -223,10 +223,11 @@ class FakeShell:
         )
 
     def _observe_pipeline(
-        self, item: Object, _: dict[Key, Object], live: set[Ref], refusals: dict[str, Refusal]
+        self, item: Object, view: dict[Key, Object], live: set[Ref], refusals: dict[str, Refusal]
     ) -> ObservedPipeline:
         name, uid = item["metadata"]["name"], item["metadata"]["uid"]
         runs = [run_of(one) for one in self.cluster.find("PipelineRun")]
+        jobs = jobs_of(view, uid)
         revisions = [loaded(one) for one in self.cluster.find("ControllerRevision")]
         return ObservedPipeline(
             pipeline=pipeline_of(item),
@@ -239,6 +240,7 @@ class FakeShell:
             refusals=dict(refusals),
             live=frozenset(live),
             defaults=self._defaults(),
+            jobs=jobs,
         )
 
     def _defaults(self) -> Defaults:
@@ -304,6 +306,7 @@ def run_of(item: Object) -> RunObject:
         spec.get("backfill", {}),
         spec.get("partOf", ""),
         spec.get("reuse", "ByStep"),
+        spec=spec,
     )
 
 
@@ -374,6 +377,8 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
         found[name] = JobView(
             meta=meta_of(job),
             step=job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/step", ""),
+            archives=archives_of(job),
+            attempt=int(job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/attempt", "0")),
             suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
             started=moment_of(job.get("status", {}).get("startTime")),
             complete="Complete" in conditions,
@@ -381,6 +386,10 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
             pods=tuple(pod_of(one, job) for one in pods),
         )
     return found
+
+
+def archives_of(job: Object) -> dict[str, str]:
+    return dict(task_of(job)["arguments"]["records"]) if task_of(job)["kind"] == "archive" else {}
 
 
 def pod_of(item: Object, job: Object) -> PodView:

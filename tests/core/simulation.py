@@ -75,6 +75,9 @@ class Simulation:
 
     def _job_created(self, job: Object) -> None:
         task = task_of(job)
+        if task["kind"] == "archive":
+            self._archive_begun(job, task)
+            return
         attempt = (task["run"], task["step"], task["attempt"])
         if attempt in self._attempts:
             raise BrokenPromise(f"attempt {attempt} was started twice")
@@ -92,9 +95,18 @@ class Simulation:
             raise BrokenPromise(f"{task['step']} started before {early}")
         for other in self.cluster.find("Job"):
             theirs = task_of(other)
+            if theirs["kind"] == "archive":
+                continue
             same = (theirs["run"], theirs["step"]) == (task["run"], task["step"])
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
                 raise BrokenPromise(f"two attempts of {task['step']} side by side")
+
+    def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
+        for other in self.cluster.find("Job"):
+            theirs = task_of(other)
+            same = (theirs["kind"], theirs["pipeline"]) == ("archive", task["pipeline"])
+            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
+                raise BrokenPromise(f"two Jobs archive the runs of {task['pipeline']} side by side")
 
     def _may_start(self, step: str, run: Object, states: Mapping[str, str]) -> None:
         if any(one["type"] == "Finished" and one["status"] == "True" for one in run["status"]["conditions"]):

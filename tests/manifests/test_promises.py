@@ -87,7 +87,7 @@ def test_a_jobs_task_comes_back_byte_for_byte_after_the_kubelets_expansion(manif
                 task = contract.Task.from_json(expanded(one["value"]))
                 assert contract.Task.from_json(task.to_json()) == task
                 labels = manifest["metadata"]["labels"]
-                known = labels.get("penstock.dev/step") or labels["penstock.dev/window-of"]
+                known = labels.get("penstock.dev/step") or labels.get("penstock.dev/window-of") or "archive"
                 assert task.step == known
 
 

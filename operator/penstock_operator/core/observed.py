@@ -90,6 +90,9 @@ class JobView:
     spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
     step: str = ""  # that it is an attempt of, from the pod template; empty where it is of none
+    # Uid of each run whose record it writes -> digest of the record, from the pod template.
+    archives: Mapping[str, str] = field(default_factory=dict)
+    attempt: int = 0  # its number, from the pod template; 0 where it has none
     suspended: bool = False
     started: datetime | None = None  # status.startTime: begins anew after a suspension
     complete: bool = False
@@ -243,6 +246,7 @@ class RunObject:
     backfill: Mapping[str, Any] = field(default_factory=dict)  # spec.backfill; empty where it is none
     part_of: str = ""  # the backfill that made it
     reuse: str = RunReuse.BY_STEP
+    spec: Mapping[str, Any] = field(default_factory=dict)  # the raw one, for its record
 
     @property
     def sort(self) -> RunSort:
@@ -295,6 +299,7 @@ class ObservedPipeline:
     )  # by the name of the object we tried to create
     live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
     defaults: Defaults = field(default_factory=Defaults)  # of the namespace
+    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this Pipeline
 
 
 @dataclass(frozen=True)
