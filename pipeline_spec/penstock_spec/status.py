@@ -275,7 +275,9 @@ class PipelineStatus(SpecModel):
         default=0, description="Generation of the spec that this status speaks of."
     )
     conditions: Conditions = Field(
-        default=(), max_length=16, description="Accepted, Ready, Stalled, LastRunSucceeded."
+        default=(),
+        max_length=16,
+        description="Accepted, Ready, Stalled, LastRunSucceeded, DefaultsAccepted, ArchiveFailing.",
     )
     status: Word = Field(
         default="",
