@@ -19,6 +19,7 @@ from hack.project import ROOT, build_images, install
 from hack.prometheus import ensure_prometheus
 
 BIN = Path(sys.executable).parent
+WORKERS = ["-n", "3", "--dist", "loadgroup"]
 NO_TESTS = 5  # pytest's exit code where nothing was selected
 
 
@@ -80,12 +81,14 @@ def run_suite(cluster: Cluster, words: list[str]) -> int:
         "PENSTOCK_PROMETHEUS": prometheus.server,
         "PENSTOCK_PROMTOOL": prometheus.tool,
     }
-    # Tests marked `alone` take the operator down: they come after the others, one at a time.
-    together = ["-m", "e2e and not alone", "-n", "3", "--dist", "loadgroup"]
-    alone = ["-m", "e2e and alone"]
-    codes = {pytest([*selection, *words], environment) for selection in (together, alone)}
+    # Tests marked `patient` only wait, for minutes: beside the others. Those marked `alone` take the operator
+    # down: they come after all others, one at a time.
+    patient = start(["-m", "e2e and patient", *words], environment)
+    codes = {pytest(["-m", "e2e and not alone and not patient", *WORKERS, *words], environment)}
+    codes.add(finish(patient))
+    codes.add(pytest(["-m", "e2e and alone", *words], environment))
     say(f"end-to-end tests took {time.monotonic() - started:.0f} s")
-    # A narrow choice may leave one of the two without tests; that both have none is an error.
+    # A narrow choice may leave some of them without tests; that all have none is an error.
     return max(codes - {NO_TESTS} or {NO_TESTS})
 
 
@@ -93,6 +96,21 @@ def pytest(words: list[str], environment: dict[str, str]) -> int:
     """Run pytest with these words; its exit code."""
     command = [str(BIN / "pytest"), *words, "--durations", "8"]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def start(words: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
+    """Start pytest with these words in the background; its words are kept until it is finished."""
+    command = [str(BIN / "pytest"), *words]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> int:
+    """Wait for it, and show what it said; its exit code."""
+    said, _ = process.communicate()
+    print(said, flush=True)
+    return process.returncode
 
 
 def not_tested(missing: Missing) -> int:

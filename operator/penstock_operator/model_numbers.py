@@ -70,35 +70,30 @@ class ModelNumbers:
         taken = {one["spec"]["number"]: _digest(one) for one in self._versions(namespace, action.model)}
         if digest == action.digest and taken.get(last, action.digest) == action.digest:
             return last
-        number = max([last, *taken]) + 1
-        meta = book["metadata"]
-        operations = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]},
-            {"op": "add", "path": f"/data/{action.model}", "value": f"{number} {action.digest}"}
-            if book.get("data")
-            else {"op": "add", "path": "/data", "value": {action.model: f"{number} {action.digest}"}},
-        ]
-        with suppress(Conflict):
-            await self._cluster.patch(CONFIG_MAP, namespace, names.MODEL_NUMBERS, operations)
+        claim = f"{max([last, *taken]) + 1} {action.digest}"
+        with suppress(AlreadyExists, Conflict):
+            if book:
+                await self._raise(namespace, book, action.model, claim)
+            else:
+                await self._cluster.create(_new_book(namespace, action.model, claim))
         return None
 
+    async def _raise(self, namespace: str, book: Object, model: str, claim: str) -> None:
+        version = book["metadata"]["resourceVersion"]
+        operations = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "add", "path": f"/data/{model}", "value": claim}
+            if book.get("data")
+            else {"op": "add", "path": "/data", "value": {model: claim}},
+        ]
+        await self._cluster.patch(CONFIG_MAP, namespace, names.MODEL_NUMBERS, operations)
+
     async def _book(self, namespace: str) -> Object:
+        """The ConfigMap; empty where there is none yet."""
         try:
             return await self._cluster.get(CONFIG_MAP, namespace, names.MODEL_NUMBERS)
         except NotFound:
-            manifest = {
-                "apiVersion": "v1",
-                "kind": CONFIG_MAP,
-                "metadata": {
-                    "name": names.MODEL_NUMBERS,
-                    "namespace": namespace,
-                    "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY},
-                },
-            }
-        try:
-            return await self._cluster.create(manifest)
-        except AlreadyExists:
-            return await self._cluster.get(CONFIG_MAP, namespace, names.MODEL_NUMBERS)
+            return {}
 
     async def _make(self, namespace: str, action: RegisterModel, number: int) -> Object | None:
         name = f"{action.model}-{number}"
@@ -115,6 +110,20 @@ class ModelNumbers:
             return held if held is not None and _digest(held) == action.digest else None
         self._caches.learn(names.MODEL_VERSION, item)
         return item
+
+
+def _new_book(namespace: str, model: str, claim: str) -> Object:
+    """The ConfigMap with its first claim: who makes it has claimed, as who raises it has."""
+    return {
+        "apiVersion": "v1",
+        "kind": CONFIG_MAP,
+        "metadata": {
+            "name": names.MODEL_NUMBERS,
+            "namespace": namespace,
+            "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY},
+        },
+        "data": {model: claim},
+    }
 
 
 def _digest(version: Object) -> str:

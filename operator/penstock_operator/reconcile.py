@@ -1,7 +1,7 @@
 """One pass over one object: observe, plan, create, write the status once, then clean up and tell.
 
-Whatever fails is tried again from a new observation; nothing is remembered from one pass to the next but when
-the status was last written, and that only spreads writes.
+Whatever fails is tried again from a new observation; nothing is remembered from one pass to the next but what
+spreads the writes of statuses (pace.py).
 """
 
 import json
@@ -24,6 +24,7 @@ from penstock_operator.core.settings import Settings
 from penstock_operator.errors import ClusterError, Conflict, NotFound
 from penstock_operator.metrics import Metrics
 from penstock_operator.observe import Observer
+from penstock_operator.pace import Pace
 from penstock_operator.reads import Findings, Reads
 from penstock_operator.statuses import status_patch
 from penstock_operator.store import Object
@@ -33,16 +34,8 @@ from penstock_spec import names
 log = logging.getLogger(__name__)
 
 ROUNDS = 16  # plans of one pass; a pass that needs more goes on later
-# Seconds between two status writes of one object. The end of a step is written at once, for others wait for
-# it; so is the end of a run. A Pipeline repeats its run.
-WRITE_INTERVALS: Mapping[str, float] = {
-    names.PIPELINE: 1.0,
-    names.PIPELINE_RUN: 0.5,
-    names.MODEL_ENDPOINT: 0.2,
-}
 SHORTEST_LOOK = 0.05
 AFTER_CONFLICT = 0.2
-WRITES_REMEMBERED = 10_000
 
 
 class _Outcome(Enum):
@@ -66,7 +59,7 @@ class Reconciler:
         self._reads = Reads(cluster, caches)
         self._observer = Observer(caches, self._reads)
         self._actor = Actor(cluster, caches, self._reads)
-        self._written: dict[Key, float] = {}
+        self._pace = Pace()
         self.finished_at = perf_counter()  # when the last pass ended, whatever its result
 
     async def work(self) -> None:
@@ -114,17 +107,18 @@ class Reconciler:
                 if key.kind == names.MODEL_ENDPOINT:
                     await self._abandon(key)
                 self._queue.forget(key)
-                self._written.pop(key, None)
+                self._pace.forget(key)
                 return "Absent"
             if item["metadata"].get("deletionTimestamp"):
                 return "Deleting"  # what it owns goes with it; the API server sees to that
-            plan = await self._plan(item, findings)
+            plan = await self._plan(self._pace.seen(key, item), findings)
             if await self._learned_more(plan, item, findings):
                 continue
             if await self._actor.carry_out(plan.actions, findings):
                 continue
             written = await self._write_status(key, item, plan)
             if written is _Outcome.LATER:
+                self._look_again(key, plan)
                 return "Later"
             if written is _Outcome.AGAIN:
                 continue
@@ -162,14 +156,15 @@ class Reconciler:
 
     async def _write_status(self, key: Key, item: Object, plan: Plan) -> Object | _Outcome:
         """The object as written, or as it is when there is nothing to write."""
-        if plan.status is None:
+        planned = self._pace.seen(key, item).get("status") if plan.status is None else plan.status
+        if planned is None:
             return item
-        wanted: dict[str, Any] = json.loads(json.dumps(plan.status))  # as the API server will give it back
+        wanted: dict[str, Any] = json.loads(json.dumps(planned))  # as the API server will give it back
         operations = status_patch(item.get("status") or {}, wanted)
         if not operations:
             return item
-        pause = self._written.get(key, 0.0) + WRITE_INTERVALS[key.kind] - perf_counter()
-        if pause > 0 and not plan.steps_ended and not views.finished({"status": wanted}):
+        pause = self._pace.pause(key, item, plan, wanted)
+        if pause:
             self._queue.add_after(key, pause)
             return _Outcome.LATER
         version = item["metadata"]["resourceVersion"]
@@ -178,7 +173,7 @@ class Reconciler:
         except (Conflict, NotFound):
             await self._reads.fresh(*key)
             return _Outcome.AGAIN
-        self._remember_write(key)
+        self._pace.wrote(key)
         self._caches.learn(key.kind, written)
         return written
 
@@ -189,15 +184,12 @@ class Reconciler:
             await events.post(self._cluster, written, plan.events, clock.now())
         if await self._actor.carry_out(plan.after, Findings()):
             self._queue.add(key)
+        self._look_again(key, plan)
+
+    def _look_again(self, key: Key, plan: Plan) -> None:
         if plan.look_again is not None:
             pause = (plan.look_again - clock.now()).total_seconds()
             self._queue.add_after(key, max(SHORTEST_LOOK, pause))
-
-    def _remember_write(self, key: Key) -> None:
-        self._written.pop(key, None)
-        self._written[key] = perf_counter()
-        if len(self._written) > WRITES_REMEMBERED:
-            del self._written[next(iter(self._written))]
 
     def _tell(self, key: Key, plan: Plan, written: Object, before: Object) -> None:
         status: Mapping[str, Any] = written.get("status") or {}

@@ -36,7 +36,7 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
 
 
 def _resumes(change: Change) -> bool:
-    """Whether the Pipeline was suspended or is no longer: runs that have not begun wait for that."""
+    """Whether it was suspended or is no longer: runs that have not begun, or are part of it, wait."""
     return _suspended(change.before) != _suspended(change.after)
 
 
@@ -68,6 +68,16 @@ def _of_run(change: Change, caches: Caches) -> Iterator[Key]:
     yield Key(names.PIPELINE, item["metadata"]["namespace"], pipeline)
     if change.after is None or views.finished(item):
         yield from _unfinished(caches, "pipeline", _pipeline_index(item, pipeline))
+    if _resumes(change):
+        yield from _below(item, caches)
+
+
+def _below(item: Object, caches: Caches) -> Iterator[Key]:
+    """The unfinished runs that are steps of this one, and those of theirs: a suspension holds them all."""
+    for child in caches[names.PIPELINE_RUN].find("owner", item["metadata"]["uid"]):
+        if not views.finished(child):
+            yield _key(names.PIPELINE_RUN, child)
+            yield from _below(child, caches)
 
 
 def _of_version(item: Object, caches: Caches) -> Iterator[Key]:

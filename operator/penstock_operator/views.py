@@ -155,6 +155,7 @@ def run(item: Object) -> RunObject:
         rerun=spec.get("rerun") or {},
         backfill=spec.get("backfill") or {},
         part_of=spec.get("partOf", ""),
+        step=spec.get("step", ""),
         mode=spec.get("mode", RunMode.RUN),
         spec=spec,
         reuse=spec.get("reuse", RunReuse.BY_STEP),

@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, StringConstraints
 
 from penstock_spec.base import Cpu, Digest, MapLimits, Memory, Rule, SpecModel
+from penstock_spec.checks.memory import too_little
 from penstock_spec.digest import digest_of
 from penstock_spec.errors import Problem, SpecError, SpecReason, did_you_mean
 from penstock_spec.paths import Path, show
@@ -177,3 +178,5 @@ def _sound(shape: Object, data: Mapping[str, Any], path: Path, problems: list[Pr
 
 def _wrong(shape: Object, name: str, value: Any, path: Path) -> Iterator[Problem]:
     yield from structure_problems(shape, {name: value}, path)
+    if shape.model is ResourceDefaults:
+        yield from too_little({name: value}, path)

@@ -46,6 +46,8 @@ LABEL_SERVER_SETTINGS = f"{GROUP}/server-settings"
 LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
 # On a ModelEndpoint: who asks, where the field manager's name alone would not say it.
 ANNOTATION_REQUESTED_BY = f"{GROUP}/requested-by"
+# On a ModelEndpoint that a deploy step has just made: its spec.monitoring comes with the next write.
+ANNOTATION_MONITORING_FOLLOWS = f"{GROUP}/monitoring-follows"
 # On the Job that judges a window of an endpoint, and on its pod. Never the two labels by which an endpoint's
 # Service selects the pods that serve.
 LABEL_WINDOW_OF = f"{GROUP}/window-of"
@@ -136,6 +138,7 @@ class Reason(StrEnum):
     # run of mode Plan, and its steps
     PLANNED = "Planned"
     WOULD_RUN = "WouldRun"
+    WOULD_FAIL = "WouldFail"  # it is known already that it cannot end well
     WOULD_REUSE = "WouldReuse"
     WOULD_SKIP = "WouldSkip"
     UNKNOWN_YET = "UnknownYet"
@@ -172,6 +175,9 @@ class Reason(StrEnum):
     INCONCLUSIVE = "Inconclusive"
     IMAGE_RUNS_AS_ROOT = "ImageRunsAsRoot"
     EVICTED = "Evicted"  # for its own use of the disk
+    CHILD_EXPIRED = "ChildExpired"  # the run of the pipeline that the step is took longer than that allows
+    CHILD_CANCELLED = "ChildCancelled"  # somebody cancelled it
+    NESTED_TOO_DEEP = "NestedTooDeep"  # pipelines within pipelines without end
     STORE_NOT_CONFIGURED = "StoreNotConfigured"
     CONNECTION_NOT_FOUND = "ConnectionNotFound"
     NAME_COLLISION = "NameCollision"  # an object of ours is not ours: another owner holds its name
@@ -185,6 +191,7 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     REPLACED = "Replaced"
     MODEL_VERSION_NOT_FOUND = "ModelVersionNotFound"
+    DIGEST_MISMATCH = "DigestMismatch"  # the ModelVersion of that name has other bytes
     MODEL_NOT_APPROVED = "ModelNotApproved"
     FIELD_OWNED = "FieldOwned"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
@@ -291,6 +298,11 @@ def archive_job(pipeline: str, pipeline_uid: str, runs: Sequence[str], attempt: 
     """The Job that writes the records of these runs (uids), in the given attempt; at most 59 characters."""
     unique = short_hash(pipeline_uid, *runs, str(attempt))
     return f"{pipeline[:40].rstrip('-')}-archive-{unique}"
+
+
+def child_name(run: str, run_uid: str, step: str, attempt: int) -> str:
+    """The PipelineRun of one attempt of a step that is a pipeline; in form and meaning as `job_name`."""
+    return job_name(run, run_uid, step, attempt)
 
 
 def server_name(endpoint: str, version: str, digest: str, settings: str = "") -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_spec.base import SpecModel
+from penstock_spec.checks.memory import too_little
 from penstock_spec.errors import Problem, SpecError, SpecReason, did_you_mean
 from penstock_spec.kinds.deploy import Resources
 from penstock_spec.parameters import value_problem
@@ -12,7 +13,7 @@ from penstock_spec.paths import show
 from penstock_spec.pipeline import Parameter, PipelineSpec, Step
 from penstock_spec.plain import canonical, plain
 from penstock_spec.references import KINDS, container_of
-from penstock_spec.shapes import Entries, Items, Object, Scalar, Shape, object_shape
+from penstock_spec.shapes import Entries, Items, Object, Scalar, Shape, object_shape, takes_values
 from penstock_spec.structure import structure_problems
 from penstock_spec.triggers import SCHEDULED_TIME
 
@@ -101,6 +102,7 @@ def resolve_step(spec: PipelineSpec, step: Step, values: Values) -> ResolvedStep
     resources = _resolve(object_shape(Resources), step.resources.as_set(), values)
     problems = structure_problems(body_shape, arguments, (*path, step.kind))
     problems += structure_problems(object_shape(Resources), resources, (*path, "resources"))
+    problems += too_little(resources, (*path, "resources"))
     if problems:
         raise SpecError(problems)
     body = KINDS[step.kind].model_validate(arguments, by_alias=True, by_name=False)
@@ -137,7 +139,7 @@ def _resolve_object(shape: Object, data: Mapping[str, Any], values: Values) -> d
     found: dict[str, Any] = {}
     for name, value in data.items():
         target = name.removesuffix("From")
-        if target == name or target not in shape.fields:
+        if target not in shape.fields or not takes_values(shape.fields[name].shape):
             found[name] = _resolve(shape.fields[name].shape, value, values)
         elif isinstance(shape.fields[name].shape, Entries):
             taken = {key: values[one["parameter"]] for key, one in value.items()}

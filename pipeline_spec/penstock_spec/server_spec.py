@@ -8,9 +8,27 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from penstock_spec.base import ImageRef, ListMap, ObjectName, Rule, SpecModel, exactly_one
-from penstock_spec.contract import RESERVED_PREFIX, SERVE_PREFIX
+from penstock_spec.contract import RESERVED_PREFIX, SERVE_PORT, SERVE_PREFIX
 from penstock_spec.kinds.container import Argument, EnvName, SecretKey
 
+# What follows SERVE_PREFIX in the variables that Penstock's own server and its sidecar read: docs/serving.md.
+SERVE_SETTINGS = (
+    "BATCH_MILLISECONDS",
+    "BATCH_ROWS",
+    "BODY_BYTES",
+    "BODY_SECONDS",
+    "DRAIN_SECONDS",
+    "LOG_BYTES",
+    "LOG_STOP_SECONDS",
+    "REQUEST_LOG",
+    "REQUEST_SECONDS",
+    "ROWS",
+    "STOP_SECONDS",
+    "THREADS",
+    "WAITING_BYTES",
+    "WAITING_REQUESTS",
+    "WORKERS",
+)
 _OWN_FIELDS = ("command", "args", "port", "grpcPort")
 _OUR_FIELDS = ("workers", "batching", "requestSeconds")
 
@@ -25,6 +43,10 @@ def _image_or_ours(server: Mapping[str, Any]) -> bool:
 
 def _ours_or_image(server: Mapping[str, Any]) -> bool:
     return "image" not in server or not set(_OUR_FIELDS) & server.keys()
+
+
+def _two_ports(server: Mapping[str, Any]) -> bool:
+    return bool(server.get("grpcPort") != server.get("port", SERVE_PORT))
 
 
 def _free_name(variable: Mapping[str, Any]) -> bool:
@@ -88,6 +110,12 @@ class ServerSpec(SpecModel):
             f"!has(self.image) || !({_any(_OUR_FIELDS)})",
             "workers, batching and requestSeconds are settings of Penstock's own server, not of an image",
             holds=_ours_or_image,
+        ),
+        Rule(
+            f"!has(self.grpcPort) || self.grpcPort != (has(self.port) ? self.port : {SERVE_PORT})",
+            "grpcPort must be another port than port: each is listened on once",
+            field_path=".grpcPort",
+            holds=_two_ports,
         ),
     )
 

@@ -133,6 +133,7 @@ class GrpcFace:
         except Exception as error:
             refusal = Refusal.of(error)
             code = refusal.blame.code
+            self._tell(refusal)
             await self._refuse(context, refusal, error, request_id)
             raise
         else:
@@ -147,6 +148,10 @@ class GrpcFace:
         self._metrics.answered(code, seconds)
         if self._logged != "none" and (code != "OK" or self._logged == "all"):
             logs.event("request", protocol="grpc", code=code, milliseconds=round(seconds * 1000, 3))
+
+    def _tell(self, refusal: Refusal) -> None:
+        if self._logged != "none" and not refusal.ours:
+            self._service.refused.tell("grpc", refusal)
 
     async def _refuse(
         self, context: Any, refusal: Refusal, error: Exception, request_id: str | None = None
@@ -165,6 +170,7 @@ class GrpcFace:
             self._metrics.unauthorized.inc()
             if method == "ModelInfer":
                 self.count(error.blame.code, 0.0)
+                self._tell(Refusal.of(error))
             return error
         if method == "ModelInfer":
             service.metrics.asked_by(client)

@@ -90,6 +90,8 @@ class InferHttp:
             code = refusal.blame.status
             if refusal.ours:
                 logs.event("internal error", level=logs.ERROR, exception=error)
+            elif self._logged != "none":
+                self._service.refused.tell("rest", refusal)
             await self.refuse(send, refusal, request_id)
         finally:
             held.release()

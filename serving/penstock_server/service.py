@@ -17,6 +17,7 @@ from penstock_server.holding import Held, Holding
 from penstock_server.infer_request import InferRequest, RequestReader
 from penstock_server.log_hook import Log, NoLog
 from penstock_server.metrics import Metrics
+from penstock_server.refusal_log import RefusalLog
 from penstock_server.refusals import Blame, RequestError
 from penstock_server.runner import Runner
 from penstock_server.settings import Settings
@@ -62,6 +63,7 @@ class Service:
         self._worker = worker
         self.metrics = Metrics(settings, self._board)
         self.holding = Holding(settings.limits)
+        self.refused = RefusalLog({settings.model, settings.version})
         self.tokens = Tokens(settings.tokens)
         self.phase = Phase.LOADING
         self._runner = Runner(settings)
@@ -89,6 +91,7 @@ class Service:
         self._reader = RequestReader(signature, predictor.answers, self.settings.limits.rows)
         self._predictor = predictor
         self.metrics.loaded(signature.task)
+        self.refused.known = {*self.refused.known, *signature.names}
         self._board.loaded(self._worker, os.getpid())
         if self.phase is Phase.LOADING:
             self.phase = Phase.READY

@@ -7,13 +7,14 @@ what it knows of plans is the description in core/actions.py.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from penstock_operator.core import ahead, frozen, history
 from penstock_operator.core.actions import (
     Action,
     Apply,
+    Cancel,
     Create,
     Delete,
     PatchStatus,
@@ -22,6 +23,7 @@ from penstock_operator.core.actions import (
     SetOwner,
 )
 from penstock_operator.core.observed import (
+    ChildView,
     ContainerView,
     EndpointView,
     JobView,
@@ -62,7 +64,12 @@ class FakeShell:
     lag: Callable[[], int] = lambda: 0
     # What happens at the n-th write: nothing, or death before or after it is committed.
     fate_of_write: Callable[[], str] = lambda: ""
+    # Whether a status that is news, and nothing else, is held back for now; it is planned from all the same.
+    hold: Callable[[], bool] = lambda: False
+    # Is told of the status that was planned from, and of what is to follow it.
+    planned: Callable[[Object, Mapping[str, Any]], None] = lambda _before, _after: None
     plans: list[Plan] = field(default_factory=list)
+    held: dict[str, tuple[Object, Mapping[str, Any]]] = field(default_factory=dict)
 
     def run_pass(self, name: str) -> datetime | None:
         return self._pass("PipelineRun", name, self._observe_run, plan_run)
@@ -78,7 +85,8 @@ class FakeShell:
             item = self.cluster.get(kind, name)
             if item is None:
                 return None
-            plan: Plan = planner(observe(item, view, live, refusals), self.cluster.now, self.settings)
+            seen = self._with_held(item)
+            plan: Plan = planner(observe(seen, view, live, refusals), self.cluster.now, self.settings)
             self.plans.append(plan)
             if plan.confirm:
                 assert not set(plan.confirm) <= live, f"asks again for what was read live: {plan.confirm}"
@@ -88,15 +96,32 @@ class FakeShell:
                 continue
             if self._carry_out(plan.actions, refusals):
                 continue
-            if plan.status is not None:
+            wanted = plan.status if plan.status is not None or seen is item else seen["status"]
+            if wanted is not None:
+                self.planned(seen, wanted)
+                if self._is_news(item, plan, wanted) and self.hold():
+                    self.held[item["metadata"]["uid"]] = (item["status"], wanted)
+                    soon = self.cluster.now + timedelta(seconds=1)
+                    return soon if plan.look_again is None else min(soon, plan.look_again)
                 version = item["metadata"]["resourceVersion"]
                 try:
-                    self._write(self.cluster.put_status, kind, name, version, plan.status)
+                    self._write(self.cluster.put_status, kind, name, version, wanted)
                 except Refused:
                     continue
             self._carry_out(plan.after, {})
             return plan.look_again
         raise NotSettled(f"{kind} {name}: {plan}")
+
+    def _with_held(self, item: Object) -> Object:
+        written, status = self.held.pop(item["metadata"]["uid"], (None, {}))
+        return {**item, "status": dict(status)} if written == item.get("status") and status else item
+
+    def _is_news(self, before: Object, plan: Plan, wanted: Mapping[str, Any]) -> bool:
+        """Whether nobody waits for this status: nothing begins or ends, and nothing follows the write."""
+        known = before.get("status", {})
+        changed = {name for name in {*known, *wanted} if known.get(name) != wanted.get(name)}
+        telling = {"conditions", "reason", "message", "step", "progress", "steps"}
+        return changed <= telling and not (plan.steps_ended or plan.events or plan.after)
 
     # Carrying out
 
@@ -122,6 +147,8 @@ class FakeShell:
                 return self._create(manifest, refusals)
             case Delete(kind, _, name, uid):
                 self._write(self.cluster.delete, kind, name, uid)
+            case Cancel(_, name, uid):
+                self._write(self._cancel, name, uid)
             case Apply(manifest, _):
                 self._write(self.cluster.apply, manifest)
             case SetOwner(kind, _, name, _, owner):
@@ -136,6 +163,11 @@ class FakeShell:
             case RegisterModel(model, digest, manifest):
                 self._register(model, digest, manifest)
         return False
+
+    def _cancel(self, name: str, uid: str) -> None:
+        found = self.cluster.get("PipelineRun", name)
+        if found is not None and found["metadata"]["uid"] == uid and not found["spec"].get("cancel"):
+            self.cluster.edit("PipelineRun", name, {**found["spec"], "cancel": True})
 
     def _create(self, manifest: Mapping[str, Any], refusals: dict[str, Refusal]) -> bool:
         name = manifest["metadata"]["name"]
@@ -166,13 +198,14 @@ class FakeShell:
     # Observing
 
     def _view(self) -> dict[Key, Object]:
-        """Jobs and pods as caches show them: each kind comes on a stream of its own, perhaps a few changes
-        late.
+        """Jobs, pods and child runs as caches show them: each kind comes on a stream of its own, perhaps a
+        few changes late.
         """
         past = self.cluster.past
+        families = any(one["spec"].get("step") for one in self.cluster.find("PipelineRun"))
         return {
             key: one
-            for kind in ("Job", "Pod")
+            for kind in ("Job", "Pod", *(["PipelineRun"] if families else []))
             for key, one in past[max(0, len(past) - 1 - self.lag())].items()
             if key[0] == kind
         }
@@ -182,17 +215,17 @@ class FakeShell:
             for key in [one for one in view if one[0] == "Pod"]:
                 del view[key]
             view.update({key: one for key, one in self.cluster.objects.items() if key[0] == "Pod"})
-        if ref.kind != "Job":
+        if ref.kind not in ("Job", "PipelineRun"):
             return
         if not ref.name:
-            for key in [one for one in view if one[0] == "Job"]:
+            for key in [one for one in view if one[0] == ref.kind]:
                 del view[key]
-            view.update({key: one for key, one in self.cluster.objects.items() if key[0] == "Job"})
+            view.update({key: one for key, one in self.cluster.objects.items() if key[0] == ref.kind})
             return
-        view.pop(("Job", ref.name), None)
-        found = self.cluster.get("Job", ref.name)
+        view.pop((ref.kind, ref.name), None)
+        found = self.cluster.get(ref.kind, ref.name)
         if found is not None:
-            view[("Job", ref.name)] = found
+            view[(ref.kind, ref.name)] = found
 
     def _observe_run(
         self, item: Object, view: dict[Key, Object], live: set[Ref], refusals: dict[str, Refusal]
@@ -207,7 +240,9 @@ class FakeShell:
             pipeline=None if pipeline is None else pipeline_of(pipeline),
             revision=self._revision(run, origin),
             origin=origin,
+            repeated=[] if origin is None else [one for one in runs if one.meta.owner_uid == origin.meta.uid],
             siblings=[one for one in runs if one.pipeline == run.pipeline] if run.backfill else (),
+            made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=jobs_of(view, run.meta.uid),
             live=frozenset(live),
             refusals=dict(refusals),
@@ -217,10 +252,30 @@ class FakeShell:
             },
             earlier=history.earlier_steps(run, runs),
             previous=None if previous is None else self._previous(previous),
+            children=self._children(view, run),
+            parents=self._parents(run),
             ahead=ahead.runs_ahead(run, runs),
             behind=ahead.runs_behind(run, runs),
             defaults=self._defaults(),
         )
+
+    def _children(self, view: Mapping[Key, Object], run: RunObject) -> dict[str, ChildView]:
+        found = {}
+        for (kind, name), item in view.items():
+            if kind == "PipelineRun" and meta_of(item).owner_uid == run.meta.uid:
+                revision = self._revision(run_of(item))
+                found[name] = ChildView(run_of(item), None if revision is None else revision.pipeline)
+        return found
+
+    def _parents(self, run: RunObject) -> list[RunObject]:
+        chain: list[RunObject] = []
+        while run.step:
+            item = self.cluster.get("PipelineRun", run.part_of)
+            if item is None or item["metadata"]["uid"] != run.meta.owner_uid:
+                break
+            run = run_of(item)
+            chain.append(run)
+        return chain
 
     def _observe_pipeline(
         self, item: Object, view: dict[Key, Object], live: set[Ref], refusals: dict[str, Refusal]
@@ -258,7 +313,8 @@ class FakeShell:
         revision = self._revision(run)
         if revision is None or revision.pipeline is None:
             return None
-        return Previous(run.meta.name, revision.pipeline, run.given, run.logical_time, run.status["steps"])
+        steps, pinned = run.status["steps"], run.status.get("pinned", ())
+        return Previous(run.meta.name, revision.pipeline, run.given, run.logical_time, steps, pinned)
 
 
 def meta_of(item: Object) -> Meta:
@@ -305,7 +361,8 @@ def run_of(item: Object) -> RunObject:
         spec.get("rerun", {}),
         spec.get("backfill", {}),
         spec.get("partOf", ""),
-        spec.get("reuse", "ByStep"),
+        spec.get("step", ""),
+        reuse=spec.get("reuse", "ByStep"),
         spec=spec,
     )
 

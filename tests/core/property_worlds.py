@@ -32,6 +32,11 @@ BUDGETS: Mapping[str, int | None] = {
     "pod_deleted": 20,
     "job_deleted": 20,
 }
+READS: Mapping[str, Any] = {
+    "there": {"registered": {"model": "m", "lifecycle": "Approved"}},
+    "optional": {"registered": {"model": "m", "lifecycle": "Production"}, "optional": True},
+    "missing": {"registered": {"version": "m-2"}},
+}
 CLASS = {"evicted": "disruption", "pod_deleted": "disruption", "job_deleted": "disruption"}
 
 
@@ -43,6 +48,7 @@ class World:
     after: Mapping[str, Sequence[str]] = field(default_factory=dict)  # dependsOn
     flags: Mapping[str, bool] = field(default_factory=dict)  # a `when` on a parameter, and whether it holds
     asks: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a `when` on the end of another step
+    reads: Mapping[str, str] = field(default_factory=dict)  # a registered model: there, optional or missing
     always: Sequence[str] = ()  # steps beside the graph that run after it
     stops: bool = False  # policy.onFailure: Stop
     deadline: str = ""  # policy.deadline
@@ -53,6 +59,7 @@ class World:
     kills: float = 0.0  # share of writes at which the operator dies
     lags: float = 0.0  # share of passes that see an old state
     drops: float = 0.0  # share of events that get lost
+    holds: float = 0.0  # share of news that is written later, if at all
     seed: int = 0
 
 
@@ -87,6 +94,11 @@ def worlds(draw: st.DrawFn) -> World:
         after=after,
         flags=draw(st.dictionaries(st.sampled_from(names), st.booleans(), max_size=3)),
         asks=asks,
+        reads=draw(
+            st.dictionaries(
+                st.sampled_from(names), st.sampled_from(["there", "optional", "missing"]), max_size=2
+            )
+        ),
         always=always,
         stops=draw(st.integers(0, 3)) == 0,
         deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
@@ -97,6 +109,7 @@ def worlds(draw: st.DrawFn) -> World:
         kills=draw(st.sampled_from([0.0, 0.05, 0.2])),
         lags=draw(st.sampled_from([0.0, 0.3])),
         drops=draw(st.sampled_from([0.0, 0.3, 1.0])),
+        holds=draw(st.sampled_from([0.0, 0.5, 0.9])),
         seed=draw(st.integers(0, 2**16)),
     )
 
@@ -121,6 +134,9 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
         if not world.flags.get(name, True) or (asked and ends[asked][0] != state):
             left_out.add(name)
             ends[name] = ("Skipped", 0)
+            continue
+        if world.reads.get(name) == "missing":
+            ends[name] = ("Failed", 0)
             continue
         used: dict[str, int] = {}
         fates = [*world.fates.get(name, []), "success"]
@@ -156,6 +172,16 @@ def cut_short(
     return {**wanted, **cut}
 
 
+def registered_model(number: int) -> Any:
+    """An approved version of the one model that there is."""
+    return {
+        "kind": "ModelVersion",
+        "metadata": {"name": f"m-{number}", "namespace": "ml"},
+        "spec": {"model": "m", "number": number, "digest": f"sha256:{number:064}"},
+        "status": {"lifecycle": "Approved"},
+    }
+
+
 def spec_of(world: World) -> Any:
     """The pipeline of the world."""
     more: dict[str, Any] = {}
@@ -169,7 +195,7 @@ def spec_of(world: World) -> Any:
         if tests:
             more[name] = {"when": {"all": tests}}
     more |= {name: {"always": True} for name in world.always}
-    return programs(
+    spec = programs(
         {**world.needs, **dict.fromkeys(world.always, ())},
         world.after,
         more,
@@ -180,11 +206,17 @@ def spec_of(world: World) -> Any:
             **({"queue": {"localQueue": "small"}} if world.queued else {}),
         },
     )
+    for step in spec["steps"]:
+        if step["name"] in world.reads:
+            step["run"]["inputsFrom"] = {"champion": READS[world.reads[step["name"]]]}
+    return spec
 
 
 def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[[], None]]]:
     """What people do meanwhile."""
     acts: list[tuple[float, Callable[[], None]]] = []
+    if world.reads:  # the registry goes on while the run does
+        acts.append((4.0, lambda: simulation.cluster.create(registered_model(2)) and None))
     if world.cancel_at is not None:
         acts.append((world.cancel_at, lambda: simulation.say("p-g1", cancel=True)))
     if world.suspended is not None:
@@ -210,8 +242,10 @@ def simulate(world: World) -> Simulation:
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
+        hold=lambda: chance.random() < world.holds,
     )
     simulation.acts = acts_of(world, simulation)
+    cluster.create(registered_model(1))
     cluster.create(pipeline("p", spec_of(world)))
     simulation.wake()
     simulation.run_to_rest()

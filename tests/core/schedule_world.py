@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.core.fake_cluster import FakeCluster, Object, written
-from tests.core.fake_shell import FakeShell, Killed
+from tests.core.fake_shell import FakeShell, Killed, NotSettled
 from tests.core.pipelines import programs
 from tests.core.simulation import pipeline
 
@@ -36,7 +36,7 @@ class TriggerLife:
 
     def look(self) -> datetime | None:
         """The operator looks at the Pipeline until it neither dies nor wants to look again at once."""
-        while True:
+        for _ in range(300):
             try:
                 again = FakeShell(self.cluster, fate_of_write=self.fate_of_write).pipeline_pass(NAME)
             except Killed:
@@ -44,6 +44,7 @@ class TriggerLife:
                 continue
             if again is None or again > self.cluster.now:
                 return again
+        raise NotSettled(f"it wants to look again at once for ever: {self.status}")
 
     def at(self, text: str) -> None:
         """The clock says so, and the operator looks."""

@@ -19,6 +19,17 @@ STATUSES: Mapping[str, type[SpecModel]] = {
     "ModelVersion": ModelVersionStatus,
 }
 ENDED = {"Succeeded", "Reused", "Skipped", "Failed", "Blocked", "Cancelled"}
+
+
+def _following(state: StepState) -> set[StepState]:
+    """Every state that one may be in later, by any way: not each on the way needs to be written."""
+    reached = {state}
+    while more := {after for one in reached for after in TRANSITIONS[one]} - reached:
+        reached |= more
+    return reached
+
+
+FOLLOWING: Mapping[str, set[StepState]] = {str(one): _following(one) for one in StepState}
 LIMIT = timedelta(hours=6)  # of simulated time: whatever has not ended then never will
 
 
@@ -38,6 +49,7 @@ class Simulation:
     lag: Callable[[], int] = lambda: 0
     fate_of_write: Callable[[], str] = lambda: ""
     drop_event: Callable[[], bool] = lambda: False
+    hold: Callable[[], bool] = lambda: False  # whether a status that is only news is written later
     acts: Sequence[tuple[float, Callable[[], Any]]] = ()  # what a person does, after so many seconds
     tidies: bool = False  # rest is also waited for where only the Jobs of finished runs are due to go
 
@@ -45,19 +57,25 @@ class Simulation:
         self.cluster.watchers.append(self._watch)
         self._states: dict[tuple[str, str], str] = {}
         self._attempts: set[tuple[str, str, int]] = set()
+        self._children: set[str] = set()
+        self._pinned: dict[str, Any] = {}  # by run
         self._due: dict[tuple[str, str], datetime] = {}
         self.kills = 0
         self.shell = self._born()
         self.second: FakeShell | None = None  # another operator that takes every second pass
 
     def _born(self) -> FakeShell:
-        return FakeShell(self.cluster, self.settings, self.lag, self.fate_of_write)
+        return FakeShell(
+            self.cluster, self.settings, self.lag, self.fate_of_write, self.hold, self._status_planned
+        )
 
     # Promises
 
     def _watch(self, verb: str, item: Object) -> None:
         if item["kind"] == "Job" and verb == "create":
             self._job_created(item)
+        if item["kind"] == "PipelineRun" and verb == "create" and item["spec"].get("step"):
+            self._child_created(item)
         if verb == "status" and item["kind"] in STATUSES:
             STATUSES[item["kind"]].model_validate(item["status"], by_alias=True, by_name=False)
         if item["kind"] == "PipelineRun" and verb == "status":
@@ -108,10 +126,41 @@ class Simulation:
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
                 raise BrokenPromise(f"two Jobs archive the runs of {task['pipeline']} side by side")
 
-    def _may_start(self, step: str, run: Object, states: Mapping[str, str]) -> None:
-        if any(one["type"] == "Finished" and one["status"] == "True" for one in run["status"]["conditions"]):
-            raise BrokenPromise(f"{step} started in a run that is over")
+    def _child_created(self, run: Object) -> None:
+        name, step, parent = run["metadata"]["name"], run["spec"]["step"], run["spec"]["partOf"]
+        if name in self._children:
+            raise BrokenPromise(f"the child {name} was made twice")
+        self._children.add(name)
+        above = self.cluster.objects[("PipelineRun", parent)]
+        if self.finished(above):
+            raise BrokenPromise(f"a child was made in {parent}, which is over")
+        beside = [one for one in self._children_of(above) if one["spec"]["step"] == step]
+        if len(beside) > 1:
+            raise BrokenPromise(f"two children of {step} side by side")
+
+    def _children_of(self, run: Object) -> list[Object]:
+        """Its children that have not ended."""
+        uid = run["metadata"]["uid"]
+        owned = [one for one in self.cluster.find("PipelineRun") if one["spec"].get("step")]
+        mine = [one for one in owned if one["metadata"]["ownerReferences"][0]["uid"] == uid]
+        return [one for one in mine if not self.finished(one)]
+
+    def finished(self, run: Object) -> bool:
+        """Whether the run's status says that it is over."""
+        conditions = run.get("status", {}).get("conditions", ())
+        return any(one["type"] == "Finished" and one["status"] == "True" for one in conditions)
+
+    def _suspended(self, run: Object) -> bool:
+        """Whether the run, or one above it, is suspended and says so."""
         if run["spec"].get("suspend") and run["status"].get("suspendedAt"):
+            return True
+        above = self.cluster.get("PipelineRun", run["spec"].get("partOf", ""))
+        return bool(run["spec"].get("step") and above is not None and self._suspended(above))
+
+    def _may_start(self, step: str, run: Object, states: Mapping[str, str]) -> None:
+        if self.finished(run):
+            raise BrokenPromise(f"{step} started in a run that is over")
+        if self._suspended(run):
             raise BrokenPromise(f"{step} started in a suspended run")
         stops = run["status"]["snapshot"].get("policy", {}).get("onFailure") == "Stop"
         if (
@@ -124,11 +173,25 @@ class Simulation:
     def _over(self, job: Object) -> bool:
         return bool(job.get("status", {}).get("conditions"))
 
+    def _status_planned(self, before: Object, after: Mapping[str, Any]) -> None:
+        """A status may be held back, but each follows from the one before it by the table."""
+        states = {one["name"]: one["state"] for one in before.get("status", {}).get("steps", ())}
+        for entry in after.get("steps", ()) if before["kind"] == "PipelineRun" else ():
+            was = StepState(states.get(entry["name"], "Waiting"))
+            if entry["state"] != was and StepState(entry["state"]) not in TRANSITIONS[was]:
+                raise BrokenPromise(f"{entry['name']} went from {was} to {entry['state']}")
+
     def _run_changed(self, run: Object) -> None:
+        if self.finished(run) and (left := self._children_of(run)):
+            raise BrokenPromise(f"{run['metadata']['name']} ended before {left[0]['metadata']['name']}")
+        name, pinned = run["metadata"]["name"], run["status"].get("pinned")
+        if self._pinned.setdefault(name, pinned) not in (None, pinned):
+            raise BrokenPromise(f"{name} reads other versions than it had pinned")
+        self._pinned[name] = pinned
         for entry in run["status"].get("steps", ()):
             key = (run["metadata"]["name"], entry["name"])
             before = self._states.get(key, "Waiting")
-            if entry["state"] != before and StepState(entry["state"]) not in TRANSITIONS[StepState(before)]:
+            if entry["state"] not in FOLLOWING[before]:
                 raise BrokenPromise(f"{key} went from {before} to {entry['state']}")
             self._states[key] = entry["state"]
 
@@ -218,10 +281,7 @@ class Simulation:
 
     def _run_is_over(self, key: tuple[str, str]) -> bool:
         found = self.cluster.objects.get(key)
-        if found is None or key[0] != "PipelineRun":
-            return False
-        known = found.get("status", {}).get("conditions", ())
-        return any(one["type"] == "Finished" and one["status"] == "True" for one in known)
+        return found is not None and key[0] == "PipelineRun" and self.finished(found)
 
     def _busy(self) -> bool:
         waiting = {"waiting", "unschedulable", "hangs"}

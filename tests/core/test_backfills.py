@@ -206,3 +206,63 @@ def test_a_backfill_neither_waits_nor_is_waited_for_and_tells_of_no_outcome() ->
     assert condition(simulation, "Pipeline", "p", "LastRunSucceeded")["message"] == "run p-g1"
     assert simulation.steps("p-202001010000")["a"]["state"] == "Succeeded"
     simulation.assert_at_rest()
+
+
+def cancelled(life: Life, name: str = "fill") -> None:
+    """Somebody cancels it, and everything is looked at until nothing changes."""
+    found = life.cluster.objects[("PipelineRun", name)]
+    life.cluster.edit("PipelineRun", name, {**found["spec"], "cancel": True})
+    for one in (name, *life.children()):
+        life.look(one)
+
+
+def test_a_cancelled_backfill_takes_the_runs_with_it_that_it_has_had_made() -> None:
+    life = Life()
+    life.start(backfill(parallelism=2))
+    life.finish(HOURS[0])
+    cancelled(life)
+    assert life.children() == HOURS[:3]
+    ends = [life.cluster.objects[("PipelineRun", one)]["status"]["status"] for one in HOURS[1:3]]
+    assert ends == ["Cancelled", "Cancelled"]
+    assert (life.status["status"], life.status["progress"]) == ("Cancelled", "1/6")
+    assert life.status["backfill"]["active"] == HOURS[1:3]
+    assert life.status["message"] == (
+        f"somebody cancelled it; runs {HOURS[1]}, {HOURS[2]} are cancelled with it; 1 of 6 were done"
+    )
+
+
+def test_a_run_that_was_made_and_never_written_down_is_cancelled_with_its_backfill() -> None:
+    life = Life()
+    life.start(backfill())
+    before = life.status
+    life.finish(HOURS[0])
+    life.cluster.change(life.cluster.objects[("PipelineRun", "fill")], status=before)
+    cancelled(life)
+    assert life.cluster.objects[("PipelineRun", HOURS[1])]["status"]["status"] == "Cancelled"
+
+
+def test_a_run_of_the_schedule_itself_is_not_touched_by_the_cancel() -> None:
+    life = Life()
+    life.start(backfill(to="2026-11-20T00:30:00Z"))
+    life.start(backfill("more", parallelism=2))
+    life.look("more")
+    cancelled(life, "more")
+    first = life.cluster.objects[("PipelineRun", HOURS[0])]
+    assert first.get("status", {}).get("status") != "Cancelled", "it belongs to another backfill"
+    assert life.cluster.objects[("PipelineRun", HOURS[1])]["status"]["status"] == "Cancelled"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_cancel_under_kills_leaves_no_run_going_and_starts_none(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - faults, not secrets
+    fate = lambda: chance.choice(["before", "after"]) if chance.random() < 0.4 else ""  # noqa: E731 - of this life
+    life = Life(fate=fate)
+    life.start(backfill(parallelism=3))
+    life.finish(HOURS[0])
+    cancelled(life)
+    made = dict(life.made)
+    for name in ("fill", *life.children()):
+        life.look(name)
+    assert life.made == made
+    assert life.children(going=True) == []
+    assert life.status["status"] == "Cancelled"

@@ -8,8 +8,9 @@ from penstock_operator.core.deploy_fields import asked_fields, differs, left_to_
 from penstock_operator.core.observed import EndpointView
 from penstock_spec.kinds.deploy import Deploy
 from tests.core.fake_cluster import FakeCluster
-from tests.core.pipelines import tumour
+from tests.core.pipelines import TUMOUR_NEEDS, tumour
 from tests.core.pods import meta
+from tests.core.simulation import Simulation, pipeline
 from tests.core.test_pipelines import living, new_run, states
 
 STEP = "penstock-deploy"
@@ -151,3 +152,24 @@ def test_a_run_leaves_a_version_that_serves_though_other_settings_of_its_server_
     simulation.run_to_rest()
     assert states(simulation, "mine")["serve"] == "Succeeded"
     assert cluster.objects[("ModelEndpoint", "tumour")]["spec"] == before
+
+
+def test_a_step_whose_asking_was_never_written_down_does_not_say_that_it_was_there_already() -> None:
+    simulation = Simulation(FakeCluster(), TUMOUR_NEEDS)
+
+    def dying() -> str:
+        """Killed once, when the endpoint has been asked, and it serves before the next operator looks."""
+        if simulation.kills or ("ModelEndpoint", "tumour") not in simulation.cluster.objects:
+            return ""
+        for _ in range(20):
+            simulation.cluster.advance(0.5)
+        return "before"
+
+    simulation.fate_of_write = dying
+    simulation.shell.fate_of_write = dying
+    simulation.cluster.create(pipeline("tumour", tumour()))
+    simulation.wake()
+    simulation.run_to_rest()
+    assert simulation.kills == 1
+    serve = simulation.steps("tumour-g1")["serve"]
+    assert (serve["state"], serve.get("why", "")) == ("Succeeded", "")

@@ -171,7 +171,7 @@ PROBLEMS: dict[str, tuple[ObservedEndpoint, str, str]] = {
             stable="m-1",
             versions=(version("m-1"), replace(version("m-2"), digest=digest("m-1"))),
         ),
-        "ModelVersionNotFound",
+        "DigestMismatch",
         "has digest sha256:",
     ),
     "a version that its gate rejected": (
@@ -194,6 +194,33 @@ PROBLEMS: dict[str, tuple[ObservedEndpoint, str, str]] = {
         world("m-1", refusals={"e": Refusal("FieldOwned", "conflict with kubectl")}),
         "FieldOwned",
         "conflict with kubectl",
+    ),
+    "a setting of the server that there is not": (
+        world(
+            "m-1",
+            [made("m-1")],
+            facade("m-1"),
+            stable="m-1",
+            spec={"server": {"env": [{"name": "PENSTOCK_SERVE_ROWSS", "value": "9"}]}},
+        ),
+        "InvalidSpec",
+        'PENSTOCK_SERVE_ROWSS is no setting of Penstock\'s server. Did you mean "PENSTOCK_SERVE_ROWS"?',
+    ),
+    "memory without a unit": (
+        world("m-1", [made("m-1")], facade("m-1"), stable="m-1", spec={"resources": {"memory": "512"}}),
+        "InvalidSpec",
+        "spec.resources.memory is 512 bytes, less than the 16Mi without which no container starts; write",
+    ),
+    "one port for two protocols": (
+        world(
+            "m-1",
+            [made("m-1")],
+            facade("m-1"),
+            stable="m-1",
+            spec={"server": {"image": "acme/server:1", "grpcPort": 8080}},
+        ),
+        "InvalidSpec",
+        "spec.server.grpcPort is 8080, where HTTP is answered",
     ),
     "a spec that cannot be read": (
         world("m-1", [made("m-1")], facade("m-1"), stable="m-1", spec={"model": {}}),
@@ -267,3 +294,24 @@ def test_while_its_pods_are_replaced_one_by_one_a_version_serves_and_is_not_at_r
     assert find(status(planned), "Reconciling")["status"] == "True"  # type: ignore[index]  # it is there
     assert find(status(planned), "Ready")["status"] == "True"  # type: ignore[index]  # the same
     assert not planned.actions
+
+
+PROMISED: dict[str, tuple[ObservedEndpoint, bool]] = {
+    "a moment after it was made": (world("m-1", monitoring_follows=True), True),
+    "once it is there": (world("m-1", monitoring_follows=True, spec={"monitoring": {"every": "1m"}}), False),
+    "where nobody has promised it": (world("m-1"), False),
+    "where pods have been made": (world("m-1", [made("m-1", 0)], monitoring_follows=True), False),
+}
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_a_new_endpoint_waits_a_moment_for_the_monitoring_that_its_maker_has_promised(name: str) -> None:
+    observed, waits = PROMISED[name]
+    young = replace(observed, meta=replace(observed.meta, created=ago(2)))
+    planned = plan(young)
+    assert (("Deployment", "m-1") not in applied(planned)) == (waits or bool(observed.deployments))
+    if waits:
+        assert planned.look_again == ago(-8)
+        assert ("Deployment", "m-1") in applied(plan(young, ago(-8))), (
+            "a promise that is not kept holds up nothing"
+        )

@@ -13,6 +13,7 @@ from penstock_operator.core.observed import EndpointView, ObservedRun, Ref, Refu
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import fresh_records
+from penstock_operator.core.watched_first import watched_first
 from penstock_spec.graph import compile_pipeline
 from penstock_spec.status import StepState
 from tests.core.fake_cluster import FakeCluster
@@ -206,3 +207,72 @@ def test_neither_absence_nor_a_change_is_believed_on_a_caches_word() -> None:
         decision = monitors(context(live), RUNNING)
         assert decision is not None
         assert decision.confirm == (Ref("ModelEndpoint", "tumour"),)
+
+
+# The endpoint that the same run makes
+
+
+def first_of(step: dict[str, Any], **ended: StepState) -> list[Apply]:
+    """What a deploy applies beside the endpoint that it makes, where these steps have ended."""
+    spec = tumour()
+    look = {"name": "look", "run": {"image": "acme/look:1"}}
+    compiled = compile_pipeline({**spec, "steps": [*spec["steps"], look, step]})
+    records = {one.name: one for one in fresh_records(compiled)}
+    records |= {name: replace(records[name], state=state) for name, state in ended.items()}
+    observed = ObservedRun(RunObject(meta("tumour-g1", "run-uid", 60), "tumour"), None)
+    made = RunContext(observed, NOW, Settings(), compiled, {}, records, records)
+    return list(watched_first(made, records["serve"], "tumour"))
+
+
+def test_an_endpoint_that_the_run_makes_is_watched_from_its_first_pod_on_in_the_monitor_steps_name() -> None:
+    (action,) = first_of(WATCH)
+    assert (action.manager, action.force) == ("penstock-monitor", False)
+    assert action.manifest["spec"] == {"monitoring": WANTED}
+
+
+NOT_FIRST: dict[str, tuple[dict[str, Any], dict[str, StepState]]] = {
+    "a step of another endpoint": ({"name": "watch", "monitor": {"endpoint": "growth"}}, {}),
+    "a step that may be skipped": ({**WATCH, "when": {"all": [{"trigger": {"in": ["manual"]}}]}}, {}),
+    "a step that waits for more": ({**WATCH, "dependsOn": ["look"]}, {}),
+    "a step that has ended": (WATCH, {"watch": StepState.FAILED}),
+}
+
+
+@pytest.mark.parametrize("name", NOT_FIRST)
+def test_a_monitor_step_that_may_not_follow_at_once_is_left_to_itself(name: str) -> None:
+    step, ended = NOT_FIRST[name]
+    assert first_of(step, **ended) == []
+
+
+def test_a_step_whose_other_needs_are_met_is_not_waited_for() -> None:
+    assert first_of({**WATCH, "dependsOn": ["look"]}, look=StepState.SUCCEEDED)
+    assert not first_of({**WATCH, "dependsOn": ["look"]}, look=StepState.FAILED)
+
+
+def test_an_endpoint_is_told_as_it_is_made_that_its_monitoring_follows() -> None:
+    made = living(with_watch()).cluster.objects[("ModelEndpoint", "tumour")]
+    assert made["metadata"]["annotations"] == {"penstock.dev/monitoring-follows": "true"}
+    plain = living(tumour()).cluster.objects[("ModelEndpoint", "tumour")]
+    assert "annotations" not in plain["metadata"]
+
+
+def test_monitoring_is_written_with_the_endpoint_and_never_again() -> None:
+    simulation = living(with_watch())
+    verbs = [verb for verb, kind, _ in simulation.cluster.log if kind == "ModelEndpoint" and verb != "update"]
+    assert verbs == ["create", "edit"]
+    log = [one for one in simulation.cluster.log if one[1] == "ModelEndpoint"]
+    assert [verb for verb, _, _ in log[:2]] == ["create", "edit"], "before anything of it was made"
+
+
+@pytest.mark.parametrize("fate", ["before", "after"])
+@pytest.mark.parametrize("write", range(45, 50))  # about the two writes to the endpoint
+def test_wherever_the_operator_dies_the_endpoint_is_made_once_and_watched(write: int, fate: str) -> None:
+    count = iter(range(1, 10_000))
+    simulation = Simulation(FakeCluster(), NEEDS, fate_of_write=lambda: fate if next(count) == write else "")
+    simulation.person(lambda: simulation.cluster.create(pipeline("tumour", with_watch())))
+    simulation.run_to_rest()
+    assert simulation.kills == 1
+    assert simulation.steps("tumour-g1")["watch"]["state"] == "Succeeded"
+    assert simulation.cluster.objects[("ModelEndpoint", "tumour")]["spec"]["monitoring"] == WANTED
+    verbs = [verb for verb, kind, _ in simulation.cluster.log if kind == "ModelEndpoint" and verb != "update"]
+    assert verbs == ["create", "edit"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from penstock_operator.core.child_starts import child_manifest
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy_fields import asked_fields
 from penstock_operator.core.observed import Meta, ObservedRun, RunObject
@@ -17,7 +18,7 @@ from penstock_operator.core.serving import server_of
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import fresh_records
 from penstock_operator.core.target import Target
-from penstock_operator.core.work import job_manifest, work_of
+from penstock_operator.core.work import job_manifest, job_name, work_of
 from penstock_operator.manifests.archive import ArchiveJob
 from penstock_operator.manifests.archive import job as archive_job
 from penstock_operator.manifests.endpoints import Wish, endpoint, monitored
@@ -32,6 +33,7 @@ from penstock_spec.contract import Known
 from penstock_spec.digest import run_digest
 from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.graph import CompiledPipeline, compile_pipeline
+from penstock_spec.kinds.child import Child
 from penstock_spec.monitoring import Monitoring
 from penstock_spec.resolve import resolve_parameters
 from penstock_spec.status import StepState
@@ -75,8 +77,10 @@ def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
     context = context_of(name, compiled)
     made = []
     for step in compiled.order:
-        record = context.records[step]
-        if record.kind not in ("deploy", "monitor"):
+        record, body = context.records[step], compiled.spec.step(step).body
+        if isinstance(body, Child):
+            made.append(child_manifest(context, record, body, job_name(context, step, 1)))
+        elif record.kind not in ("deploy", "monitor"):
             known = Known(f"{name}-g0", "etag-1", record.outputs) if record.kind == "ingest" else None
             made.append(job_manifest(context, record, work_of(context, record), 1, known))
     return made

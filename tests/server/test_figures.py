@@ -67,6 +67,6 @@ def test_the_log_has_one_json_line_per_event(stored: Stored) -> None:
         server.process.terminate()
         server.wait_for_exit()
         events = [line["event"] for line in server.lines]
-    assert events == ["listening", "ready", "request", "request", "draining", "stopped"]
+    assert events == ["listening", "ready", "request", "refused", "request", "draining", "stopped"]
     assert [line["code"] for line in server.lines if line["event"] == "request"] == [200, 404]
     assert all({"time", "level", "event"} <= line.keys() for line in server.lines)

@@ -12,6 +12,7 @@ import pytest
 
 from penstock_server.settings import Settings
 from penstock_spec import contract
+from penstock_spec.server_spec import SERVE_SETTINGS
 from tests.server.server_process import ServerProcess, tensors
 from tests.support import ROOT
 
@@ -57,6 +58,12 @@ def test_every_setting_and_every_series_stands_on_the_page(served: Callable[[str
         re.findall(r"^# TYPE (penstock_server_\w+) ", served("visitors").get("/metrics").text, re.MULTILINE)
     )
     assert {name for name in variables | series if f"`{name}`" not in PAGE} == set()
+
+
+def test_the_operator_knows_every_setting_and_no_other() -> None:
+    sources = (ROOT / "serving/penstock_server").rglob("*.py")
+    read = {name for one in sources for name in re.findall(r"PENSTOCK_SERVE_[A-Z_]+", one.read_text())}
+    assert {f"{contract.SERVE_PREFIX}{one}" for one in SERVE_SETTINGS} == read - {contract.SERVE_PREFIX}
 
 
 def test_the_defaults_on_the_page_are_those_of_a_server_that_is_told_nothing() -> None:

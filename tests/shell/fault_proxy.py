@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
@@ -58,13 +59,15 @@ class Write:
     resource: str
     name: str
     code: int
+    body: str = field(default="", repr=False)
 
 
 @dataclass
 class FaultProxy:
-    """What a test sees of the proxy. `victim` is called at the cut, once."""
+    """What a test sees of the proxy. `victim` is called once, at the cut; relentless: after every write."""
 
     cut: Cut | None = None
+    relentless: bool = False  # each life of the operator gets one write done, and never hears of it
     victim: Callable[[], None] = lambda: None
     writes: list[Write] = field(default_factory=list)
     hit: Write | None = None
@@ -73,6 +76,11 @@ class FaultProxy:
     def created(self) -> list[str]:
         """What was made, as resource/name, once for each time."""
         return [f"{one.resource}/{one.name}" for one in self.writes if one.code == 201]
+
+    @property
+    def kills(self) -> int:
+        """How many lives the writes have cost so far, where they do."""
+        return sum(_deadly(one) for one in self.writes)
 
     def wants(self, verb: str, resource: str, name: str, body: str) -> bool:
         """Whether this is the write to die at."""
@@ -143,13 +151,15 @@ class _Handler:
         counted = bool(verb) and resource not in UNCOUNTED
         dying = counted and self._proxy.wants(verb, resource, name, body.decode())
         moment = self._proxy.cut.moment if dying and self._proxy.cut else None
+        if counted and self._proxy.relentless:
+            moment = Moment.AFTER_COMMIT
         if moment is Moment.BEFORE_SEND:
             self._kill(Write(verb, resource, name, 0))
             return web.Response(status=502)
         async with self._send(request, body) as answer:
             if counted:
-                self._proxy.writes.append(Write(verb, resource, name, answer.status))
-            if moment is Moment.AFTER_COMMIT:
+                self._proxy.writes.append(Write(verb, resource, name, answer.status, body.decode()))
+            if moment is Moment.AFTER_COMMIT and (dying or _deadly(self._proxy.writes[-1])):
                 await answer.read()
                 self._kill(self._proxy.writes[-1])
                 return web.Response(status=502)
@@ -168,6 +178,11 @@ class _Handler:
     def _kill(self, write: Write) -> None:
         self._proxy.hit = write
         self._proxy.victim()
+
+
+def _deadly(write: Write) -> bool:
+    """Whether an operator that dies after every write dies after this one: nothing follows an Event."""
+    return write.code < HTTPStatus.BAD_REQUEST and write.resource != "events"
 
 
 def _address(request: web.Request, body: bytes) -> tuple[str, str, str]:

@@ -33,7 +33,7 @@ CUTS: Mapping[str, Cut] = {
         "patch", RUN_STATUS, Moment.BEFORE_SEND, body=r'"job": ?"[^"]*-fit-'
     ),
     "a number for the model is claimed": Cut(
-        "patch", "configmaps", Moment.AFTER_COMMIT, name="penstock-model-numbers"
+        "create", "configmaps", Moment.AFTER_COMMIT, name="penstock-model-numbers"
     ),
     "the model version is made, its run does not say so yet": Cut(
         "create", "modelversions", Moment.AFTER_COMMIT

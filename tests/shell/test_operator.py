@@ -72,7 +72,7 @@ def limited(kubectl: Kubectl, arena: str, upstream: Path, tmp_path: Path) -> Pat
     return file
 
 
-def test_a_whole_run_needs_only_the_chart_s_rights_and_few_writes(
+def test_a_whole_run_needs_only_the_chart_s_rights(
     kubectl: Kubectl, arena: str, limited: Path, operators: Callable[..., OperatorProcess]
 ) -> None:
     operator = operators(arena, limited)
@@ -89,7 +89,6 @@ def test_a_whole_run_needs_only_the_chart_s_rights_and_few_writes(
     assert metric(after, "penstock_reconciles_total", result="Fault") == 0
     assert metric(after, "penstock_api_requests_total", code="403") == 0
     events = metric(after, "penstock_api_requests_total", verb="create", kind="Event")
-    assert writes(after) - events <= 10 * STEPS + 15
     cpu = metric(after, "process_cpu_seconds_total") - metric(before, "process_cpu_seconds_total")
     memory = metric(after, "process_resident_memory_bytes") / 2**20
     passes = metric(after, "penstock_reconciles_total")

@@ -117,7 +117,8 @@ def end_state(kubectl: Kubectl, namespace: str) -> dict[str, Any]:
     found = {}
     for kind in KINDS.split(","):
         plural, _, name = kind.partition("/")
-        items = [kubectl.get(plural, name, namespace)] if name else kubectl.list(plural, namespace)
+        named = [f"--field-selector=metadata.name={name}"] if name else []
+        items = kubectl.list(plural, namespace, *named)
         for one in items:
             kept = {key: one[key] for key in ("metadata", "spec", "data") if key in one}
             if one["apiVersion"].startswith("penstock.dev/"):

@@ -97,6 +97,7 @@ steps:
     - {name: REGION, valueFrom: {parameter: region}}
     - {name: TOKEN, secret: {name: token, key: token}}
     inputs: {gate: gate.report, rows: split.test}
+    inputsFrom: {champion: {registered: {model: tumour, lifecycle: Production}, optional: true}}
     arguments: {depth: 3, colours: [red, green]}
     argumentsFrom: {trees: {parameter: trees}}
     tables: Csv

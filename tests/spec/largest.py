@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from penstock_spec.kinds.estimator_parameters import PARAMETERS
 from penstock_spec.plain import MAX_BYTES, canonical
 
 DIGEST = "sha256:" + "a" * 64
+MANY = "sklearn.neural_network.MLPClassifier"  # the class with the most arguments
 
 
 def many_steps() -> dict[str, Any]:
@@ -41,9 +43,9 @@ def many_columns() -> dict[str, Any]:
         "train": "cut.a",
         "preprocess": [{"scale": {"columns": names[:999]}}] * 2,
         "estimator": {
-            "class": "sklearn.linear_model.LogisticRegression",
-            "parameters": {f"p{index}": "x" * 100 for index in range(64)},
-            "parametersFrom": {f"q{index}": {"parameter": "p"} for index in range(64)},
+            "class": MANY,
+            "parameters": dict.fromkeys(sorted(PARAMETERS[MANY])[::2], "x" * 800),
+            "parametersFrom": {name: {"parameter": "p"} for name in sorted(PARAMETERS[MANY])[1::2]},
         },
     }
     parts = {**{f"{letter}": 0.125 for letter in "abcdefgh"}}
@@ -101,4 +103,14 @@ def run_status() -> dict[str, Any]:
             step["log"] = "l" * 2048
         steps.append(step)
     snapshot = {"revision": "r-0123456789", "digest": DIGEST, "pipelineUid": "u" * 36}
-    return {"status": "Failed", "progress": "246/256", "snapshot": snapshot, "steps": steps}
+    pinned = [
+        {"reference": f"{'m' * 40}-{index}", "version": f"{'m' * 40}-{index}", "digest": DIGEST}
+        for index in range(32)
+    ]
+    return {
+        "status": "Failed",
+        "progress": "246/256",
+        "pinned": pinned,
+        "snapshot": snapshot,
+        "steps": steps,
+    }

@@ -74,6 +74,7 @@ def test_nothing_is_what_a_namespace_without_defaults_has() -> None:
         ("policy", "&a {keepRuns: *a}", "is nested deeper than 40 levels"),
         ("policy", "x" * 70000, "data.policy: is not such a text. Write YAML or JSON of at most 64 KiB."),
         ("resources", "memory: 4", "data.resources.memory: is a number, not a text. Put it in quotes."),
+        ("resources", "memory: '4'", "data.resources.memory: is 4 bytes, less than the 16Mi without which"),
         ("resources", "disk: 1", "data.resources.disk: there is no such field here. Use one of cpu, memory."),
         ("scheduling", "nodeSelector: {'-x': y}", 'data.scheduling.nodeSelector["-x"]: '),
         ("scheduling", "nodeSelector: {x: 'a b'}", "data.scheduling.nodeSelector.x: "),

@@ -55,6 +55,15 @@ CASES: dict[str, tuple[dict[str, Any], str | None]] = {
         {"server": {"env": [{"name": "PENSTOCK_MODEL_DIGEST", "value": "9"}]}},
         "names that start with PENSTOCK_ are ours",
     ),
+    "one port for both protocols": (
+        {"server": {"image": "a/b:1", "port": 9000, "grpcPort": 9000}},
+        "grpcPort must be another port than port",
+    ),
+    "the port of HTTP, which is left out, for gRPC": (
+        {"server": {"image": "a/b:1", "grpcPort": 8080}},
+        "grpcPort must be another port than port",
+    ),
+    "gRPC alone at a port of its own": ({"server": {"image": "a/b:1", "grpcPort": 8081}}, None),
     "a variable without a value": ({"server": {"env": [{"name": "A"}]}}, "set exactly one of value, secret"),
     "a port that needs root": ({"server": {"image": "a/b:1", "port": 80}}, "greater than or equal to 1024"),
 }

@@ -103,6 +103,10 @@ def test_resources_may_come_from_parameters_and_are_checked_once_known():
     assert problems(spec, "fit", size="much") == [
         ("spec.steps[2].resources.memory", SpecReason.INVALID_VALUE, "Write bytes with a unit: 512Mi or 4Gi.")
     ]
+    hint = "Write 8Mi or 8Gi for mebibytes or gibibytes."
+    assert problems(spec, "fit", size="8") == [
+        ("spec.steps[2].resources.memory", SpecReason.OUT_OF_RANGE, hint)
+    ]
 
 
 def test_a_value_that_the_field_does_not_allow_is_a_problem_of_the_field():

@@ -26,6 +26,10 @@ FIT_AGAIN = {
 }
 
 
+def _newest(lifecycle: str) -> dict[str, Any]:
+    return {"registered": {"model": "tumour", "lifecycle": lifecycle}}
+
+
 @dataclass(frozen=True)
 class Wrong:
     """One row: a sentence, the edits, and path, reason and hint of the one problem."""
@@ -53,8 +57,145 @@ def _schema(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, 
 
 WATCH_AGAIN = {"name": "rewatch", "monitor": {"endpoint": "tumour", "every": "5m"}}
 
+
+def prepare(body: Any = None, **step: Any) -> dict[str, Any]:
+    """A step that is another pipeline."""
+    gives = [{"name": "rows", "from": "load.rows", "type": "Table"}]
+    return {"name": "prepare", "pipeline": {"name": "lake", "outputs": gives, **(body or {})}, **step}
+
+
 WRONG = (
     # What only the compiler can see.
+    _row(
+        "a pipeline as a step asks for memory",
+        "spec.steps[7].resources",
+        Reason.CONFLICTING_FIELDS,
+        "Set them in its steps.",
+        ("steps.+", prepare(resources={"memory": "2Gi"})),
+    ),
+    _row(
+        "a pipeline as a step has a budget that only its own steps spend",
+        "spec.steps[7].retry.outOfMemory",
+        Reason.CONFLICTING_FIELDS,
+        "Set it there; here, deadline, disruption, userError speak of its run as a whole.",
+        ("steps.+", prepare(retry={"userError": {"limit": 1}, "outOfMemory": {"limit": 1}})),
+    ),
+    _row(
+        "a pipeline as a step waits in a queue",
+        "spec.steps[7].queue",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.+", prepare(queue={"localQueue": "gpu"})),
+    ),
+    _row(
+        "a pipeline as a step is reused as a whole",
+        "spec.steps[7].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Set it there, or policy: Never here: then all of them run.",
+        ("steps.+", prepare(reuse={"maxAge": "7d"})),
+    ),
+    _row(
+        "a pipeline as a step has a pod that starts in time",
+        "spec.steps[7].startDeadline",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it, or set deadline.",
+        ("steps.+", prepare(startDeadline="5m")),
+    ),
+    _row(
+        "a parameter of the other pipeline is given twice",
+        "spec.steps[7].pipeline.parametersFrom.size",
+        Reason.CONFLICTING_FIELDS,
+        "Remove one of the two.",
+        ("steps.+", prepare({"parameters": {"size": 3}, "parametersFrom": {"size": {"parameter": "trees"}}})),
+    ),
+    _row(
+        "a parameter of the other pipeline comes from none of this one",
+        "spec.steps[7].pipeline.parametersFrom.size.parameter",
+        Reason.UNKNOWN_PARAMETER,
+        'Did you mean "trees"?',
+        ("steps.+", prepare({"parametersFrom": {"size": {"parameter": "tree"}}})),
+    ),
+    _row(
+        "a table of the other pipeline is judged as a model",
+        "spec.steps[3].validate.model",
+        Reason.TYPE_MISMATCH,
+        "Use one of fit.model.",
+        ("steps.+", prepare()),
+        ("steps.gate.validate.model", "prepare.rows"),
+    ),
+    _row(
+        "an output of the other pipeline is not named",
+        "spec.steps[5].run.inputs.rows",
+        Reason.UNKNOWN_OUTPUT,
+        'Did you mean "rows"?',
+        ("steps.+", prepare()),
+        ("steps.report.run.inputs.rows", "prepare.row"),
+    ),
+    _row(
+        "a result of the other pipeline is not named",
+        "spec.steps[5].when.all[0].result",
+        Reason.UNKNOWN_RESULT,
+        "Declare it there: results: [{name: count, from: <step>.<result>}].",
+        ("steps.+", prepare()),
+        ("steps.report.when.all.0", {"result": "prepare.count", "greaterThan": 3}),
+    ),
+    _row(
+        "a trigger is called what the run of a step is started by",
+        "spec.triggers[0].name",
+        Reason.RESERVED_NAME,
+        "Choose another name.",
+        ("triggers.nightly.name", "parent"),
+    ),
+    _row(
+        "a Candidate is deployed and nothing judges it",
+        "spec.steps[7].deploy.modelFrom.registered.lifecycle",
+        Reason.CONFLICTING_FIELDS,
+        "Add a validate step with the same modelFrom, or set lifecycle: Approved.",
+        ("steps.+", {"name": "bold", "deploy": {"modelFrom": _newest("Candidate"), "endpoint": "bold"}}),
+    ),
+    _row(
+        "a program's registered input has the name of another",
+        "spec.steps[5].run.inputsFrom.gate",
+        Reason.DUPLICATE,
+        "Choose another name.",
+        ("steps.report.run.inputsFrom", {"gate": _newest("Approved")}),
+    ),
+    _row(
+        "a gate's program has a registered input of the name that the gate has",
+        "spec.steps[3].validate.container.inputsFrom.model",
+        Reason.RESERVED_NAME,
+        "Choose another name.",
+        ("steps.gate.validate.container", {"image": "a:1", "inputsFrom": {"model": _newest("Approved")}}),
+    ),
+    _row(
+        "a registered version comes from a parameter that there is not",
+        "spec.steps[4].deploy.modelFrom.registered.versionFrom.parameter",
+        Reason.UNKNOWN_PARAMETER,
+        'Did you mean "region"?',
+        ("steps.serve.deploy.model", REMOVE),
+        ("steps.serve.deploy.modelFrom", {"registered": {"versionFrom": {"parameter": "regio"}}}),
+    ),
+    _row(
+        "a pipeline reads more registered models than a run can pin",
+        "spec.steps",
+        Reason.TOO_LARGE,
+        "Cut the pipeline in two.",
+        *(
+            (
+                "steps.+",
+                {
+                    "name": f"look-{number}",
+                    "run": {
+                        "image": "a:1",
+                        "inputsFrom": {
+                            f"m{one}": {"registered": {"version": f"m-{number}-{one}"}} for one in range(8)
+                        },
+                    },
+                },
+            )
+            for number in range(5)
+        ),
+    ),
     _row(
         "a deploy has a reuse policy",
         "spec.steps[4].reuse",
@@ -117,6 +258,20 @@ WRONG = (
         Reason.UNKNOWN_ESTIMATOR,
         "docs/estimators.md lists the classes; any other goes in a container of yours.",
         ("steps.fit.train.estimator.class", "xgboost.XGBClassifier"),
+    ),
+    _row(
+        "an argument of an estimator is misspelt",
+        "spec.steps[2].train.estimator.parameters.max_dept",
+        Reason.UNKNOWN_FIELD,
+        'Did you mean "max_depth"?',
+        ("steps.fit.train.estimator.parameters", {"max_dept": 3}),
+    ),
+    _row(
+        "an argument that comes from a parameter is none of the estimator",
+        "spec.steps[2].train.estimator.parametersFrom.number_of_trees_to_grow",
+        Reason.UNKNOWN_FIELD,
+        "It takes the constructor's arguments of scikit-learn, but for those of docs/estimators.md.",
+        ("steps.fit.train.estimator.parametersFrom", {"number_of_trees_to_grow": {"parameter": "trees"}}),
     ),
     _row(
         "a step reads from a step that does not exist",
@@ -501,7 +656,7 @@ WRONG = (
         "a condition asks a built-in step for a result",
         "spec.steps[2].when.all[0].result",
         Reason.UNKNOWN_RESULT,
-        "Only run steps give results.",
+        "Only run and pipeline steps give results.",
         ("steps.fit.when", {"all": [{"result": "split.rows", "greaterThan": 0}]}),
     ),
     _row(
@@ -605,6 +760,20 @@ WRONG = (
         ("steps.report.retry", {"outOfMemory": {"maximum": "512Mi"}}),
     ),
     _row(
+        "the unit of the memory was forgotten",
+        "spec.steps[2].resources.memory",
+        Reason.OUT_OF_RANGE,
+        "Write 10Mi or 10Gi for mebibytes or gibibytes.",
+        ("steps.fit.resources.memory", "10"),
+    ),
+    _row(
+        "the memory has too small a unit",
+        "spec.steps[2].resources.memory",
+        Reason.OUT_OF_RANGE,
+        "Write 16Mi or more.",
+        ("steps.fit.resources.memory", "512Ki"),
+    ),
+    _row(
         "scratch space without a size is to grow",
         "spec.steps[2].retry.outOfDisk",
         Reason.CONFLICTING_FIELDS,
@@ -675,14 +844,14 @@ WRONG = (
         "a step has two kinds",
         "spec.steps[4]",
         Reason.CONFLICTING_FIELDS,
-        "Set exactly one of ingest, split, train, validate, deploy, monitor, run.",
+        "Set exactly one of ingest, split, train, validate, deploy, monitor, run, pipeline.",
         ("steps.serve.run", {"image": "a:1"}),
     ),
     _schema(
         "a step has no kind",
         "spec.steps[5]",
         Reason.MISSING_FIELD,
-        "Set exactly one of ingest, split, train, validate, deploy, monitor, run.",
+        "Set exactly one of ingest, split, train, validate, deploy, monitor, run, pipeline.",
         ("steps.report.run", REMOVE),
     ),
     _schema(
@@ -815,6 +984,58 @@ WRONG = (
         ("steps.fit.resources.memory", "500m"),
     ),
     _schema(
+        "a deploy takes its model from two places",
+        "spec.steps[4].deploy",
+        Reason.CONFLICTING_FIELDS,
+        "Set exactly one of model, modelFrom.",
+        ("steps.serve.deploy.modelFrom", _newest("Approved")),
+    ),
+    _schema(
+        "a deploy has no model",
+        "spec.steps[4].deploy",
+        Reason.MISSING_FIELD,
+        "Set exactly one of model, modelFrom.",
+        ("steps.serve.deploy.model", REMOVE),
+    ),
+    _schema(
+        "a training takes its table from the registry of models",
+        "spec.steps[2].train.trainFrom",
+        Reason.UNKNOWN_FIELD,
+        "Use one of container, seed.",
+        ("steps.fit.train.trainFrom", _newest("Approved")),
+    ),
+    _schema(
+        "a table is a registered model",
+        "spec.steps[1].split.table",
+        Reason.WRONG_TYPE,
+        "Write it below modelFrom, or below inputsFrom of a program; other inputs come from steps.",
+        ("steps.split.split.table", _newest("Approved")),
+    ),
+    _schema(
+        "a registered model has no lifecycle",
+        "spec.steps[5].run.inputsFrom.champion.registered",
+        Reason.CONFLICTING_FIELDS,
+        "Set model and lifecycle together; a version stands by itself.",
+        ("steps.report.run.inputsFrom.champion.registered", {"model": "tumour"}),
+    ),
+    _schema(
+        "a registered model is asked for twice over",
+        "spec.steps[5].run.inputsFrom.champion.registered",
+        Reason.CONFLICTING_FIELDS,
+        "Set exactly one of model, version, versionFrom.",
+        (
+            "steps.report.run.inputsFrom.champion.registered",
+            {"model": "tumour", "lifecycle": "Approved", "version": "tumour-3"},
+        ),
+    ),
+    _schema(
+        "a rejected model is asked for",
+        "spec.steps[5].run.inputsFrom.champion.registered.lifecycle",
+        Reason.INVALID_VALUE,
+        "Use one of Approved, Candidate, Production.",
+        ("steps.report.run.inputsFrom.champion.registered.lifecycle", "Rejected"),
+    ),
+    _schema(
         "what is never reused has an age",
         "spec.steps[5].reuse",
         Reason.CONFLICTING_FIELDS,
@@ -869,5 +1090,19 @@ WRONG = (
         Reason.OUT_OF_RANGE,
         "Use 1m to 90d.",
         ("triggers.drift.cooldown", "5s"),
+    ),
+    _schema(
+        "an output of the other pipeline comes from no step",
+        "spec.steps[7].pipeline.outputs[0].from",
+        Reason.INVALID_VALUE,
+        "Write it as <step>.<output>, for example split.train.",
+        ("steps.+", prepare({"outputs": [{"name": "rows", "from": "load"}]})),
+    ),
+    _schema(
+        "a parameter of the other pipeline is null",
+        "spec.steps[7].pipeline.parameters.size",
+        Reason.NULL_VALUE,
+        "Give a value, or leave the name out: then the default holds.",
+        ("steps.+", prepare({"parameters": {"size": None}})),
     ),
 )

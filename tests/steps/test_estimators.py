@@ -1,5 +1,7 @@
 """Every class of the allow-list, on real data: what ONNX Runtime answers is what scikit-learn answers."""
 
+import importlib
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 
 from penstock_artifacts.signature import ColumnSignature, Layout, Task, ValueType
+from penstock_spec.kinds.estimator_parameters import PARAMETERS
 from penstock_spec.kinds.ingest import ColumnType, Role
 from penstock_spec.kinds.train import Preprocess
 from penstock_steps import estimators, onnx_export, preprocess
@@ -53,6 +56,17 @@ def answers(
     rows = preprocess.matrix(table, table.features)
     feed = {name: rows[:, [index]] for index, name in enumerate(signature.names)}
     return pipeline, rows, session.run(None, feed)
+
+
+@pytest.mark.parametrize("path", ESTIMATORS)
+def test_the_arguments_that_the_compiler_takes_are_those_that_can_be_set(path: str) -> None:
+    module, _, name = path.rpartition(".")
+    taken = set(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+    assert PARAMETERS[path] == taken - {"init", "categorical_features"}
+
+
+def test_the_compiler_knows_the_arguments_of_every_class_and_of_no_other() -> None:
+    assert set(PARAMETERS) == set(ESTIMATORS)
 
 
 @pytest.mark.parametrize("scaled", [False, True], ids=["raw", "scaled"])

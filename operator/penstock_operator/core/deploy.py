@@ -9,9 +9,11 @@ from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.deploy_fields import asked_fields, differs, left_to_others
 from penstock_operator.core.observed import EndpointView, Ref, VersionView
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.registered import unfit, version_read
 from penstock_operator.core.retry import refused
 from penstock_operator.core.text import one_line, sentence
 from penstock_operator.core.times import after
+from penstock_operator.core.watched_first import watched_first
 from penstock_operator.manifests.endpoints import Wish, endpoint
 from penstock_spec import names
 from penstock_spec.kinds.deploy import Deploy
@@ -19,13 +21,15 @@ from penstock_spec.model_version import Lifecycle
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import StepState
 
+_OTHER_BYTES = frozenset((Reason.MODEL_VERSION_NOT_FOUND, Reason.DIGEST_MISMATCH))
+
 
 def deploys(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: asks the endpoint for the version, then waits until exactly that version serves."""
     body = context.pipeline.spec.step(record.name).body
     if not isinstance(body, Deploy):
         return None
-    version = _version(context, record)
+    version = version_read(context, record.name)
     if version is None:
         what = "the model to deploy is not in the registry; somebody deleted its ModelVersion"
         return Decision(_failed(context, record, Reason.MODEL_VERSION_NOT_FOUND, what))
@@ -36,15 +40,19 @@ def deploys(context: RunContext, record: StepRecord) -> Decision | None:
     if live is not None and live.pinned is not None:
         return _pinned(context, record, body, live)
     if record.state is StepState.WAITING:
+        words = unfit(context, record.name, version)
+        if words:
+            return _unfit(context, record, version, words)
         return _ask(context, record, body, version, live)
     return _wait(context, record, body, version, live)
 
 
-def _version(context: RunContext, record: StepRecord) -> VersionView | None:
-    step, output = context.pipeline.inputs(record.name)["model"]
-    source = context.records[step]
-    version = context.version(source.model_version)
-    return version if version is not None and version.digest == source.outputs.get(output) else None
+def _unfit(context: RunContext, record: StepRecord, version: VersionView, words: str) -> Decision:
+    """The version's standing is read live first: a gate may have spoken just now."""
+    ref = Ref(names.MODEL_VERSION, version.meta.name)
+    if not context.is_live(ref):
+        return Decision(record, confirm=(ref,))
+    return Decision(_failed(context, record, Reason.MODEL_NOT_APPROVED, words))
 
 
 def _ask(
@@ -66,13 +74,16 @@ def _ask(
     late = live is not None and live.refused and not serves(live)
     if live is not None and _asked(live, version) and (not late or live.asked_by == asked_by):
         if not differs(fields, live):
-            already = f"endpoint {body.endpoint} already serves it: nothing to do" if serves(live) else left
-            return Decision(replace(begun, why=one_line(already, 256)), look_again=context.now)
+            # Where this very step has asked, and that was never written down, it was not there already.
+            already = serves(live) and live.asked_by != asked_by
+            words = f"endpoint {body.endpoint} already serves it: nothing to do" if already else left
+            return Decision(replace(begun, why=one_line(words, 256)), look_again=context.now)
         asked_by = live.asked_by or asked_by  # its scale changes, not who asked for the version
     wish = Wish(version.meta.name, version.digest, asked_by, fields)
-    manifest = endpoint(context.namespace, body.endpoint, wish)
+    first = watched_first(context, record, body.endpoint) if live is None else ()
+    manifest = endpoint(context.namespace, body.endpoint, wish, monitoring_follows=bool(first))
     begun = replace(begun, why=one_line(left, 256))
-    return Decision(begun, actions=(Apply(manifest, names.MANAGER_DEPLOY),), look_again=context.now)
+    return Decision(begun, actions=(Apply(manifest, names.MANAGER_DEPLOY), *first), look_again=context.now)
 
 
 def _words(context: RunContext, record: StepRecord) -> str:
@@ -137,7 +148,7 @@ def serves(live: EndpointView) -> bool:
 
 
 def _failed(context: RunContext, record: StepRecord, reason: str, message: str) -> StepRecord:
-    blamed = FailureClass.INVALID_RESULT if reason == Reason.MODEL_VERSION_NOT_FOUND else ""
+    blamed = FailureClass.INVALID_RESULT if reason in _OTHER_BYTES else ""
     return replace(
         record,
         state=StepState.FAILED,

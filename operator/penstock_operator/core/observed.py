@@ -15,7 +15,7 @@ from penstock_spec.defaults import Defaults
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
-from penstock_spec.when import BY_CHANGE, BY_HAND
+from penstock_spec.when import BY_CHANGE, BY_HAND, BY_PARENT
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,7 @@ class Previous:
     parameters: Mapping[str, Any]  # as given; defaults come from the pipeline
     scheduled_time: str  # RunObject.logical_time
     steps: Sequence[Mapping[str, Any]]  # its status.steps
+    pinned: Sequence[Mapping[str, Any]] = ()  # its status.pinned
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,9 @@ class RunObject:
     mode: str = RunMode.RUN
     rerun: Mapping[str, Any] = field(default_factory=dict)  # spec.rerun; empty where it repeats none
     backfill: Mapping[str, Any] = field(default_factory=dict)  # spec.backfill; empty where it is none
-    part_of: str = ""  # the backfill that made it
+    part_of: str = ""  # the backfill that made it, or the run whose step it is
+    step: str = ""  # of that run; empty where it is none
+    held_by: str = ""  # the nearest suspended run of those above it; empty where none is (plan_run fills it)
     reuse: str = RunReuse.BY_STEP
     spec: Mapping[str, Any] = field(default_factory=dict)  # the raw one, for its record
 
@@ -253,7 +256,19 @@ class RunObject:
         """What sort of run it is: only ordinary ones queue, and tell how a Pipeline is doing."""
         if self.mode == RunMode.PLAN:
             return RunSort.PLAN
+        if self.step:
+            return RunSort.CHILD
         return RunSort.BACKFILL if self.backfill else RunSort.PART if self.part_of else RunSort.ORDINARY
+
+    @property
+    def pipeline_owner(self) -> str:
+        """Uid of the Pipeline that controls it; empty where nothing does, or the run whose step it is."""
+        return "" if self.step else self.meta.owner_uid
+
+    @property
+    def suspended(self) -> bool:
+        """Whether nothing new starts: by its own spec, or by that of a run above it."""
+        return self.suspend or bool(self.held_by)
 
     @property
     def logical_time(self) -> str:
@@ -274,6 +289,8 @@ class RunObject:
     @property
     def started_by(self) -> str:
         """The trigger's name as conditions know it: also `change` and `manual`."""
+        if self.step:
+            return BY_PARENT
         return self.trigger or (BY_CHANGE if self.generation else BY_HAND)
 
     @property
@@ -283,6 +300,14 @@ class RunObject:
             one.get("type") == "Finished" and one.get("status") == "True"
             for one in self.status.get("conditions", ())
         )
+
+
+@dataclass(frozen=True)
+class ChildView:
+    """A run that is a step of the planned one."""
+
+    run: RunObject
+    pipeline: CompiledPipeline | None = None  # what it executes, once that is frozen and can be read
 
 
 @dataclass(frozen=True)
@@ -322,7 +347,11 @@ class ObservedRun:
     earlier: Sequence[Earlier] = ()  # newest first
     previous: Previous | None = None
     origin: RunObject | None = None  # the run that this one repeats
+    repeated: Sequence[RunObject] = ()  # the runs that are steps of that one
     siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
+    children: Mapping[str, ChildView] = field(default_factory=dict)  # by name; those controlled by this run
+    parents: Sequence[RunObject] = ()  # the run that this one is a step of, then that one's, and so on
+    made_by: RunObject | None = None  # the backfill that it is part of
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
     defaults: Defaults = field(default_factory=Defaults)  # of the namespace, now

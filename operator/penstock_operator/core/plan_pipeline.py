@@ -28,9 +28,8 @@ def plan_pipeline(observed: ObservedPipeline, now: datetime, settings: Settings)
     if observed.pipeline.meta.deleting:
         return Plan()
     try:
-        definition = with_defaults(
-            define(observed.pipeline.spec, observed.pipeline.applied), observed.defaults
-        )
+        about = observed.pipeline
+        definition = with_defaults(define(about.spec, about.applied, about.meta.name), observed.defaults)
     except SpecError as error:
         return _refuse(observed, error, now)
     return _accept(observed, definition, now, settings)

@@ -19,7 +19,8 @@ from penstock_spec.policy import Archive
 
 REVISION = "ControllerRevision"
 REVISIONS = Ref(REVISION)
-RECORDED = (RunSort.ORDINARY, RunSort.PART, RunSort.BACKFILL)  # a plan has nothing to remember
+# A plan has nothing to remember, and a child is remembered as a step of its parent.
+RECORDED = (RunSort.ORDINARY, RunSort.PART, RunSort.BACKFILL)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def beyond(observed: ObservedPipeline, keep: int) -> list[RunObject]:
         one
         for sort in RunSort
         for one in _surplus(own_runs(observed, sort), keep)
-        if one.meta.name not in awaited
+        if one.meta.name not in awaited and not _goes_with_another(one, observed.pipeline.meta.uid)
     ]
 
 
@@ -98,6 +99,11 @@ def _gone(
 def _surplus(runs: Sequence[RunObject], keep: int) -> Sequence[RunObject]:
     finished = [one for one in runs if one.finished and not one.meta.deleting]
     return finished[: max(0, len(finished) - keep)]
+
+
+def _goes_with_another(run: RunObject, uid: str) -> bool:
+    """Whether it is a step of a run that still exists, and goes with that."""
+    return run.sort is RunSort.CHILD and run.meta.owner_uid not in ("", uid)
 
 
 def _awaited(observed: ObservedPipeline) -> frozenset[str]:

@@ -50,7 +50,7 @@ def target_of(observed: ObservedEndpoint, spec: ModelEndpointSpec) -> Target | P
         return Problem(Reason.MODEL_VERSION_NOT_FOUND, f"there is no ModelVersion {name}; {command}")
     if asked is not None and asked != found.digest:
         words = f"ModelVersion {name} has digest {found.digest}, the endpoint asks for {asked}"
-        return Problem(Reason.MODEL_VERSION_NOT_FOUND, words)
+        return Problem(Reason.DIGEST_MISMATCH, f"{words}; set spec.model.digest to the one that is meant")
     target = Target(found.model, name, found.digest, actor, reason)
     return _rejected(observed, target) or target
 

@@ -10,6 +10,7 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.deadlines import pod_seconds
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.outcome import outcome_text
+from penstock_operator.core.pins import read_by
 from penstock_operator.core.record import StepRecord
 from penstock_operator.manifests import jobs, pods
 from penstock_operator.manifests.quantity import grown_memory
@@ -21,7 +22,7 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.names import FailureClass
 from penstock_spec.pipeline import Step
 from penstock_spec.policy import Queue
-from penstock_spec.references import container_of
+from penstock_spec.references import MODEL, container_of
 from penstock_spec.resolve import ResolvedStep, resolve_step
 
 
@@ -49,7 +50,10 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
         name: Input(context.records[source[0]].outputs[source[1]], pipeline.type_of(source))
         for name, source in pipeline.inputs(record.name).items()
     }
-    components = step_components(resolved, {name: one.digest for name, one in inputs.items()})
+    read = read_by(pipeline, record.name, context.values, context.pins)
+    inputs |= {name: Input(pin.digest, MODEL) for name, pin in read.items()}
+    digests = {name: one.digest for name, one in inputs.items()}
+    components = step_components(resolved, digests, record.child.get("digest", ""))
     return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
 
 

@@ -10,7 +10,7 @@ from penstock_spec.parameters import value_problem
 from penstock_spec.paths import Path, show
 from penstock_spec.pipeline import Parameter
 from penstock_spec.plain import canonical
-from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape
+from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape, takes_values
 from penstock_spec.structure import structure_problems
 from penstock_spec.triggers import SCHEDULED_TIME
 from penstock_spec.values import ParameterType
@@ -58,7 +58,7 @@ def uses(document: Document) -> Iterator[Problem]:
                     yield from _free_names(shape.fields[f"{name}From"].shape, data.get(name), (*path, name))
             elif isinstance(field.shape, Object) and field.shape.model is FromParameter:
                 yield from _use(document, data[name], target.shape, (*path, name, "parameter"))
-            elif isinstance(field.shape, Entries):
+            elif takes_values(field.shape):
                 yield from _map_uses(document, data, name, target.name, path)
 
 

@@ -7,7 +7,15 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-from penstock_spec.contract import SERVE_PORT, TASK_VARIABLE, TERMINATION_FILE, Result, Task, encode
+from penstock_spec.contract import SERVE_PORT, TASK_VARIABLE, TERMINATION_FILE, Failure, Result, Task, encode
+from penstock_spec.names import FailureClass
+
+
+def lost(task: Task) -> Failure | None:
+    """A step called `lacking` finds at its first attempt that its inputs are gone from the store."""
+    if task.step != "lacking" or task.attempt > 1:
+        return None
+    return Failure(FailureClass.INPUT_MISSING, "it is gone", inputs=tuple(task.inputs))
 
 
 def result(task: Task) -> Result:
@@ -46,6 +54,11 @@ def main() -> None:
     mode = sys.argv[-1]
     if mode == "serve":
         HTTPServer(("", SERVE_PORT), Ready).serve_forever()
+    if TASK_VARIABLE in os.environ and mode == "fetch":
+        missing = lost(Task.from_json(os.environ[TASK_VARIABLE]))
+        if missing is not None:
+            Path(TERMINATION_FILE).write_text(encode(missing))
+            sys.exit(1)
     if TASK_VARIABLE in os.environ and mode != "fetch":
         task = Task.from_json(os.environ[TASK_VARIABLE])
         # Long enough for a kill in between to find the pod at work.

@@ -1,0 +1,136 @@
+"""When a status is written: at once where something rests on it, seldom where it only tells how it goes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock_operator.core.actions import Delete, EventNote, Plan
+from penstock_operator.core.settings import Settings
+from penstock_operator.pace import INTERVALS, PRESSING, Pace
+from penstock_operator.workqueue import Key
+from penstock_spec import names
+from tests.shell.desk import desk
+from tests.shell.test_refusals import a_run, entries
+from tests.shell.test_unseen import job_of, pod_of
+
+RUN, PIPELINE = Key(names.PIPELINE_RUN, "ml", "p-g1"), Key(names.PIPELINE, "ml", "p")
+STATUS = {"status": "Running", "reason": "Created", "snapshot": {"revision": "p-1"}, "startedAt": "t"}
+NEWS = {**STATUS, "reason": "Training", "steps": [{"name": "fit", "state": "Running"}]}
+FINISHED = {"conditions": [{"type": "Finished", "status": "True"}]}
+
+
+@dataclass
+class Clock:
+    """A clock that is set by hand."""
+
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def item(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {"metadata": {"uid": "u", "resourceVersion": "1", **metadata}, "status": status}
+
+
+def just_written(key: Key = RUN) -> tuple[Pace, Clock]:
+    clock = Clock()
+    pace = Pace(clock)
+    pace.wrote(key)
+    return pace, clock
+
+
+def test_the_first_status_is_written_at_once() -> None:
+    assert Pace(Clock()).pause(RUN, item({}), Plan(), STATUS) == 0
+
+
+@pytest.mark.parametrize(
+    ("why", "before", "after", "plan"),
+    [
+        ("nothing is executed before this is written", {"status": "Waiting"}, STATUS, Plan()),
+        ("others wait for a run until it has begun", {**STATUS, "startedAt": ""}, STATUS, Plan()),
+        ("what it asked for is shown", STATUS, {**STATUS, "observedGeneration": 2}, Plan()),
+        ("the word in the column changes", STATUS, {**STATUS, "status": "Suspended"}, Plan()),
+        ("other steps wait for the end of this one", STATUS, NEWS, Plan(steps_ended={"fit": "Succeeded"})),
+        ("an Event tells of it", STATUS, NEWS, Plan(events=(EventNote("StepRetrying", "again"),))),
+        ("a deletion follows it", STATUS, NEWS, Plan(after=(Delete("Job", "ml", "j", "u"),))),
+        ("runs of a backfill are counted by it", STATUS, {**STATUS, "backfill": {"started": 2}}, Plan()),
+    ],
+)
+def test_it_is_pressing_when(why: str, before: dict[str, Any], after: dict[str, Any], plan: Plan) -> None:
+    pace, clock = just_written()
+    assert pace.pause(RUN, item(before), plan, after) == pytest.approx(PRESSING)
+    assert pace.seen(RUN, item(before)) == item(before), "it is planned for anew"
+    clock.now += PRESSING + 0.01
+    assert pace.pause(RUN, item(before), plan, after) == 0
+
+
+def test_the_end_of_a_run_never_waits() -> None:
+    pace, _ = just_written()
+    assert pace.pause(RUN, item(STATUS), Plan(), {**STATUS, **FINISHED}) == 0
+
+
+def test_news_waits_and_is_planned_from_meanwhile() -> None:
+    pace, clock = just_written()
+    assert pace.pause(RUN, item(STATUS), Plan(), NEWS) == INTERVALS[names.PIPELINE_RUN]
+    assert pace.seen(RUN, item(STATUS))["status"] == NEWS
+    clock.now += INTERVALS[names.PIPELINE_RUN] + 0.01
+    assert pace.pause(RUN, item(STATUS), Plan(), NEWS) == 0
+    pace.wrote(RUN)
+    assert pace.seen(RUN, item(NEWS)) == item(NEWS)
+
+
+def test_a_long_queue_is_not_told_of_each_end() -> None:
+    pace, clock = just_written()
+    first = {"status": "Waiting", "reason": "WaitingForRun", "message": "waits for run p-g1, p-g2"}
+    clock.now += INTERVALS[names.PIPELINE_RUN] + 1
+    assert pace.pause(RUN, item(first), Plan(), {**first, "message": "waits for run p-g2"}) > 20
+    begun = {**first, "status": "Running", "startedAt": "t"}
+    assert pace.pause(RUN, item(first), Plan(), begun) == 0
+
+
+def test_news_stays_when_a_person_changes_the_spec_and_goes_when_the_status_is_another() -> None:
+    pace, _ = just_written()
+    pace.pause(RUN, item(STATUS), Plan(), NEWS)
+    assert pace.seen(RUN, item(STATUS, resourceVersion="2", generation=2))["status"] == NEWS
+    other = item({**STATUS, "reason": "another operator wrote this"})
+    assert pace.seen(RUN, other) == other
+    assert pace.seen(RUN, item(STATUS)) == item(STATUS), "it is not held any more"
+
+
+def test_news_of_an_object_that_is_gone_is_not_told_of_another_one_of_its_name() -> None:
+    pace, _ = just_written()
+    pace.pause(RUN, item(STATUS), Plan(), NEWS)
+    assert pace.seen(RUN, item(STATUS, uid="v")) == item(STATUS, uid="v")
+
+
+def test_a_pipeline_repeats_its_run_seldom_but_says_at_once_what_it_has_started() -> None:
+    pace, _ = just_written(PIPELINE)
+    waiting = {"status": "Waiting", "lastRun": "p-g1", "lastStarted": {"run": "p-g1"}}
+    repeated = {**waiting, "status": "Running", "step": "fit", "progress": "1/3"}
+    assert pace.pause(PIPELINE, item(waiting), Plan(), repeated) == INTERVALS[names.PIPELINE]
+    started = {**waiting, "lastStarted": {"run": "p-g2"}}
+    assert pace.pause(PIPELINE, item(waiting), Plan(), started) == pytest.approx(PRESSING)
+    ended = {**waiting, "status": "Succeeded"}
+    assert pace.pause(PIPELINE, item(waiting), Plan(), ended) == pytest.approx(PRESSING)
+
+
+async def test_a_step_that_begins_and_ends_between_two_writes_is_written_once(tmp_path: Path) -> None:
+    async with desk(tmp_path, Settings()) as seen:
+
+        async def made(job: dict[str, Any]) -> None:
+            await seen.api.add(pod_of(job, "Pending", {"running": {}}))
+
+        seen.api.created = made
+        await a_run(seen)
+        await seen.until(lambda: any("jobs" in one for one in seen.api.writes))
+        job = await job_of(seen)
+        over = {"conditions": [{"type": "Complete", "status": "True"}]}
+        await seen.api.add(pod_of(job, "Succeeded", {"terminated": {"exitCode": 0}}))
+        await seen.api.add({**job, "status": over})
+        await seen.look("PipelineRun", "r")
+        await seen.until(lambda: {one["state"] for one in entries(seen.api)} == {"Succeeded"})
+        # The snapshot, that it has begun, and the end.
+        assert seen.api.writes.count("PATCH pipelineruns/r/status") <= 3

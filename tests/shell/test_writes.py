@@ -1,0 +1,121 @@
+"""What one run costs the API server: every write of the operator counted, and held to a budget.
+
+The budget is for what decisions rest on. News, how it goes with what goes on, comes on top of that: at most
+one write in so many seconds, whatever happens in them.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from penstock_operator.pace import INTERVALS
+from penstock_spec import names
+from tests.shell.fault_proxy import Write, fault_proxy
+from tests.shell.operator_process import OperatorProcess
+from tests.shell.worlds import at_rest, tumour
+from tests.support import Kubectl, pipeline, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+
+PER_STEP, PER_RUN = 1.5, 10
+# Whose writes they are. A model and an endpoint outlive the run, and are written whoever asks for them.
+RUN = ("pipelines/status", "pipelineruns", "pipelineruns/status", "jobs", "controllerrevisions")
+REGISTRY = ("configmaps", "modelversions", "modelversions/status")
+ENDPOINT = ("modelendpoints", "modelendpoints/status", "deployments", "services", "poddisruptionbudgets")
+PER_MODEL, PER_DEPLOY = 6, 8
+_TELLING = {"conditions", "reason", "message", "step", "progress", "steps", "status", "model"}
+_UNDER_WAY = {"Waiting", "Queued", "Starting", "Running"}
+
+
+def is_news(write: Write) -> bool:
+    """Whether a status patch only tells how it goes, judged by what it changes and not by who sent it."""
+    if write.resource not in ("pipelines/status", "pipelineruns/status"):
+        return False
+    operations = [one for one in json.loads(write.body) if one["op"] != "test"]
+    fields = {one["path"].split("/")[2] if one["path"] != "/status" else "" for one in operations}
+    states = {one["value"]["state"] for one in operations if one["path"].startswith("/status/steps/")}
+    words = {one["value"] for one in operations if one["path"] == "/status/status"}
+    return fields <= _TELLING and states <= _UNDER_WAY and words <= {"Running"}
+
+
+def told(writes: Iterable[Write]) -> dict[str, int]:
+    """How much news, by resource."""
+    return Counter(one.resource for one in writes if is_news(one))
+
+
+def table(writes: Iterable[Write]) -> str:
+    """The writes by verb and resource."""
+    writes = list(writes)
+    news = told(writes)
+    lines = [f"  {'verb':<8}{'resource':<24}{'count':>5}{'news':>6}"]
+    for (verb, resource), count in sorted(Counter((one.verb, one.resource) for one in writes).items()):
+        lines.append(f"  {verb:<8}{resource:<24}{count:>5}{news.get(resource, 0) or '':>6}")
+    return "\n".join(lines)
+
+
+def count(writes: Iterable[Write], resources: Iterable[str]) -> int:
+    """Those to these resources that are no news."""
+    return sum(one.resource in resources and not is_news(one) for one in writes)
+
+
+def check(writes: list[Write], steps: int, seconds: float) -> None:
+    """The budgets of a run of so many steps that took so long."""
+    print(f"\n{steps} steps in {seconds:.1f} s: {len(writes)} writes\n{table(writes)}")
+    assert all(200 <= one.code < 300 for one in writes), "a write was refused: it was in vain"
+    known = {*RUN, *REGISTRY, *ENDPOINT, "events"}
+    assert {one.resource for one in writes} <= known, "a write that is nobody's"
+    assert count(writes, RUN) <= PER_STEP * steps + PER_RUN
+    news = told(writes)
+    assert news.get("pipelineruns/status", 0) <= seconds / INTERVALS[names.PIPELINE_RUN] + 1
+    assert news.get("pipelines/status", 0) <= seconds / INTERVALS[names.PIPELINE] + 1
+
+
+def played(kubectl: Kubectl, operator: OperatorProcess, manifest: dict, over: Callable[[], bool]) -> float:
+    """Apply, wait for the end and for the last writes; how many seconds it took."""
+    operator.start()
+    operator.ready()
+    began = time.monotonic()
+    kubectl.apply(manifest)
+    wait_for("the run to end", over, 150, every=0.5)
+    took = time.monotonic() - began
+    time.sleep(max(INTERVALS.values()) + 1)  # whatever is held back is written by then
+    return took
+
+
+@pytest.fixture
+def arena_of(kubectl: Kubectl, arena: str, upstream: Path, settings: Path, tmp_path: Path):
+    """An operator behind a proxy that counts, and its namespace."""
+    with fault_proxy(upstream, tmp_path / "proxy") as proxy:
+        operator = OperatorProcess(arena, proxy.kubeconfig, settings, tmp_path / "operator.log")
+        yield proxy, operator, arena
+        if operator.process is not None:
+            operator.stop()
+
+
+def test_a_run_of_five_steps_costs_what_is_promised(kubectl: Kubectl, arena_of) -> None:
+    proxy, operator, namespace = arena_of
+    took = played(kubectl, operator, tumour(namespace), lambda: at_rest(kubectl, namespace))
+    check(proxy.writes, 5, took)
+    assert count(proxy.writes, REGISTRY) <= PER_MODEL
+    assert count(proxy.writes, ENDPOINT) <= PER_DEPLOY
+
+
+def test_steps_beside_each_other_share_the_writes_of_their_ends(
+    kubectl: Kubectl, arena_of, standin: str
+) -> None:
+    proxy, operator, namespace = arena_of
+    steps = [{"name": f"s{n}", "run": {"image": standin, "command": ["true"]}} for n in range(12)]
+    small = {"resources": {"cpu": "10m", "memory": "32Mi"}}
+    manifest = pipeline("p", namespace, {"steps": [{**one, **small} for one in steps]})
+
+    def over() -> bool:
+        found = kubectl.list("pipelines", namespace)
+        return bool(found) and found[0].get("status", {}).get("status") == "Succeeded"
+
+    check(proxy.writes, 12, played(kubectl, operator, manifest, over))
+    # One Event for each step, one for the run's beginning and one for its end.
+    assert sum(one.resource == "events" for one in proxy.writes) == 12 + 2
