@@ -6,7 +6,7 @@ from typing import Any
 
 from penstock_operator import field_managers, views, views_endpoint
 from penstock_operator.caches import Caches
-from penstock_operator.core import history
+from penstock_operator.core import history, room
 from penstock_operator.core.ahead import runs_ahead, runs_behind
 from penstock_operator.core.observed import (
     ChildView,
@@ -20,6 +20,7 @@ from penstock_operator.core.observed import (
     VersionView,
 )
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
+from penstock_operator.core.settings import Settings
 from penstock_operator.reads import Findings, Reads
 from penstock_operator.resources import AUTOSCALER, BUDGET, CONFIG_MAP, SERVICE
 from penstock_operator.store import Object
@@ -33,9 +34,10 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 class Observer:
     """Builds observations; all but frozen revisions comes from memory."""
 
-    def __init__(self, caches: Caches, reads: Reads) -> None:
+    def __init__(self, caches: Caches, reads: Reads, settings: Settings | None = None) -> None:
         self._caches = caches
         self._reads = reads
+        self._settings = settings or Settings()
 
     def pipeline(self, item: Object, findings: Findings) -> ObservedPipeline:
         """The world of plan_pipeline."""
@@ -47,10 +49,11 @@ class Observer:
             revisions=tuple(findings.revisions),
             versions=self.versions(namespace),
             endpoints=self._endpoints(namespace),
+            jobs=self._jobs(about.meta.uid),
+            troubles=dict(findings.troubles),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
             defaults=self._defaults(namespace),
-            jobs=self._jobs(about.meta.uid),
         )
 
     async def run(self, item: Object, findings: Findings) -> ObservedRun:
@@ -70,6 +73,7 @@ class Observer:
             siblings=runs if run.backfill else (),
             made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=self._jobs(run.meta.uid),
+            services=tuple(views.meta(one) for one in self._caches[SERVICE].find("owner", run.meta.uid)),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),
             refusals=dict(findings.refusals),
@@ -81,6 +85,8 @@ class Observer:
             parents=self._parents(run),
             ahead=runs_ahead(run, runs),
             behind=runs_behind(run, runs),
+            live_jobs=self._live_jobs(namespace),
+            older_claims=self._older_claims(run),
             defaults=self._defaults(namespace),
         )
 
@@ -111,6 +117,19 @@ class Observer:
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
         )
+
+    def is_bounded(self, namespace: str) -> bool:
+        """Whether only so many Jobs may live in the namespace at a time."""
+        return room.limit_of(self._defaults(namespace), self._settings) > 0
+
+    def _live_jobs(self, namespace: str) -> frozenset[str]:
+        found = self._caches["Job"].find("live", namespace) if self.is_bounded(namespace) else ()
+        return frozenset(one["metadata"]["name"] for one in found)
+
+    def _older_claims(self, run: RunObject) -> int:
+        namespace = run.meta.namespace
+        found = self._caches[names.PIPELINE_RUN].find("waits", namespace)
+        return room.older_claims(run, map(views.run, found)) if self.is_bounded(namespace) else 0
 
     def _defaults(self, namespace: str) -> Defaults:
         """Those of the namespace as they are now."""
@@ -175,7 +194,15 @@ class Observer:
             return None
         steps = newest.status.get("steps") or ()
         pinned = newest.status.get("pinned") or ()
-        return Previous(newest.meta.name, revision.pipeline, newest.given, newest.logical_time, steps, pinned)
+        return Previous(
+            newest.meta.name,
+            revision.pipeline,
+            newest.given,
+            newest.logical_time,
+            steps,
+            pinned,
+            newest.cause,
+        )
 
     async def _revision_of(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
         """What the run executes: frozen at its start, named by it, or that of the run that it repeats."""

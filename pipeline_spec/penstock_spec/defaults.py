@@ -19,7 +19,7 @@ from penstock_spec.digest import digest_of
 from penstock_spec.errors import Problem, SpecError, SpecReason, did_you_mean
 from penstock_spec.paths import Path, show
 from penstock_spec.plain import plain
-from penstock_spec.policy import Archive, Concurrency, Deadline, KeepPods, OnFailure
+from penstock_spec.policy import Archive, Concurrency, Deadline, KeepPods, OnFailure, Queue
 from penstock_spec.shapes import Object, object_shape
 from penstock_spec.structure import structure_problems, without_nulls
 
@@ -45,6 +45,7 @@ class PolicyDefaults(SpecModel):
     archive: Archive | None = Field(default=None, description="As spec.policy.archive.")
     on_failure: OnFailure | None = Field(default=None, description="As spec.policy.onFailure.")
     deadline: Deadline | None = Field(default=None, description="As spec.policy.deadline.")
+    queue: Queue | None = Field(default=None, description="As spec.policy.queue.")
 
 
 class ResourceDefaults(SpecModel):
@@ -92,12 +93,25 @@ class SchedulingDefaults(SpecModel):
     )
 
 
+class JobDefaults(SpecModel):
+    """How many Jobs there may be."""
+
+    max_parallel: int | None = Field(
+        default=None,
+        ge=1,
+        le=10000,
+        description="Jobs of runs that may live in the namespace at a time. Left out, as many as the "
+        "installation says.",
+    )
+
+
 class NamespaceDefaults(SpecModel):
     """The data of the ConfigMap."""
 
     policy: PolicyDefaults = Field(default_factory=PolicyDefaults, description="Of pipelines.")
     resources: ResourceDefaults = Field(default_factory=ResourceDefaults, description="Of steps.")
     scheduling: SchedulingDefaults = Field(default_factory=SchedulingDefaults, description="Of steps' pods.")
+    jobs: JobDefaults = Field(default_factory=JobDefaults, description="Of the namespace as a whole.")
 
 
 class FrozenDefaults(SpecModel):

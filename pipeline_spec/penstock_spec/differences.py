@@ -87,6 +87,8 @@ def _changes(step: str, old: Components, new: Components, before: Said, now: Sai
         named = parameter is not None and parameter == before.parameters.get(path)
         place = f"parameters.{parameter}" if named else show(path)
         yield place if _UNSAID & set(path) else f"{place} {_short(was)} -> {_short(is_)}"
+    for path, was, is_ in _differing(("steps", step, "gang"), old.gang, new.gang):
+        yield f"{show(path)} {_short(was)} -> {_short(is_)}"
     if old.image != new.image:
         yield f"image {old.image or 'built in'} -> {new.image or 'built in'}"
     for alias in sorted({*old.secrets, *new.secrets}):

@@ -74,6 +74,7 @@ class Components:
     secrets: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     child: str = ""  # of a pipeline as a step: the run digest of what it executes
+    gang: Mapping[str, Any] = field(default_factory=dict)  # its size may change what is learned
 
 
 def step_components(step: ResolvedStep, inputs: Mapping[str, str], child: str = "") -> Components:
@@ -95,6 +96,7 @@ def step_components(step: ResolvedStep, inputs: Mapping[str, str], child: str = 
         secrets=dict(step.secrets),
         inputs=dict(inputs),
         child=child,
+        gang=dict(step.gang),
     )
 
 
@@ -113,6 +115,7 @@ def step_digest(components: Components) -> str:
             "secrets": components.secrets,
             "inputs": components.inputs,
             **({"child": components.child} if components.child else {}),
+            **({"gang": components.gang} if components.gang else {}),
         }
     )
 

@@ -33,6 +33,7 @@ MANAGED_BY = "penstock"
 LABEL_PIPELINE = f"{GROUP}/pipeline"
 LABEL_RUN = f"{GROUP}/run"
 LABEL_STEP = f"{GROUP}/step"
+LABEL_TRIGGER = f"{GROUP}/trigger"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_ENDPOINT = f"{GROUP}/endpoint"
 LABEL_MODEL = f"{GROUP}/model"
@@ -59,6 +60,9 @@ LABEL_CONNECTION = f"{GROUP}/connection"
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
 LABEL_WORKLOAD_JOB = "kueue.x-k8s.io/job-uid"
+
+# The Job controller's own, on a pod of an Indexed Job: its number.
+ANNOTATION_WORKER = "batch.kubernetes.io/job-completion-index"
 
 # Field managers of the deploy and the monitor step on a ModelEndpoint, and of all else that is applied.
 MANAGER_DEPLOY = "penstock-deploy"
@@ -132,6 +136,8 @@ class Reason(StrEnum):
     INVALID_PARAMETERS = "InvalidParameters"
     NO_NEW_DATA = "NoNewData"  # a trigger's run found everything as it was
     TRIGGER_GAVE_UP = "TriggerGaveUp"  # an Event: model after model did not pass
+    SOURCE_UNREACHABLE = "SourceUnreachable"  # what a trigger watches does not answer
+    SOURCE_REFUSED = "SourceRefused"  # it answers, but not with what was asked for
     RUN_SKIPPED = "RunSkipped"  # an Event: a trigger's time came and nothing was started
     SUCCEEDED = "Succeeded"
     STEPS_WAITING = "StepsWaiting"
@@ -146,6 +152,7 @@ class Reason(StrEnum):
     WAITING_FOR_STEPS = "WaitingForSteps"
     CREATED = "Created"  # the Job exists, no pod yet
     QUOTA_EXCEEDED = "QuotaExceeded"
+    NAMESPACE_FULL = "NamespaceFull"  # as many Jobs of runs live in it as the installation allows
     SCHEDULING = "Scheduling"
     PULLING_IMAGE = "PullingImage"
     FETCHING = "Fetching"  # the inputs of a user's program are being laid out

@@ -15,6 +15,7 @@ from penstock_spec.base import (
     SpecModel,
     exactly_one,
 )
+from penstock_spec.gang import NEEDS_PROGRAM, Gang
 from penstock_spec.kinds.child import Child
 from penstock_spec.kinds.deploy import Deploy, Resources
 from penstock_spec.kinds.ingest import Ingest
@@ -66,7 +67,7 @@ class DeclaredSecret(SpecModel):
 class Step(SpecModel):
     """One node of the graph: a name and exactly one kind."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one(*STEP_KINDS),)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one(*STEP_KINDS), NEEDS_PROGRAM)
 
     name: Name40 = Field(description="Name of the step; others refer to its outputs as <name>.<output>.")
     depends_on: Annotated[tuple[Name40, ...], Field(max_length=64)] = Field(
@@ -103,6 +104,11 @@ class Step(SpecModel):
     queue: Queue | None = Field(
         default=None,
         description="Queue of this step's Jobs, in place of that of policy.queue. It changes no result.",
+    )
+    gang: Gang | None = Field(
+        default=None,
+        description="Several pods do this step together, as in distributed training; needs a program of "
+        "yours. Left out, one pod does it.",
     )
     reuse: Reuse | None = Field(
         default=None,

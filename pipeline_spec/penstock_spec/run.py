@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from penstock_spec.backfill import Backfill
 from penstock_spec.base import DNS_1035, JsonMap, Name40, Rule, SpecModel, exactly_one
 from penstock_spec.reuse import RunReuse
-from penstock_spec.triggers import Episode, ScheduledTime
+from penstock_spec.triggers import Episode, ScheduledTime, TriggeredBy
 
 _FIXED = (
     "pipeline",
@@ -18,6 +18,7 @@ _FIXED = (
     "trigger",
     "scheduledTime",
     "episode",
+    "triggeredBy",
     "mode",
     "rerun",
     "reuse",
@@ -116,6 +117,11 @@ class PipelineRunSpec(SpecModel):
     )
     episode: Episode | None = Field(
         default=None, description="What of an endpoint this run was started for, where a trigger saw it."
+    )
+    triggered_by: TriggeredBy | None = Field(
+        default=None,
+        description="What a trigger saw, for which this run was started; steps take it as "
+        "{parameter: triggeredBy}.",
     )
     mode: RunMode = Field(
         default=RunMode.RUN,

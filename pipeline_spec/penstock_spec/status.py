@@ -18,7 +18,7 @@ from penstock_spec.defaults import FrozenDefaults
 from penstock_spec.policy import Policy
 from penstock_spec.registered import MAX_PINNED, PinnedVersion
 from penstock_spec.trigger_status import TriggerStatus
-from penstock_spec.triggers import MAX_TRIGGERS
+from penstock_spec.triggers import MAX_TRIGGERS, TriggeredBy
 
 Word = Annotated[str, StringConstraints(max_length=64)]
 Sentence = Annotated[str, StringConstraints(max_length=1024)]
@@ -168,7 +168,8 @@ class StepStatus(SpecModel):
     )
     made_at: Time = Field(
         default="",
-        description="Of a result that is reused: when it was really made, in whatever run, RFC 3339 in UTC.",
+        description="When the result that is reused, or that an ingest compares its source with, was really "
+        "made, in whatever run. RFC 3339 in UTC.",
     )
     why: Annotated[str, StringConstraints(max_length=256)] = Field(
         default="", description="Why it runs or is reused, naming what changed since the run before."
@@ -216,6 +217,9 @@ class Snapshot(SpecModel):
     )
     scheduled_time: Time = Field(
         default="", description="Of a rerun: the time that the run which it repeats was for."
+    )
+    triggered_by: TriggeredBy | None = Field(
+        default=None, description="Of a rerun: what a trigger saw, for which the repeated run was started."
     )
 
 

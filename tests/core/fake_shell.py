@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from penstock_operator.core import ahead, frozen, history
+from penstock_operator.core import ahead, frozen, history, room
 from penstock_operator.core.actions import (
     Action,
     Apply,
@@ -113,7 +113,7 @@ class FakeShell:
         raise NotSettled(f"{kind} {name}: {plan}")
 
     def _with_held(self, item: Object) -> Object:
-        written, status = self.held.pop(item["metadata"]["uid"], (None, {}))
+        written, status = self.held.get(item["metadata"]["uid"], (None, {}))
         return {**item, "status": dict(status)} if written == item.get("status") and status else item
 
     def _is_news(self, before: Object, plan: Plan, wanted: Mapping[str, Any]) -> bool:
@@ -244,6 +244,11 @@ class FakeShell:
             siblings=[one for one in runs if one.pipeline == run.pipeline] if run.backfill else (),
             made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=jobs_of(view, run.meta.uid),
+            services=[
+                meta
+                for one in self.cluster.find("Service")
+                if (meta := meta_of(one)).owner_uid == run.meta.uid
+            ],
             live=frozenset(live),
             refusals=dict(refusals),
             versions=[version_of(one) for one in self.cluster.find("ModelVersion")],
@@ -256,6 +261,12 @@ class FakeShell:
             parents=self._parents(run),
             ahead=ahead.runs_ahead(run, runs),
             behind=ahead.runs_behind(run, runs),
+            live_jobs=frozenset(
+                one["metadata"]["name"]
+                for one in self.cluster.find("Job")
+                if not one.get("status", {}).get("conditions")
+            ),
+            older_claims=room.older_claims(run, runs),
             defaults=self._defaults(),
         )
 
@@ -282,7 +293,6 @@ class FakeShell:
     ) -> ObservedPipeline:
         name, uid = item["metadata"]["name"], item["metadata"]["uid"]
         runs = [run_of(one) for one in self.cluster.find("PipelineRun")]
-        jobs = jobs_of(view, uid)
         revisions = [loaded(one) for one in self.cluster.find("ControllerRevision")]
         return ObservedPipeline(
             pipeline=pipeline_of(item),
@@ -292,10 +302,10 @@ class FakeShell:
             endpoints={
                 one["metadata"]["name"]: endpoint_of(one) for one in self.cluster.find("ModelEndpoint")
             },
+            jobs=jobs_of(view, uid),
             refusals=dict(refusals),
             live=frozenset(live),
             defaults=self._defaults(),
-            jobs=jobs,
         )
 
     def _defaults(self) -> Defaults:
@@ -314,7 +324,9 @@ class FakeShell:
         if revision is None or revision.pipeline is None:
             return None
         steps, pinned = run.status["steps"], run.status.get("pinned", ())
-        return Previous(run.meta.name, revision.pipeline, run.given, run.logical_time, steps, pinned)
+        return Previous(
+            run.meta.name, revision.pipeline, run.given, run.logical_time, steps, pinned, run.cause
+        )
 
 
 def meta_of(item: Object) -> Meta:
@@ -357,6 +369,7 @@ def run_of(item: Object) -> RunObject:
         item.get("status", {}),
         spec.get("scheduledTime", ""),
         spec.get("episode", {}),
+        spec.get("triggeredBy", {}),
         spec.get("mode", "Run"),
         spec.get("rerun", {}),
         spec.get("backfill", {}),
@@ -437,6 +450,7 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
             archives=archives_of(job),
             attempt=int(job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/attempt", "0")),
             suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
+            workers=job["spec"]["completions"],
             started=moment_of(job.get("status", {}).get("startTime")),
             complete="Complete" in conditions,
             failed_reason="BackoffLimitExceeded" if "Failed" in conditions else "",
@@ -461,6 +475,7 @@ def pod_of(item: Object, job: Object) -> PodView:
         message=status.get("message", "") if "reason" in status else "",
         unschedulable=status.get("unschedulable", ""),
         disrupted=status.get("disrupted", ""),
+        worker=item["metadata"].get("worker", 0),
         containers=() if "unschedulable" in status else _containers(status, order, init),
     )
 

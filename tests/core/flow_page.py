@@ -47,7 +47,8 @@ def examples(page: str) -> dict[str, tuple[Any, dict[str, tuple[str, str]]]]:
 
 PARTS = {manifest["metadata"]["name"]: manifest for manifest, _ in _pipelines("flow.md") if _waits(manifest)}
 EXAMPLES = examples("flow.md")
-OTHERS = examples("queues.md")  # that a real cluster needs more for than its own parts
+QUEUES = examples("queues.md")  # for which a real cluster needs Kueue
+GANGS = examples("gangs.md")
 
 
 def parts_of(manifest: Any) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from penstock_operator.core.settings import Settings
 from tests.core.fake_cluster import FakeCluster
 from tests.core.pipelines import programs
 from tests.core.simulation import BrokenPromise, Simulation, pipeline
@@ -52,6 +53,8 @@ class World:
     always: Sequence[str] = ()  # steps beside the graph that run after it
     stops: bool = False  # policy.onFailure: Stop
     deadline: str = ""  # policy.deadline
+    gangs: Sequence[str] = ()  # steps that three workers do
+    room: int = 0  # for so many Jobs at a time; 0: for any number
     queued: float = 0.0  # for so many seconds each Job waits in a queue; 0: there is none
     cancel_at: float | None = None  # seconds
     suspended: tuple[float, float] | None = None  # from and to, in seconds
@@ -102,6 +105,8 @@ def worlds(draw: st.DrawFn) -> World:
         always=always,
         stops=draw(st.integers(0, 3)) == 0,
         deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
+        gangs=sorted(draw(st.sets(st.sampled_from([*names, *always]), max_size=3))),
+        room=draw(st.sampled_from([0, 0, 0, 1, 2])),
         queued=draw(st.sampled_from([0.0, 0.0, 0.0, 5.0, 30.0])),
         cancel_at=draw(st.one_of(st.none(), st.none(), st.floats(0, 40))),
         suspended=draw(st.one_of(st.none(), st.tuples(st.floats(0, 20), st.floats(21, 900)))),
@@ -195,6 +200,8 @@ def spec_of(world: World) -> Any:
         if tests:
             more[name] = {"when": {"all": tests}}
     more |= {name: {"always": True} for name in world.always}
+    for name in world.gangs:
+        more[name] = {**more.get(name, {}), "gang": {"workers": 3}}
     spec = programs(
         {**world.needs, **dict.fromkeys(world.always, ())},
         world.after,
@@ -239,6 +246,7 @@ def simulate(world: World) -> Simulation:
         }
         | {name: list(world.needs) for name in world.always},
         always=frozenset(world.always),
+        settings=Settings(max_parallel=world.room),
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
@@ -263,6 +271,8 @@ def check(world: World) -> None:
     }
     if any(not one.get("status", {}).get("conditions") for one in simulation.cluster.find("Job")):
         raise BrokenPromise("a Job goes on after its run")
+    if list(simulation.cluster.find("Service")):
+        raise BrokenPromise("a gang's Service outlives it")
     wanted = expected(world)
     wanted = cut_short(world, wanted, found)
     if found != wanted:

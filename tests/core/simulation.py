@@ -56,7 +56,8 @@ class Simulation:
     def __post_init__(self) -> None:
         self.cluster.watchers.append(self._watch)
         self._states: dict[tuple[str, str], str] = {}
-        self._attempts: set[tuple[str, str, int]] = set()
+        self._attempts: set[tuple[str, str, int]] = set()  # run, step, number
+        self._recorded: set[tuple[str, str, int]] = set()  # those that a status has told of
         self._children: set[str] = set()
         self._pinned: dict[str, Any] = {}  # by run
         self._due: dict[tuple[str, str], datetime] = {}
@@ -97,7 +98,10 @@ class Simulation:
             self._archive_begun(job, task)
             return
         attempt = (task["run"], task["step"], task["attempt"])
-        if attempt in self._attempts:
+        # What somebody deletes before its start was written is made again: nobody can know of it.
+        if attempt in self._attempts and (
+            attempt in self._recorded or self.cluster.fate(job) != "job_deleted"
+        ):
             raise BrokenPromise(f"attempt {attempt} was started twice")
         self._attempts.add(attempt)
         run = self.cluster.get("PipelineRun", task["run"])
@@ -116,8 +120,14 @@ class Simulation:
             if theirs["kind"] == "archive":
                 continue
             same = (theirs["run"], theirs["step"]) == (task["run"], task["step"])
-            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
+            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
                 raise BrokenPromise(f"two attempts of {task['step']} side by side")
+
+        if job["spec"]["completions"] > 1 and not self.cluster.get("Service", job["metadata"]["name"]):
+            raise BrokenPromise(f"the gang {attempt} was started without its Service")
+        live = [one for one in self.cluster.find("Job") if not self._over(one)]
+        if self.settings.max_parallel and len(live) > self.settings.max_parallel:
+            raise BrokenPromise(f"{len(live)} Jobs live at a time")
 
     def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
         for other in self.cluster.find("Job"):
@@ -170,6 +180,11 @@ class Simulation:
         ):
             raise BrokenPromise(f"{step} started after a failure that stops the run")
 
+    def _lives(self, job: Object) -> bool:
+        return not self._over(job) or any(
+            one["status"]["phase"] == "Pending" for one in self.cluster.pods_of(job)
+        )
+
     def _over(self, job: Object) -> bool:
         return bool(job.get("status", {}).get("conditions"))
 
@@ -194,6 +209,7 @@ class Simulation:
             if entry["state"] not in FOLLOWING[before]:
                 raise BrokenPromise(f"{key} went from {before} to {entry['state']}")
             self._states[key] = entry["state"]
+            self._recorded |= {(*key, number) for number in range(1, entry.get("attempt", 0) + 1)}
 
     # Events and timers
 
@@ -287,7 +303,12 @@ class Simulation:
         waiting = {"waiting", "unschedulable", "hangs"}
         live = [one for one in self.cluster.find("Pod") if one["status"]["phase"] == "Pending"]
         moving = [
-            one for one in live if not waiting & set(one["status"]) or self._young(one) or self._timed(one)
+            one
+            for one in live
+            if not waiting & set(one["status"])
+            or "since" in one["status"]
+            or self._young(one)
+            or self._timed(one)
         ]
         open_ = [
             one for one in self.cluster.find("Job") if not self._over(one) and not self.cluster.pods_of(one)

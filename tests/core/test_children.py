@@ -83,6 +83,7 @@ def test_a_step_is_the_run_of_another_pipeline_and_gives_its_outputs() -> None:
     ]
     assert (run["spec"]["partOf"], run["spec"]["step"]) == ("p-g1", "sub")
     assert run["spec"]["parameters"] == {"size": 7}
+    assert "triggeredBy" not in run["spec"]
     assert run["spec"]["scheduledTime"] == parent["metadata"]["creationTimestamp"]
     assert states(simulation) == {"sub": "Succeeded", "use": "Succeeded"}
     sub = entry(simulation)
@@ -92,6 +93,17 @@ def test_a_step_is_the_run_of_another_pipeline_and_gives_its_outputs() -> None:
     frozen = {"revision": snapshot["revision"], "digest": snapshot["digest"]}
     assert sub["child"] == {"run": child(simulation), **frozen}
     assert sub["message"] == f"child run {child(simulation)} succeeded"
+
+
+def test_a_child_is_told_what_a_trigger_has_seen() -> None:
+    simulation = lived()
+    meta = {"name": "by-hand", "namespace": NAMESPACE}
+    spec = {"pipeline": "p", "triggeredBy": {"modelVersion": "m-2"}, "reuse": "Never"}
+    run = {"kind": "PipelineRun", "metadata": meta, "spec": spec}
+    simulation.person(lambda: simulation.cluster.create(run))
+    simulation.run_to_rest()
+    seen = {one["spec"]["partOf"]: one["spec"].get("triggeredBy") for one in children(simulation)}
+    assert seen == {"p-g1": None, "by-hand": {"modelVersion": "m-2"}}
 
 
 def test_the_entry_shows_how_the_child_is_doing() -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from tests.core.fake_cluster import FakeCluster
-from tests.core.flow_page import EXAMPLES, OTHERS, fate_of, left_by, parts_of
+from tests.core.flow_page import EXAMPLES, GANGS, QUEUES, fate_of, left_by, parts_of
 from tests.core.simulation import Simulation
 
-PAGES = {**EXAMPLES, **OTHERS}
+PAGES = {**EXAMPLES, **QUEUES, **GANGS}
 
 
 @pytest.mark.parametrize("name", PAGES)

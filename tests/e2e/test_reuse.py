@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support import ROOT, pipeline, steps_of
+from tests.support import ROOT, pipeline, steps_of, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -107,12 +107,18 @@ def test_a_registered_version_is_deployed_by_name_judged_by_lifecycle_and_outliv
 
     # By name, without any training in the pipeline.
     deploy = {"modelFrom": {"registered": {"version": "tumour-1"}}, "endpoint": "scores"}
-    serve = {"name": "serve", "deploy": deploy, "resources": {"cpu": "20m", "memory": "384Mi"}}
-    promoted = runs.execute(pipeline("promote", namespace, {"steps": [serve]}))
+    promote = {"steps": [{"name": "serve", "deploy": deploy}]}
+    promoted = runs.execute(pipeline("promote", namespace, promote))
     assert promoted["status"]["status"] == "Succeeded", promoted["status"]
     assert promoted["status"]["pinned"][0]["version"] == "tumour-1"
     endpoint = kubectl.get("modelendpoint", "scores", namespace)
     assert endpoint["status"]["stable"] == "tumour-1"
+
+    def in_production() -> bool:
+        found = kubectl.get("modelversion", "tumour-1", namespace)
+        return bool(found["status"]["lifecycle"] == "Production")
+
+    wait_for("the registry to know", in_production, 30)
 
     # By lifecycle: the verdict stands in the record of what serves.
     judged = start(runs, kubectl, namespace, "judge", pipeline="check")

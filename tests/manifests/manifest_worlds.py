@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,18 @@ import yaml
 from penstock_operator.core.child_starts import child_manifest
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy_fields import asked_fields
-from penstock_operator.core.observed import Meta, ObservedRun, RunObject
+from penstock_operator.core.frozen import Definition
+from penstock_operator.core.looks import look_job
+from penstock_operator.core.observed import Meta, ObservedPipeline, ObservedRun, PipelineObject, RunObject
+from penstock_operator.core.probe_targets import target_of
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.scaling import autoscaler_of
 from penstock_operator.core.serving import server_of
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import fresh_records
 from penstock_operator.core.target import Target
-from penstock_operator.core.work import job_manifest, job_name, work_of
+from penstock_operator.core.trigger_world import TriggerWorld
+from penstock_operator.core.work import job_manifest, job_name, service_manifest, work_of
 from penstock_operator.manifests.archive import ArchiveJob
 from penstock_operator.manifests.archive import job as archive_job
 from penstock_operator.manifests.endpoints import Wish, endpoint, monitored
@@ -69,11 +74,14 @@ def context_of(name: str, compiled: CompiledPipeline) -> RunContext:
         records[one.name] = StepRecord(one.name, one.kind, StepState.SUCCEEDED, outputs=outputs)
     observed = ObservedRun(RunObject(about, name), None)
     values = resolve_parameters(compiled.spec, {})
-    return RunContext(observed, NOW, SETTINGS, compiled, values, records, records)
+    policy = compiled.spec.policy
+    return RunContext(observed, NOW, SETTINGS, compiled, values, records, records, policy)
 
 
 def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
-    """The Job of every step's first attempt, and of an ingest that knows an earlier result."""
+    """The Job of every step's first attempt, behind its Service where it has one; an ingest knows an earlier
+    result.
+    """
     context = context_of(name, compiled)
     made = []
     for step in compiled.order:
@@ -82,7 +90,10 @@ def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
             made.append(child_manifest(context, record, body, job_name(context, step, 1)))
         elif record.kind not in ("deploy", "monitor"):
             known = Known(f"{name}-g0", "etag-1", record.outputs) if record.kind == "ingest" else None
-            made.append(job_manifest(context, record, work_of(context, record), 1, known))
+            job = job_manifest(context, record, work_of(context, record), 1, known)
+            begun = replace(record, job=job["metadata"]["name"], attempt=1)
+            found = service_manifest(context, begun)
+            made += [job] if found is None else [found, job]
     return made
 
 
@@ -161,6 +172,19 @@ def archive_of(name: str) -> list[Object]:
     return [archive_job(ArchiveJob("ml", name, "pl-uid", job, runs, ["H4sI", "AAAA"], 1), SETTINGS.pods)]
 
 
+def probes_of(name: str, compiled: CompiledPipeline) -> list[Object]:
+    """The Jobs that look for the triggers."""
+    found = []
+    for trigger in compiled.spec.triggers:
+        target = target_of(trigger)
+        if target is not None:
+            observed = ObservedPipeline(PipelineObject(Meta("ml", name, "pl-uid", NOW), {}))
+            definition = Definition(compiled, "")
+            world = TriggerWorld(observed, definition, NOW, SETTINGS, trigger, None)
+            found.append(look_job(world, target, NOW))
+    return [dict(one) for one in found]
+
+
 def manifests_of(path: Path) -> list[Object]:
     """All that the operator makes for the pipeline in this file, in the order in which it comes about."""
     stored = pipeline_in(path)
@@ -168,4 +192,11 @@ def manifests_of(path: Path) -> list[Object]:
     compiled = compile_pipeline(stored["spec"])
     frozen = revision("ml", name, "pl-uid", run_digest(compiled.spec), compiled.spec)
     started = run(Start("ml", f"{name}-g1", name, "pl-uid", frozen["metadata"]["name"], 1))
-    return [frozen, started, *jobs_of(name, compiled), *serving_of(compiled), *archive_of(name)]
+    return [
+        frozen,
+        started,
+        *probes_of(name, compiled),
+        *jobs_of(name, compiled),
+        *serving_of(compiled),
+        *archive_of(name),
+    ]

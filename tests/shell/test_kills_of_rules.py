@@ -49,7 +49,7 @@ class Seen:
             one for one in self.kubectl.list("jobs", self.namespace) if not one["status"].get("conditions")
         ]
         (found,) = self.kubectl.list("pipelines", self.namespace)
-        return not going and found.get("status", {}).get("status") not in {"Waiting", "Running", None}
+        return not going and found.get("status", {}).get("status") not in {"Waiting", "Running"}
 
 
 Act = tuple[Callable[[Seen], bool], Callable[[Seen], Any]]  # when it is time, and what a person does then
@@ -94,6 +94,36 @@ def new(run: str, **spec: Any) -> Callable[[Seen], None]:
 def replaced(spec: Mapping[str, Any]) -> Callable[[Seen], None]:
     """Somebody applies another spec."""
     return lambda seen: seen.kubectl.apply(_placed(spec, seen))
+
+
+def endpoint(seen: Seen) -> None:
+    """An endpoint of a server that is not ours: what was seen of its drift stays as it is."""
+    meta = {"name": "e", "namespace": seen.namespace}
+    spec = {"model": {"version": "m-1"}, "server": {"image": IMAGE["standin"]}, "monitoring": {"every": "1h"}}
+    about = {"apiVersion": "penstock.dev/v1alpha1", "kind": "ModelEndpoint", "metadata": meta}
+    seen.kubectl.apply({**about, "spec": spec})
+
+
+def drifts(seen: Seen) -> None:
+    """Its first episode begins."""
+    told = {"status": {"monitoring": {"episodes": 1, "drifting": True}}}
+    words = (
+        "patch",
+        "modelendpoint",
+        "e",
+        "-n",
+        seen.namespace,
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+    )
+    seen.kubectl.run(*words, json.dumps(told))
+
+
+def armed(seen: Seen) -> bool:
+    """Whether the trigger waits for the endpoint's next episode."""
+    found = seen.kubectl.get("pipeline", "p", seen.namespace).get("status", {}).get("triggers", [{}])
+    return "endpointUid" in found[0]
 
 
 LONG = program("long", "sleep", "3600")
@@ -151,6 +181,12 @@ STORIES: Mapping[str, Story] = {
         ],
         {"fill": ("Succeeded", "Succeeded"), **dict.fromkeys(HOURS, ("Succeeded", "Succeeded"))},
     ),
+    "an endpoint drifts": Story(
+        {**DAILY, "triggers": [{"name": "drift", "endpointCondition": {"endpoint": "e", "type": "Drifted"}}]},
+        lambda seen: seen.over("p-drifted-1"),
+        [(lambda _: True, endpoint), (armed, drifts)],
+        {"p-drifted-1": ("Succeeded", "Succeeded")},
+    ),
     "a backfill is cancelled": Story(
         {**DAILY, "steps": [LONG]},
         lambda seen: seen.over("fill", *HOURS[:2]),
@@ -196,12 +232,10 @@ def play(
     """Tell the story to its end, under an operator that dies after every write or never."""
     with new_namespace(kubectl) as namespace, fault_proxy(upstream, folder) as proxy:
         operator = OperatorProcess(namespace, proxy.kubeconfig, settings, folder / "operator.log")
-        proxy.relentless, proxy.victim = deadly, operator.kill
+        proxy.relentless, proxy.victim = deadly, lambda: operator.kill() or operator.start()
         seen, acts = Seen(kubectl, namespace), list(story.acts)
 
         def told() -> bool:
-            if operator.dead():
-                operator.start()
             if acts:
                 if acts[0][0](seen):
                     acts.pop(0)[1](seen)
@@ -217,8 +251,8 @@ def play(
             }
             return Outcome(proxy.kills, runs, end_state(kubectl, namespace), counted(proxy.created()))
         finally:
-            if not operator.dead():
-                operator.kill()
+            proxy.relentless = False
+            operator.kill()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,14 @@ from penstock_spec.defaults import NamespaceDefaults, read_defaults
 from penstock_spec.schema import structural_schema
 
 GOOD = {
-    "policy": "{concurrency: Allow, keepRuns: 50, keepPods: {failed: 7d}, onFailure: Stop, deadline: 12h}",
+    "policy": """
+concurrency: Allow
+keepRuns: 50
+keepPods: {failed: 7d}
+onFailure: Stop
+deadline: 12h
+queue: {localQueue: team-a}
+""",
     "resources": 'cpu: "2"\nmemory: 4Gi\n',
     "scheduling": """
 nodeSelector: {pool: ml}
@@ -16,6 +23,7 @@ tolerations:
 - {key: acme.com/ml, operator: Exists, effect: NoSchedule}
 - {operator: Exists}
 """,
+    "jobs": "maxParallel: 20",
 }
 READ = {
     "policy": {
@@ -24,6 +32,7 @@ READ = {
         "keepPods": {"failed": "7d"},
         "onFailure": "Stop",
         "deadline": "12h",
+        "queue": {"localQueue": "team-a"},
     },
     "resources": {"cpu": "2", "memory": "4Gi"},
     "scheduling": {
@@ -33,6 +42,7 @@ READ = {
             {"operator": "Exists"},
         ],
     },
+    "jobs": {"maxParallel": 20},
 }
 TOLERATION = "data.scheduling.tolerations[0]"
 

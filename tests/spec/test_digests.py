@@ -269,3 +269,16 @@ def test_a_digest_looks_like_a_digest_and_knows_what_json_is():
     assert digest_of("1") != digest_of(1)
     assert digest_of({}).startswith("sha256:")
     assert len(digest_of({})) == 71
+
+
+def test_a_queue_changes_no_result_and_a_gang_may():
+    step = step_digest(components(good(), "fit"))
+    assert step_digest(components(spoiled(("steps.fit.queue", REMOVE)), "fit")) == step
+    gang = step_digest(components(good(), "report"))
+    assert step_digest(components(spoiled(("steps.report.gang.workers", 3)), "report")) != gang
+
+
+def test_a_step_without_a_gang_has_the_digest_that_it_had_before_there_were_gangs():
+    found = components(good(), "gate")
+    known = {name: value for name, value in vars(found).items() if name != "gang"}
+    assert step_digest(found) == digest_of(known)

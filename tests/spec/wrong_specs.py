@@ -13,6 +13,7 @@ BREAK_THE_CIRCLE = (
     "Remove one of these references (a deploy also waits for every gate of its model, a monitor for every "
     "deploy to its endpoint)."
 )
+NEEDS_A_PROGRAM = "A gang runs a program of yours: run, or a container in place of the built-in program."
 SECOND_SERVE = {"name": "again", "deploy": {"model": "fit.model", "endpoint": "tumour"}}
 TELL = {"name": "tell", "always": True, "run": {"image": "a:1"}}
 TAIL = {"name": "tail", "run": {"image": "a:1"}}
@@ -589,6 +590,55 @@ WRONG = (
         "Set it. Name of a LocalQueue of Kueue in the same namespace.",
         ("policy.queue.localQueue", REMOVE),
     ),
+    _schema(
+        "a gang on a built-in split",
+        "spec.steps[1].gang",
+        Reason.CONFLICTING_FIELDS,
+        NEEDS_A_PROGRAM,
+        ("steps.split.gang", {"workers": 2}),
+    ),
+    _schema(
+        "a gang on an estimator of ours",
+        "spec.steps[2].gang",
+        Reason.CONFLICTING_FIELDS,
+        NEEDS_A_PROGRAM,
+        ("steps.fit.gang", {"workers": 2}),
+    ),
+    _schema(
+        "a gang on a deploy",
+        "spec.steps[4].gang",
+        Reason.CONFLICTING_FIELDS,
+        NEEDS_A_PROGRAM,
+        ("steps.serve.gang", {"workers": 2}),
+    ),
+    _schema(
+        "a gang of nobody",
+        "spec.steps[5].gang.workers",
+        Reason.OUT_OF_RANGE,
+        "Use at least 1.",
+        ("steps.report.gang.workers", 0),
+    ),
+    _schema(
+        "a gang of too many",
+        "spec.steps[5].gang.workers",
+        Reason.OUT_OF_RANGE,
+        "Use at most 64.",
+        ("steps.report.gang.workers", 65),
+    ),
+    _schema(
+        "a gang that does not say how many",
+        "spec.steps[5].gang.workers",
+        Reason.MISSING_FIELD,
+        "Set it. Number of pods that run the program at the same time, each with the step's resources.",
+        ("steps.report.gang.workers", REMOVE),
+    ),
+    _schema(
+        "a gang without processes",
+        "spec.steps[5].gang.processesPerWorker",
+        Reason.OUT_OF_RANGE,
+        "Use at least 1.",
+        ("steps.report.gang.processesPerWorker", 0),
+    ),
     _row(
         "a schedule is a nickname",
         "spec.triggers[0].schedule.cron",
@@ -1060,7 +1110,7 @@ WRONG = (
         "a trigger has no kind",
         "spec.triggers[0]",
         Reason.MISSING_FIELD,
-        "Set exactly one of schedule, endpointCondition.",
+        "Set exactly one of schedule, endpointCondition, registry, newData, git, image, webhook.",
         ("triggers.nightly.schedule", REMOVE),
     ),
     _schema(
@@ -1074,8 +1124,78 @@ WRONG = (
         "a schedule cools down",
         "spec.triggers[0]",
         Reason.CONFLICTING_FIELDS,
-        "Cooldown, maxPerWeek and giveUpAfter belong to endpointCondition; a schedule has its times.",
+        "Cooldown and maxPerWeek do not go with a schedule, which has its times, nor with a webhook.",
         ("triggers.nightly.cooldown", "1h"),
+    ),
+    _schema(
+        "a trigger on the registry gives up",
+        "spec.triggers[7]",
+        Reason.CONFLICTING_FIELDS,
+        "GiveUpAfter belongs to endpointCondition.",
+        ("triggers.promoted.giveUpAfter", 2),
+    ),
+    _schema(
+        "a trigger looks too often",
+        "spec.triggers[2].newData.every",
+        Reason.OUT_OF_RANGE,
+        "Use 1m to 30d.",
+        ("triggers.sales.newData.every", "10s"),
+    ),
+    _schema(
+        "a trigger watches an object and a folder at once",
+        "spec.triggers[2].newData.source.object",
+        Reason.CONFLICTING_FIELDS,
+        "Set exactly one of key, prefix.",
+        ("triggers.sales.newData.source.object.key", "sales/1.csv"),
+    ),
+    _schema(
+        "a trigger watches no source",
+        "spec.triggers[3].newData.source",
+        Reason.MISSING_FIELD,
+        "Set exactly one of object, configMap.",
+        ("triggers.rows.newData.source", {}),
+    ),
+    _schema(
+        "a repository's address holds credentials",
+        "spec.triggers[4].git.url",
+        Reason.INVALID_VALUE,
+        "Write https://host/path; credentials belong into a Secret.",
+        ("triggers.code.git.url", "https://me:secret@git.example.com/ml/churn.git"),
+    ),
+    _schema(
+        "a repository is reached by ssh",
+        "spec.triggers[4].git.url",
+        Reason.INVALID_VALUE,
+        "Write https://host/path; credentials belong into a Secret.",
+        ("triggers.code.git.url", "ssh://git.example.com/ml/churn.git"),
+    ),
+    _schema(
+        "credentials would go over plain http",
+        "spec.triggers[4].git",
+        Reason.CONFLICTING_FIELDS,
+        "Credentials are sent over https only.",
+        ("triggers.code.git.url", "http://git.example.com/ml/churn.git"),
+    ),
+    _schema(
+        "credentials of a registry would go over plain http",
+        "spec.triggers[5].image",
+        Reason.CONFLICTING_FIELDS,
+        "Credentials are sent over https only.",
+        ("triggers.base.image.secret", "robot"),
+    ),
+    _schema(
+        "an image is watched by its digest",
+        "spec.triggers[5].image.image",
+        Reason.INVALID_VALUE,
+        "Write an image with a tag, ghcr.io/acme/base:stable; a digest never changes.",
+        ("triggers.base.image.image", "ghcr.io/acme/base@sha256:" + "0" * 64),
+    ),
+    _schema(
+        "a trigger waits for a lifecycle that no version has",
+        "spec.triggers[7].registry.lifecycle",
+        Reason.INVALID_VALUE,
+        "Use one of Approved, Archived, Candidate, Production, Rejected.",
+        ("triggers.promoted.registry.lifecycle", "Golden"),
     ),
     _schema(
         "a trigger asks for a condition that no endpoint has",

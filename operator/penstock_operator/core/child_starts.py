@@ -27,6 +27,7 @@ def child_manifest(context: RunContext, record: StepRecord, body: Child, name: s
         parent_uid=run.meta.uid,
         step=record.name,
         scheduled_time=run.logical_time,
+        triggered_by=run.saw,
         rerun=rerun,
         reuse=str(RunReuse.NEVER) if not rerun and _anew(context, record) else "",
     )

@@ -93,13 +93,13 @@ def _fresh(observed: ObservedRun, now: datetime, settings: Settings) -> RunConte
     found = frozen_for(observed, now, settings)
     if isinstance(found, CannotStart):
         return found
-    problem = parameter_problem(found.pipeline, run.given, run.logical_time)
+    problem = parameter_problem(found.pipeline, run.given, run.logical_time, run.cause)
     if problem is not None:
         return problem
     if joined := adoption(observed):
         return Plan(actions=joined)  # what earlier runs made is known by the Pipeline that they belong to
     records = {one.name: one for one in fresh_records(found.pipeline)}
-    values = run_values(found.pipeline.spec, run.given, run.logical_time)
+    values = run_values(found.pipeline.spec, run.given, run.logical_time, run.cause)
     chosen = chosen_for(observed, found.pipeline, values)
     if isinstance(chosen, Plan):
         return chosen

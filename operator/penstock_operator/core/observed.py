@@ -15,6 +15,7 @@ from penstock_spec.defaults import Defaults
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
+from penstock_spec.triggers import cause_text
 from penstock_spec.when import BY_CHANGE, BY_HAND, BY_PARENT
 
 
@@ -75,6 +76,7 @@ class PodView:
     scheduled_at: datetime | None = None  # when PodScheduled became True
     disrupted: str = ""  # reason of the condition DisruptionTarget when True
     ready: bool = False
+    worker: int = 0  # its number in a gang
     containers: Sequence[ContainerView] = ()
 
     def container(self, name: str) -> ContainerView | None:
@@ -94,6 +96,7 @@ class JobView:
     archives: Mapping[str, str] = field(default_factory=dict)
     attempt: int = 0  # its number, from the pod template; 0 where it has none
     suspended: bool = False
+    workers: int = 1  # pods of a gang
     started: datetime | None = None  # status.startTime: begins anew after a suspension
     complete: bool = False
     failed_reason: str = ""  # reason of the condition Failed (or FailureTarget), e.g. BackoffLimitExceeded
@@ -195,6 +198,7 @@ class Previous:
     scheduled_time: str  # RunObject.logical_time
     steps: Sequence[Mapping[str, Any]]  # its status.steps
     pinned: Sequence[Mapping[str, Any]] = ()  # its status.pinned
+    cause: str = ""  # RunObject.cause
 
 
 @dataclass(frozen=True)
@@ -242,6 +246,7 @@ class RunObject:
     status: Mapping[str, Any] = field(default_factory=dict)
     scheduled_time: str = ""  # as given
     episode: Mapping[str, Any] = field(default_factory=dict)  # that started it; empty where none did
+    triggered_by: Mapping[str, Any] = field(default_factory=dict)  # spec.triggeredBy; empty where nothing
     mode: str = RunMode.RUN
     rerun: Mapping[str, Any] = field(default_factory=dict)  # spec.rerun; empty where it repeats none
     backfill: Mapping[str, Any] = field(default_factory=dict)  # spec.backfill; empty where it is none
@@ -275,6 +280,17 @@ class RunObject:
         """The time that the run is for: as given or, of a rerun, kept; else when it was created."""
         kept = str(self._snapshot.get("scheduledTime", ""))
         return kept or self.scheduled_time or stamp(self.meta.created)
+
+    @property
+    def saw(self) -> Mapping[str, Any]:
+        """What a trigger saw: as given or, of a rerun, kept; empty where nothing."""
+        kept: Mapping[str, Any] = self._snapshot.get("triggeredBy") or self.triggered_by
+        return kept
+
+    @property
+    def cause(self) -> str:
+        """The same as steps may take it."""
+        return cause_text(self.saw)
 
     @property
     def given(self) -> Mapping[str, Any]:
@@ -319,12 +335,13 @@ class ObservedPipeline:
     revisions: Sequence[Revision] = ()  # owned by this Pipeline; filled when the plan asked to confirm them
     versions: Sequence[VersionView] = ()
     endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
+    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this Pipeline
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job
     refusals: Mapping[str, Refusal] = field(
         default_factory=dict
     )  # by the name of the object we tried to create
     live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
     defaults: Defaults = field(default_factory=Defaults)  # of the namespace
-    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this Pipeline
 
 
 @dataclass(frozen=True)
@@ -336,6 +353,7 @@ class ObservedRun:
     # The one that its snapshot names, else that the run names. Read live: None means that it does not exist.
     revision: Revision | None = None
     jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this run
+    services: Sequence[Meta] = ()  # those controlled by this run
     # What was read live for this observation, as the plan before it asked. A Job among these that is not in
     # `jobs` does
     # not exist, or is not ours.
@@ -355,3 +373,7 @@ class ObservedRun:
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
     defaults: Defaults = field(default_factory=Defaults)  # of the namespace, now
+    # Where the installation bounds how many Jobs live at a time: the names of those of all runs of the
+    # namespace, and room.older_claims.
+    live_jobs: frozenset[str] = frozenset()
+    older_claims: int = 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from penstock_operator.core import attempts, children, halts, needs, remakes, whens
-from penstock_operator.core.actions import Plan
+from penstock_operator.core.actions import Action, Plan
 from penstock_operator.core.backfills import backfills
 from penstock_operator.core.called_off import called_off
 from penstock_operator.core.cancels import cancels, held, held_from_above, holds_back, shown_suspended
@@ -15,6 +15,7 @@ from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.deadlines import next_end, overdue
 from penstock_operator.core.deploy import deploys
 from penstock_operator.core.foresight import foresees
+from penstock_operator.core.gang_services import left_over
 from penstock_operator.core.kept_jobs import clearing
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
@@ -91,7 +92,8 @@ def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Pla
     jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == run.meta.uid]
     kept = clearing(run, jobs, policy_of(run.status.get("snapshot") or {}).keep_pods, now)
     stuck = tuple(attempts.delete(job) for job in jobs if is_stuck(job))
-    return Plan(actions=(*stuck, *endings(going(observed))), after=kept.after, look_again=kept.look_again)
+    left: tuple[Action, ...] = (*stuck, *left_over(observed, ()), *endings(going(observed)))
+    return Plan(actions=left, after=kept.after, look_again=kept.look_again)
 
 
 def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
@@ -103,7 +105,7 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     before = {entry["name"]: StepRecord.from_status(entry) for entry in observed.run.status.get("steps", ())}
     records = {one.name: before.get(one.name, one) for one in fresh_records(frozen.pipeline)}
     run = observed.run
-    values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
+    values = run_values(frozen.pipeline.spec, run.given, run.logical_time, run.cause)
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
     context = replace(context, defaults=defaults_of(snapshot), pins=pins_of(run.status))
@@ -144,7 +146,11 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         inquire=inquire,
         actions=tuple(action for one in decisions for action in one.actions),
         status=status if status != run.status else None,
-        after=(*(action for one in decisions for action in one.after), *kept.after),
+        after=(
+            *(action for one in decisions for action in one.after),
+            *kept.after,
+            *left_over(context.observed, records),
+        ),
         events=notes(before, records, summary),
         look_again=earliest(
             again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)

@@ -49,7 +49,7 @@ def pins(observed: ObservedRun, now: datetime, _: Settings) -> Plan | None:
     frozen = thawed(observed, snapshot["revision"], snapshot["digest"])
     if isinstance(frozen, CannotStart) or not reads_registry(frozen.pipeline):
         return None
-    values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
+    values = run_values(frozen.pipeline.spec, run.given, run.logical_time, run.cause)
     chosen = chosen_for(observed, frozen.pipeline, values)
     if isinstance(chosen, Plan):
         return chosen

@@ -62,6 +62,8 @@ def repeats(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
         return not_started(observed, found, now, settings)
     kept = {"parameters": found.given} if found.given else {}
     snapshot = {**snapshot_of(observed, found.frozen), **kept, "scheduledTime": found.time}
+    saw = observed.origin.saw if observed.origin is not None else {}
+    snapshot |= {"triggeredBy": dict(saw)} if saw else {}
     records = [found.context.records[step.name] for step in found.frozen.pipeline.spec.steps]
     words = f"what is left of run {run.rerun['run']} is about to start"
     summary = waiting(Reason.STEPS_WAITING, words)
@@ -82,10 +84,10 @@ def beginning(observed: ObservedRun, now: datetime, settings: Settings) -> Begin
     if isinstance(found, CannotStart) or old is None:
         return found if isinstance(found, CannotStart) else Plan()
     given = {**old.given, **run.parameters}
-    problem = parameter_problem(found.pipeline, given, old.logical_time)
+    problem = parameter_problem(found.pipeline, given, old.logical_time, old.cause)
     if problem is not None:
         return problem
-    values = run_values(found.pipeline.spec, given, old.logical_time)
+    values = run_values(found.pipeline.spec, given, old.logical_time, old.cause)
     # The data is that of the old run, and so are the models of the registry that it read.
     chosen = chosen_for(observed, found.pipeline, values, pins_of(old.status))
     if isinstance(chosen, Plan):

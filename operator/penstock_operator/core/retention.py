@@ -21,6 +21,7 @@ REVISION = "ControllerRevision"
 REVISIONS = Ref(REVISION)
 # A plan has nothing to remember, and a child is remembered as a step of its parent.
 RECORDED = (RunSort.ORDINARY, RunSort.PART, RunSort.BACKFILL)
+DELIVERY_KEPT = 900.0  # seconds: more than twice the window in which a signature is good
 
 
 @dataclass(frozen=True)
@@ -35,26 +36,28 @@ class Tidying:
 def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, settings: Settings) -> Tidying:
     """Deletions, to be carried out after the status has been written: it remembers what was started."""
     policy = definition.pipeline.spec.policy
-    surplus = beyond(observed, policy.keep_runs)
+    surplus = beyond(observed, policy.keep_runs, now)
     if policy.archive is Archive.NEVER:
         return _gone(observed, definition, surplus, Archiving(after=_left(observed)), now, settings)
     due = [one for one in surplus if one.sort in RECORDED and not is_archived(one)]
     without = [one for sort in RECORDED for one in _finished(observed, sort) if not is_archived(one)]
     asked = archiving(observed, due, without, now, settings)
     # While it goes well a run waits for its record. In lasting trouble limits are stretched, and then win.
-    given_up = beyond(observed, 2 * policy.keep_runs) if asked.trouble.lasting else []
+    given_up = beyond(observed, 2 * policy.keep_runs, now) if asked.trouble.lasting else []
     going = [one for one in surplus if one not in due or one in given_up]
     return _gone(observed, definition, going, asked, now, settings)
 
 
-def beyond(observed: ObservedPipeline, keep: int) -> list[RunObject]:
+def beyond(observed: ObservedPipeline, keep: int, now: datetime) -> list[RunObject]:
     """Finished runs beyond the newest `keep` of each sort."""
     awaited = _awaited(observed)
     return [
         one
         for sort in RunSort
         for one in _surplus(own_runs(observed, sort), keep)
-        if one.meta.name not in awaited and not _goes_with_another(one, observed.pipeline.meta.uid)
+        if one.meta.name not in awaited
+        and not _may_be_repeated(one, now)
+        and not _goes_with_another(one, observed.pipeline.meta.uid)
     ]
 
 
@@ -99,6 +102,13 @@ def _gone(
 def _surplus(runs: Sequence[RunObject], keep: int) -> Sequence[RunObject]:
     finished = [one for one in runs if one.finished and not one.meta.deleting]
     return finished[: max(0, len(finished) - keep)]
+
+
+def _may_be_repeated(run: RunObject, now: datetime) -> bool:
+    """A message that was taken may come again, honestly or not, while its signature is good: its run's name
+    is what keeps it from starting another one.
+    """
+    return bool(run.triggered_by.get("delivery")) and now < after(run.meta.created, DELIVERY_KEPT)
 
 
 def _goes_with_another(run: RunObject, uid: str) -> bool:

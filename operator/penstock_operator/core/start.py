@@ -66,7 +66,7 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     found = frozen_for(observed, now, settings)
     if isinstance(found, CannotStart):
         return not_started(observed, found, now, settings)
-    problem = parameter_problem(found.pipeline, run.parameters, run.logical_time)
+    problem = parameter_problem(found.pipeline, run.parameters, run.logical_time, run.cause)
     if problem is not None:
         return not_started(observed, problem, now, settings)
     summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
@@ -169,11 +169,11 @@ def thawed(observed: ObservedRun, name: str, digest: str = "") -> Frozen | Canno
 
 
 def parameter_problem(
-    pipeline: CompiledPipeline, given: Mapping[str, Any], scheduled_time: str
+    pipeline: CompiledPipeline, given: Mapping[str, Any], scheduled_time: str, triggered_by: str = ""
 ) -> CannotStart | None:
     """What is wrong with the run's parameters, by themselves or in any field that takes one."""
     try:
-        values = run_values(pipeline.spec, given, scheduled_time)
+        values = run_values(pipeline.spec, given, scheduled_time, triggered_by)
         for step in pipeline.spec.steps:
             resolve_step(pipeline.spec, step, values)
     except SpecError as error:

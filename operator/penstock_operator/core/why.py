@@ -61,7 +61,7 @@ def _said(pipeline: CompiledPipeline, step: str, values: Mapping[str, Any], pins
 
 
 def _said_before(previous: Previous, step: str) -> Said:
-    values = run_values(previous.pipeline.spec, previous.parameters, previous.scheduled_time)
+    values = run_values(previous.pipeline.spec, previous.parameters, previous.scheduled_time, previous.cause)
     return _said(previous.pipeline, step, values, pins_of({"pinned": previous.pinned}))
 
 
@@ -77,7 +77,7 @@ def _components_before(context: RunContext, step: str) -> Components | None:
         return None
     pipeline = previous.pipeline
     try:
-        values = run_values(pipeline.spec, previous.parameters, previous.scheduled_time)
+        values = run_values(pipeline.spec, previous.parameters, previous.scheduled_time, previous.cause)
         resolved = resolve_step(pipeline.spec, pipeline.spec.step(step), values)
     except (KeyError, SpecError):
         return None

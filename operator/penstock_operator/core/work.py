@@ -12,7 +12,9 @@ from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.outcome import outcome_text
 from penstock_operator.core.pins import read_by
 from penstock_operator.core.record import StepRecord
-from penstock_operator.manifests import jobs, pods
+from penstock_operator.manifests import gangs, jobs, pods
+from penstock_operator.manifests.gangs import Gang
+from penstock_operator.manifests.identity import owner
 from penstock_operator.manifests.quantity import grown_memory
 from penstock_spec import names
 from penstock_spec.contract import Input, Known, Task
@@ -96,6 +98,22 @@ def queue_of(context: RunContext, name: str) -> Queue | None:
     return step_of(context, name).queue or context.policy.queue
 
 
+def gang_of(context: RunContext, name: str) -> Gang | None:
+    """The gang that does the step; None where one pod does."""
+    asked = step_of(context, name).gang
+    return None if asked is None else Gang(asked.workers, asked.processes_per_worker)
+
+
+def service_manifest(context: RunContext, record: StepRecord) -> dict[str, Any] | None:
+    """The Service of the record's attempt; None where one pod does the step."""
+    if gang_of(context, record.name) is None:
+        return None
+    run = context.observed.run
+    labels = jobs.labels_of(run.pipeline, run.meta.name, record.name, record.attempt)
+    reference = owner(names.PIPELINE_RUN, names.API_VERSION, run.meta.name, run.meta.uid)
+    return gangs.service(record.job, run.meta.namespace, labels, reference)
+
+
 def job_name(context: RunContext, step: str, attempt: int) -> str:
     """The name of the Job of this attempt."""
     meta = context.observed.run.meta
@@ -140,6 +158,7 @@ def job_manifest(
             outcome=outcome_text(context) if context.pipeline.always(record.name) else "",
             queue=queue.local_queue if queue is not None else "",
             priority=queue.priority_class or "" if queue is not None else "",
+            gang=gang_of(context, record.name),
         ),
         settings.pods,
     )
@@ -185,4 +204,5 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         cpu=cpu_of(context, record),
         memory=memory_of(context, record),
         queue=queue.local_queue if queue is not None else "",
+        workers=gang.workers if (gang := gang_of(context, record.name)) is not None else 1,
     )

@@ -21,6 +21,7 @@ class ChildStart:
     parent_uid: str
     step: str
     scheduled_time: str
+    triggered_by: Mapping[str, Any] = field(default_factory=dict)  # empty where no trigger saw anything
     rerun: Mapping[str, Any] = field(default_factory=dict)  # empty where it repeats none
     reuse: str = ""  # empty for each step as it says
 
@@ -49,6 +50,7 @@ def child_run(start: ChildStart) -> dict[str, Any]:
                 **({"parameters": dict(start.parameters)} if start.parameters else {}),
                 # Both are for the same time: a backfill of the parent is one of the child too.
                 "scheduledTime": start.scheduled_time,
+                **({"triggeredBy": dict(start.triggered_by)} if start.triggered_by else {}),
                 "partOf": start.parent,
                 "step": start.step,
                 **({"rerun": dict(start.rerun)} if start.rerun else {}),
