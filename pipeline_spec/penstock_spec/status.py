@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from penstock_spec.archive_status import ArchivedRun, ArchiveStatus
 from penstock_spec.backfill import BackfillStatus
 from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Rule, SpecModel
 from penstock_spec.defaults import FrozenDefaults
@@ -277,6 +278,9 @@ class PipelineRunStatus(SpecModel):
     duration: Word = Field(
         default="", description="From start to end in words, written once at the end: 1m12s."
     )
+    archived: ArchivedRun | None = Field(
+        default=None, description="Where the record of this run lies in the store, once it is written."
+    )
     steps: Sequence[StepStatus] = Field(
         default=(), max_length=256, description="The steps in the pipeline's order."
     )
@@ -303,7 +307,9 @@ class PipelineStatus(SpecModel):
         default=0, description="Generation of the spec that this status speaks of."
     )
     conditions: Conditions = Field(
-        default=(), max_length=16, description="Accepted, Ready, Stalled, LastRunSucceeded."
+        default=(),
+        max_length=16,
+        description="Accepted, Ready, Stalled, LastRunSucceeded, DefaultsAccepted, ArchiveFailing.",
     )
     status: Word = Field(
         default="",
@@ -326,6 +332,9 @@ class PipelineStatus(SpecModel):
         default="",
         description="The run that the other fields speak of, whoever started it: the one under way, else the "
         "newest.",
+    )
+    archive: ArchiveStatus | None = Field(
+        default=None, description="Trouble with the archive of runs; left out while there is none."
     )
     next: Time = Field(default="", description="When the next of the triggers starts a run, RFC 3339 in UTC.")
     triggers: Annotated[Sequence[TriggerStatus], ListMap()] = Field(

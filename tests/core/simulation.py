@@ -94,6 +94,9 @@ class Simulation:
 
     def _job_created(self, job: Object) -> None:
         task = task_of(job)
+        if task["kind"] == "archive":
+            self._archive_begun(job, task)
+            return
         attempt = (task["run"], task["step"], task["attempt"])
         # What somebody deletes before its start was written is made again: nobody can know of it.
         if attempt in self._attempts and (
@@ -114,6 +117,8 @@ class Simulation:
             raise BrokenPromise(f"{task['step']} started before {early}")
         for other in self.cluster.find("Job"):
             theirs = task_of(other)
+            if theirs["kind"] == "archive":
+                continue
             same = (theirs["run"], theirs["step"]) == (task["run"], task["step"])
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
                 raise BrokenPromise(f"two attempts of {task['step']} side by side")
@@ -123,6 +128,13 @@ class Simulation:
         live = [one for one in self.cluster.find("Job") if not self._over(one)]
         if self.settings.max_parallel and len(live) > self.settings.max_parallel:
             raise BrokenPromise(f"{len(live)} Jobs live at a time")
+
+    def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
+        for other in self.cluster.find("Job"):
+            theirs = task_of(other)
+            same = (theirs["kind"], theirs["pipeline"]) == ("archive", task["pipeline"])
+            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
+                raise BrokenPromise(f"two Jobs archive the runs of {task['pipeline']} side by side")
 
     def _child_created(self, run: Object) -> None:
         name, step, parent = run["metadata"]["name"], run["spec"]["step"], run["spec"]["partOf"]
@@ -285,10 +297,7 @@ class Simulation:
 
     def _run_is_over(self, key: tuple[str, str]) -> bool:
         found = self.cluster.objects.get(key)
-        if found is None or key[0] != "PipelineRun":
-            return False
-        known = found.get("status", {}).get("conditions", ())
-        return any(one["type"] == "Finished" and one["status"] == "True" for one in known)
+        return found is not None and key[0] == "PipelineRun" and self.finished(found)
 
     def _busy(self) -> bool:
         waiting = {"waiting", "unschedulable", "hangs"}
