@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from penstock_artifacts.archive import RunArchive
 from penstock_artifacts.bucket import Bucket, place_from
 from penstock_artifacts.errors import ArtifactCorrupt, ArtifactMissing
 from penstock_artifacts.manifest import FileEntry, Manifest, open_regular, scan
@@ -39,6 +40,10 @@ class Store:
     def prediction_log(self, endpoint: str) -> PredictionLog:
         """What the servers of this endpoint answered."""
         return PredictionLog(self._bucket, self._namespace, endpoint)
+
+    def archive(self) -> RunArchive:
+        """The records of the namespace's runs."""
+        return RunArchive(self._bucket, self._namespace)
 
     def put_folder(self, folder: Path, type_: str) -> str:
         """Store all files below `folder` as one artifact, and give its digest. StoreError in words."""

@@ -13,6 +13,7 @@ from penstock_operator.core.observed import (
     RunObject,
     VersionView,
 )
+from penstock_operator.manifests.archive import records_of
 from penstock_operator.manifests.identity import controller_uid, hash_of
 from penstock_operator.store import Object
 from penstock_spec import names
@@ -108,6 +109,8 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
         spec_hash=hash_of(item),
         version=_template_label(item, names.LABEL_WINDOW_VERSION),
         step=_template_label(item, names.LABEL_STEP),
+        archives=records_of(item),
+        attempt=_whole(_template_label(item, names.LABEL_ATTEMPT)),
         suspended=bool(spec.get("suspend")),
         workers=int(spec.get("completions") or 1) if spec.get("completionMode") == "Indexed" else 1,
         started=moment(status.get("startTime")),
@@ -129,6 +132,10 @@ def _template_label(item: Object, label: str) -> str:
     """A label of the pod template, which nobody can change."""
     template = (item.get("spec") or {}).get("template") or {}
     return str(((template.get("metadata") or {}).get("labels") or {}).get(label, ""))
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
 
 
 def version(item: Object) -> VersionView:
@@ -167,6 +174,7 @@ def run(item: Object) -> RunObject:
         part_of=spec.get("partOf", ""),
         step=spec.get("step", ""),
         mode=spec.get("mode", RunMode.RUN),
+        spec=spec,
         reuse=spec.get("reuse", RunReuse.BY_STEP),
     )
 

@@ -19,7 +19,7 @@ from penstock_spec.digest import digest_of
 from penstock_spec.errors import Problem, SpecError, SpecReason, did_you_mean
 from penstock_spec.paths import Path, show
 from penstock_spec.plain import plain
-from penstock_spec.policy import Concurrency, Deadline, KeepPods, OnFailure, Queue
+from penstock_spec.policy import Archive, Concurrency, Deadline, KeepPods, OnFailure, Queue
 from penstock_spec.shapes import Object, object_shape
 from penstock_spec.structure import structure_problems, without_nulls
 
@@ -42,6 +42,7 @@ class PolicyDefaults(SpecModel):
     concurrency: Concurrency | None = Field(default=None, description="As spec.policy.concurrency.")
     keep_runs: int | None = Field(default=None, ge=1, le=1000, description="As spec.policy.keepRuns.")
     keep_pods: KeepPods | None = Field(default=None, description="As spec.policy.keepPods.")
+    archive: Archive | None = Field(default=None, description="As spec.policy.archive.")
     on_failure: OnFailure | None = Field(default=None, description="As spec.policy.onFailure.")
     deadline: Deadline | None = Field(default=None, description="As spec.policy.deadline.")
     queue: Queue | None = Field(default=None, description="As spec.policy.queue.")

@@ -4,6 +4,7 @@ A reason is a PascalCase word that stands in a condition, an Event, a metric lab
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -84,6 +85,7 @@ class Condition(StrEnum):
     READY = "Ready"
     ACCEPTED = "Accepted"
     LAST_RUN_SUCCEEDED = "LastRunSucceeded"
+    ARCHIVE_FAILING = "ArchiveFailing"  # shown while records of runs cannot be written
     DEFAULTS_ACCEPTED = "DefaultsAccepted"  # where the namespace has any
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
@@ -118,6 +120,7 @@ class Reason(StrEnum):
     # Pipeline
     ACCEPTED = "Accepted"
     INVALID_SPEC = "InvalidSpec"
+    ARCHIVE_FAILED = "ArchiveFailed"  # an Event: records of runs could not be written several times
     INVALID_DEFAULTS = "InvalidDefaults"  # of the namespace: penstock-defaults
     # run
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
@@ -301,6 +304,12 @@ def job_name(run: str, run_uid: str, step: str, attempt: int, cell: int = 0) -> 
     readable = f"{run}-{step}"[:40].rstrip("-")
     which = (str(cell),) if cell else ()
     return f"{readable}-{short_hash(run_uid, step, str(attempt), *which)}"
+
+
+def archive_job(pipeline: str, pipeline_uid: str, runs: Sequence[str], attempt: int) -> str:
+    """The Job that writes the records of these runs (uids), in the given attempt; at most 59 characters."""
+    unique = short_hash(pipeline_uid, *runs, str(attempt))
+    return f"{pipeline[:40].rstrip('-')}-archive-{unique}"
 
 
 def child_name(run: str, run_uid: str, step: str, attempt: int) -> str:

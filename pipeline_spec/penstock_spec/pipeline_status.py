@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from penstock_spec.archive_status import ArchiveStatus
 from penstock_spec.base import Digest, ListMap, SpecModel
 from penstock_spec.status import Conditions, Name63, Time, Word
 from penstock_spec.trigger_status import TriggerStatus
@@ -32,7 +33,9 @@ class PipelineStatus(SpecModel):
         default=0, description="Generation of the spec that this status speaks of."
     )
     conditions: Conditions = Field(
-        default=(), max_length=16, description="Accepted, Ready, Stalled, LastRunSucceeded."
+        default=(),
+        max_length=16,
+        description="Accepted, Ready, Stalled, LastRunSucceeded, DefaultsAccepted, ArchiveFailing.",
     )
     status: Word = Field(
         default="",
@@ -55,6 +58,9 @@ class PipelineStatus(SpecModel):
         default="",
         description="The run that the other fields speak of, whoever started it: the one under way, else the "
         "newest.",
+    )
+    archive: ArchiveStatus | None = Field(
+        default=None, description="Trouble with the archive of runs; left out while there is none."
     )
     next: Time = Field(default="", description="When the next of the triggers starts a run, RFC 3339 in UTC.")
     triggers: Annotated[Sequence[TriggerStatus], ListMap()] = Field(

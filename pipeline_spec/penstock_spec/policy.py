@@ -40,6 +40,13 @@ class Concurrency(StrEnum):
     FORBID = "Forbid"
 
 
+class Archive(StrEnum):
+    """Whether runs leave a record in the store."""
+
+    BEFORE_DELETION = "BeforeDeletion"
+    NEVER = "Never"
+
+
 class KeepPods(SpecModel):
     """How long the Jobs of ended steps stay, and with them their pods and what kubectl logs shows."""
 
@@ -91,6 +98,12 @@ class Policy(SpecModel):
         default_factory=KeepPods,
         description="How long the Jobs and pods of steps stay after their end. Their logs go with them; the "
         "last lines of a failed program stay in the status of the run.",
+    )
+    archive: Archive = Field(
+        default=Archive.BEFORE_DELETION,
+        description="Whether a record of each run is written to the store, where it outlives keepRuns. "
+        "BeforeDeletion: a finished run beyond keepRuns is deleted once its record is written. Never: it is "
+        "deleted without one.",
     )
     on_failure: OnFailure = Field(
         default=OnFailure.FINISH,

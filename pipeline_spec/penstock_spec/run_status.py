@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from penstock_spec.archive_status import ArchivedRun
 from penstock_spec.backfill import BackfillStatus
 from penstock_spec.base import Digest, JsonMap, ListMap, Rule, SpecModel
 from penstock_spec.defaults import FrozenDefaults
@@ -94,6 +95,9 @@ class PipelineRunStatus(SpecModel):
     finished_at: Time = Field(default="", description="When the last step ended, RFC 3339 in UTC.")
     duration: Word = Field(
         default="", description="From start to end in words, written once at the end: 1m12s."
+    )
+    archived: ArchivedRun | None = Field(
+        default=None, description="Where the record of this run lies in the store, once it is written."
     )
     steps: Sequence[StepStatus] = Field(
         default=(), max_length=256, description="The steps in the pipeline's order."

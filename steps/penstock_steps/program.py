@@ -27,6 +27,7 @@ from penstock_steps.workspace import Workspace, say
 
 # Imported only when asked for: fetch and publish of files must start without data frames and scikit-learn.
 _BUILT_IN = {
+    "archive": "penstock_steps.archive",
     "ingest": "penstock_steps.ingest",
     "monitor": "penstock_steps.monitor",
     "split": "penstock_steps.split",

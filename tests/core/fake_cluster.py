@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from penstock_spec.batch import unpack
 from penstock_spec.contract import Failure, Result, encode
 from penstock_spec.names import FailureClass
 
@@ -59,6 +60,7 @@ class FakeCluster:
     objects: dict[Key, Object] = field(default_factory=dict)
     log: list[tuple[str, str, str]] = field(default_factory=list)  # verb, kind, name
     watchers: list[Callable[[str, Object], None]] = field(default_factory=list)
+    archive: dict[str, Object] = field(default_factory=dict)  # what lies in the store, by uid of the run
 
     def __post_init__(self) -> None:
         self._version = 0
@@ -343,6 +345,10 @@ class FakeCluster:
 
     def _success(self, job: Object) -> Result:
         task = task_of(job)
+        if task["kind"] == "archive":
+            for record in unpack(environment_of(job)):
+                self.archive.setdefault(record["uid"], record)
+            return Result(message="archived")
         if task["kind"] == "probe":
             return Result(source_revision=self.revisions.get(task["step"], "absent"))
         known = task.get("known")
@@ -407,7 +413,12 @@ def leaf_of(task: Object) -> str:
 
 def task_of(job: Object) -> Any:
     """The Task that the Job's own containers find in their environment."""
+    return json.loads(environment_of(job)["PENSTOCK_TASK"])
+
+
+def environment_of(job: Object) -> dict[str, str]:
+    """The plain variables of the Job's containers."""
     pod = job["spec"]["template"]["spec"]
     containers = [*pod.get("initContainers", ()), *pod["containers"]]
     env = {one["name"]: one.get("value") for container in containers for one in container["env"]}
-    return json.loads(env["PENSTOCK_TASK"].replace("$$", "$"))
+    return {name: value.replace("$$", "$") for name, value in env.items() if value is not None}

@@ -43,7 +43,7 @@ from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
 from penstock_spec.defaults import Defaults, read_defaults
-from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused
+from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused, task_of
 
 
 class Killed(Exception):  # noqa: N818 - the name says what happened
@@ -376,6 +376,7 @@ def run_of(item: Object) -> RunObject:
         spec.get("partOf", ""),
         spec.get("step", ""),
         reuse=spec.get("reuse", "ByStep"),
+        spec=spec,
     )
 
 
@@ -446,6 +447,8 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
         found[name] = JobView(
             meta=meta_of(job),
             step=job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/step", ""),
+            archives=archives_of(job),
+            attempt=int(job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/attempt", "0")),
             suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
             workers=job["spec"]["completions"],
             started=moment_of(job.get("status", {}).get("startTime")),
@@ -454,6 +457,10 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
             pods=tuple(pod_of(one, job) for one in pods),
         )
     return found
+
+
+def archives_of(job: Object) -> dict[str, str]:
+    return dict(task_of(job)["arguments"]["records"]) if task_of(job)["kind"] == "archive" else {}
 
 
 def pod_of(item: Object, job: Object) -> PodView:

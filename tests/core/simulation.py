@@ -97,6 +97,9 @@ class Simulation:
 
     def _job_created(self, job: Object) -> None:
         task = task_of(job)
+        if task["kind"] == "archive":
+            self._archive_begun(job, task)
+            return
         attempt = (task["run"], leaf_of(task), task["attempt"])
         # What somebody deletes before its start was written is made again: nobody can know of it.
         if attempt in self._attempts and (
@@ -118,6 +121,8 @@ class Simulation:
         self._not_too_many(run, task["step"])
         for other in self.cluster.find("Job"):
             theirs = task_of(other)
+            if theirs["kind"] == "archive":
+                continue
             same = (theirs["run"], leaf_of(theirs)) == (task["run"], leaf_of(task))
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
                 raise BrokenPromise(f"two attempts of {task['step']} side by side")
@@ -133,7 +138,7 @@ class Simulation:
         tasks = [
             task_of(one) for one in self.cluster.find("Job") if not self._ended(one) and not self._over(one)
         ]
-        mine = [one for one in tasks if one["run"] == run["metadata"]["name"]]
+        mine = [one for one in tasks if one.get("run") == run["metadata"]["name"]]
         most = run["status"]["snapshot"].get("policy", {}).get("maxParallel")
         if most is not None and len(mine) > most:
             raise BrokenPromise(f"{len(mine)} Jobs at a time, more than {most}")
@@ -141,6 +146,13 @@ class Simulation:
         cells = [one for one in mine if one["step"] == step]
         if own is not None and len(cells) > own:
             raise BrokenPromise(f"{len(cells)} cells of {step} at a time, more than {own}")
+
+    def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
+        for other in self.cluster.find("Job"):
+            theirs = task_of(other)
+            same = (theirs["kind"], theirs["pipeline"]) == ("archive", task["pipeline"])
+            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
+                raise BrokenPromise(f"two Jobs archive the runs of {task['pipeline']} side by side")
 
     def _child_created(self, run: Object) -> None:
         name, step, parent = run["metadata"]["name"], run["spec"]["step"], run["spec"]["partOf"]
@@ -311,10 +323,7 @@ class Simulation:
 
     def _run_is_over(self, key: tuple[str, str]) -> bool:
         found = self.cluster.objects.get(key)
-        if found is None or key[0] != "PipelineRun":
-            return False
-        known = found.get("status", {}).get("conditions", ())
-        return any(one["type"] == "Finished" and one["status"] == "True" for one in known)
+        return found is not None and key[0] == "PipelineRun" and self.finished(found)
 
     def _busy(self) -> bool:
         waiting = {"waiting", "unschedulable", "hangs"}

@@ -6,8 +6,9 @@ import pytest
 
 from penstock_operator.core.actions import Action, Create
 from penstock_operator.core.observed import Refusal
+from penstock_operator.core.room import claims
 from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object
-from tests.core.fake_shell import FakeShell
+from tests.core.fake_shell import FakeShell, run_of
 from tests.core.pipelines import tumour
 from tests.core.simulation import Simulation, pipeline
 from tests.core.test_cancel import states, status, until
@@ -134,6 +135,15 @@ def test_a_child_that_is_refused_waits_for_room_or_fails_its_step(reason: str, s
     shell.reason = ""
     simulation.run_to_rest()
     assert entry(simulation)["state"] == ("Succeeded" if state == "Queued" else "Failed")
+
+
+@pytest.mark.parametrize(("word", "places"), [("Running", 1), ("Suspended", 0)])
+def test_a_child_of_a_suspended_run_claims_no_place_in_a_full_namespace(word: str, places: int) -> None:
+    simulation = started(fates={"c0": ["hangs"]})
+    until(simulation, 6)
+    waiting = {"name": "c0", "kind": "run", "state": "Retrying", "reason": "NamespaceFull"}
+    told(simulation, status=word, steps=[waiting])
+    assert claims(run_of(simulation.cluster.objects[("PipelineRun", child(simulation))])) == places
 
 
 def test_a_suspended_pipeline_holds_its_children_back_like_all_its_runs() -> None:

@@ -414,6 +414,13 @@ def test_a_child_neither_waits_for_runs_of_its_pipeline_nor_tells_how_that_is_do
     assert "waits" not in found.get("message", "")
 
 
+def test_a_change_that_a_child_has_executed_waits_for_nobody() -> None:
+    simulation = started()
+    assert "create a run to execute it" in status(simulation, "c", "Pipeline")["message"]
+    simulation.run_to_rest()
+    assert "message" not in status(simulation, "c", "Pipeline")
+
+
 def test_history_of_the_other_pipeline_spares_children_and_they_go_with_their_parent() -> None:
     simulation = lived(other=inner(policy={"keepRuns": 1, "onChange": "Wait"}))
     for name in ("x", "y", "z"):

@@ -167,7 +167,7 @@ def test_what_counts_as_a_lost_challenger(end: dict[str, Any], lost: int) -> Non
 
 
 def test_a_loss_is_remembered_though_its_run_was_tidied_away() -> None:
-    life = watched(policy={"keepRuns": 1}, giveUpAfter=3, maxPerWeek=50)
+    life = watched(policy={"keepRuns": 1, "archive": "Never"}, giveUpAfter=3, maxPerWeek=50)
     lose(life, 5)
     assert life.runs() == ["p-drifted-3"]
     assert life.entry("drift")["lost"] == 3

@@ -1,5 +1,6 @@
 """docs/housekeeping.md says what the planner does."""
 
+import re
 from datetime import datetime
 
 from penstock_spec.base import seconds_of
@@ -8,7 +9,7 @@ from penstock_spec.shapes import Object as ObjectShape
 from penstock_spec.shapes import object_shape
 from tests.core.fake_cluster import FakeCluster, Object, task_of
 from tests.core.flow_page import fate_of
-from tests.core.housekeeping_page import EXAMPLES, rows
+from tests.core.housekeeping_page import EXAMPLES, PAGE, rows
 from tests.core.simulation import Simulation
 
 
@@ -50,3 +51,23 @@ def test_the_defaults_on_the_page_are_in_order_and_say_all_that_can_be_said() ->
 def _in_order(text: str, shape: ObjectShape) -> list[str]:
     """The fields of the shape, in the page's order."""
     return sorted(shape.fields, key=lambda one: text.index(f"`{one}`"))
+
+
+def test_the_runs_of_the_example_leave_the_records_that_the_page_describes() -> None:
+    manifest = EXAMPLES["remembered"][0]
+    simulation = Simulation(FakeCluster())
+    meta = {**manifest["metadata"], "namespace": "ml"}
+    simulation.person(lambda: simulation.cluster.create({**manifest, "metadata": meta}))
+    for name in ("a", "b", "c"):
+        simulation.run_to_rest()
+        made = {"kind": "PipelineRun", "metadata": {"name": name, "namespace": "ml"}}
+        simulation.person(
+            lambda made=made: simulation.cluster.create({**made, "spec": {"pipeline": "remembered"}})
+        )
+    simulation.run_to_rest()
+    assert len(list(simulation.cluster.find("PipelineRun"))) == manifest["spec"]["policy"]["keepRuns"]
+    table = PAGE[PAGE.index("| field | what |") :].split("\n\n", 1)[0]
+    told = {word for row in table.splitlines()[2:] for word in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert len(simulation.cluster.archive) >= 2
+    for record in simulation.cluster.archive.values():
+        assert set(record) == told

@@ -135,6 +135,13 @@ CROWDED = [
     )
     for seed in range(6)
 ]
+# What waits for ten seconds less than anybody's patience, and caches that show it late.
+PATIENT = [
+    World(
+        {"s0": []}, fates={"s0": ["late"]}, lags=0.3, drops=1.0, holds=0.9, suspended=(0.0, 600.0), seed=seed
+    )
+    for seed in (4, 21, 50)
+]
 GANGS = [
     World(
         CHAIN,
@@ -151,7 +158,22 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 @pytest.mark.parametrize(
     "some",
-    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS, CUT, UNSEEN, QUEUED, READING, CROWDED, GANGS, CELLED],
+    [
+        KILLED,
+        FAILING,
+        IMPOSTER,
+        DEAF,
+        LATE,
+        CONDITIONS,
+        CUT,
+        UNSEEN,
+        QUEUED,
+        READING,
+        CROWDED,
+        GANGS,
+        PATIENT,
+        CELLED,
+    ],
     ids=[
         "killed",
         "failing",
@@ -165,6 +187,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "reading",
         "crowded",
         "gangs",
+        "patient",
         "celled",
     ],
 )
@@ -206,7 +229,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             attempts.watches,
-            "not context.is_live(PODS)",
+            "lacks_pods(job) and not context.is_live(PODS)",
             "False",
             LATE,
             id="absence of pods taken from a cache",
@@ -323,6 +346,13 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "if False and",
             QUEUED,
             id="the start deadline counts time in a queue",
+        ),
+        pytest.param(
+            attempts.watches,
+            "is_stuck(job) and not context.is_live(PODS)",
+            "False",
+            PATIENT,
+            id="patience lost by a cache",
         ),
         pytest.param(
             classify.is_at_rest,

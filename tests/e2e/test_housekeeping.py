@@ -1,10 +1,15 @@
 """What is tidied away on a real cluster, when, and what stays: docs/housekeeping.md."""
 
 import copy
+import json
+import os
 from typing import Any
 
 import pytest
 
+from hack.cluster.cluster import load
+from hack.project import bucket
+from penstock_spec.archive import is_sound
 from tests.core.housekeeping_page import EXAMPLES
 from tests.support import condition, pipeline, steps_of, wait_for
 
@@ -68,3 +73,34 @@ def test_a_run_freezes_the_defaults_of_its_namespace(runs, kubectl, namespace, i
     )
     assert runs.names("p") == [run["metadata"]["name"]], "a change of the defaults started a run"
     assert runs.get(run["metadata"]["name"])["status"]["snapshot"] == snapshot
+
+
+def test_a_record_lies_in_the_store_before_retention_deletes_the_run(
+    runs, kubectl, namespace, images
+) -> None:
+    manifest = placed("remembered", namespace, images["server"])
+    first = runs.execute(manifest)
+    for number in range(2):
+        about = {"name": f"again-{number}", "namespace": namespace}
+        made = {"apiVersion": "penstock.dev/v1alpha1", "kind": "PipelineRun", "metadata": about}
+        kubectl.apply({**made, "spec": {"pipeline": "remembered"}})
+        runs.finished(about["name"])
+    gone = first["metadata"]["name"]
+    wait_for("the first run to go", lambda: gone not in runs.names("remembered"), 180)
+    wait_for("the archive's Job to go", lambda: not kubectl.list("jobs", namespace, *ARCHIVE), 60)
+    left = [runs.get(one) for one in runs.names("remembered")]
+    assert len(left) == 2
+    assert all(one["status"]["archived"]["digest"] for one in left)
+    with bucket(load(os.environ["PENSTOCK_CLUSTER"]), namespace) as store:
+        listed = [one["path"] for page in store.list() for one in page]
+        keys = [one for one in listed if f"{namespace}/archive/" in one]
+        records = [json.loads(bytes(store.get(key).bytes())) for key in keys]
+    assert all(is_sound(one) for one in records)
+    found = {one["run"]: one for one in records}
+    assert set(found) == {gone, "again-0", "again-1"}
+    kept = {name: value for name, value in first["status"].items() if name != "archived"}
+    assert found[gone]["status"] == kept
+    assert found[gone]["definition"]["spec"]["steps"][0]["name"] == "work"
+
+
+ARCHIVE = ("-l", "app.kubernetes.io/component=archive")

@@ -13,7 +13,8 @@ import pytest
 from tests.core.flow_page import QUEUES
 from tests.support import Kubectl, steps_of, wait_for
 
-pytestmark = pytest.mark.e2e
+# One after the other: whether the cluster has Kueue is the same for all namespaces.
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("queues")]
 
 CRD = "workloads.kueue.x-k8s.io"
 OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}

@@ -24,6 +24,8 @@ from penstock_operator.core.start import fresh_records
 from penstock_operator.core.target import Target
 from penstock_operator.core.trigger_world import TriggerWorld
 from penstock_operator.core.work import job_manifest, job_name, service_manifest, work_of
+from penstock_operator.manifests.archive import ArchiveJob
+from penstock_operator.manifests.archive import job as archive_job
 from penstock_operator.manifests.endpoints import Wish, endpoint, monitored
 from penstock_operator.manifests.facade import Facade, budget, service
 from penstock_operator.manifests.revisions import revision
@@ -177,6 +179,15 @@ def children_of(name: str, version: str, digest: str, spec: Mapping[str, Any]) -
     ]
 
 
+def archive_of(name: str) -> list[Object]:
+    """The Job that writes the records of two runs, which stand for any; of one example only."""
+    if name != "tumour":
+        return []
+    runs = {f"11111111-2222-3333-4444-55555555555{number}": digest_of(str(number)) for number in range(2)}
+    job = names.archive_job(name, "pl-uid", list(runs), 1)
+    return [archive_job(ArchiveJob("ml", name, "pl-uid", job, runs, ["H4sI", "AAAA"], 1), SETTINGS.pods)]
+
+
 def probes_of(name: str, compiled: CompiledPipeline) -> list[Object]:
     """The Jobs that look for the triggers."""
     found = []
@@ -197,4 +208,11 @@ def manifests_of(path: Path) -> list[Object]:
     compiled = compile_pipeline(stored["spec"])
     frozen = revision("ml", name, "pl-uid", run_digest(compiled.spec), compiled.spec)
     started = run(Start("ml", f"{name}-g1", name, "pl-uid", frozen["metadata"]["name"], 1))
-    return [frozen, started, *probes_of(name, compiled), *jobs_of(name, compiled), *serving_of(compiled)]
+    return [
+        frozen,
+        started,
+        *probes_of(name, compiled),
+        *jobs_of(name, compiled),
+        *serving_of(compiled),
+        *archive_of(name),
+    ]

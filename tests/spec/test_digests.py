@@ -125,6 +125,7 @@ def test_the_order_of_the_steps_changes_no_digest():
         ("owner", "somebody-else"),
         ("policy.keepRuns", 3),
         ("policy.keepPods", {"succeeded": "5m"}),
+        ("policy.archive", "Never"),
         ("policy.concurrency", "Allow"),
         ("policy.onChange", "Wait"),
         ("policy", REMOVE),

@@ -1217,6 +1217,13 @@ WRONG = (
         ("policy.keepPods.failed", "366d"),
     ),
     _schema(
+        "when runs are archived is no word that there is",
+        "spec.policy.archive",
+        Reason.INVALID_VALUE,
+        "Use one of BeforeDeletion, Never.",
+        ("policy.archive", "Sometimes"),
+    ),
+    _schema(
         "how long pods are kept has no such word",
         "spec.policy.keepPods.suceeded",
         Reason.UNKNOWN_FIELD,

@@ -140,6 +140,9 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
     finding = classify(job, expectation(context, record), trouble, context.now, settings)
     if isinstance(finding, Done):
         return well(context, record, finding)
+    if isinstance(finding, Failed) and is_stuck(job) and not context.is_live(PODS):
+        # Patience with what still waits has run out, by what a cache says of it.
+        return Decision(record, confirm=(PODS,))
     if isinstance(finding, Failed):
         decision = failed(context, record, finding, job)
     else:

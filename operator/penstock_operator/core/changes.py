@@ -83,7 +83,9 @@ def _unexecuted(observed: ObservedPipeline, recorded: Mapping[str, Any] | None) 
         return ""
     meta = observed.pipeline.meta
     frozen = names.revision_name(meta.name, meta.uid, str(recorded["digest"]))
-    if any((one.status.get("snapshot") or {}).get("revision") == frozen for one in own_runs(observed)):
+    # A run that has this pipeline as a step executes it as well.
+    runs = (*own_runs(observed), *own_runs(observed, RunSort.CHILD))
+    if any((one.status.get("snapshot") or {}).get("revision") == frozen for one in runs):
         return ""
     how = f"is planned in run {planned.meta.name}" if planned is not None else "waits (policy.onChange)"
     return f"the change of generation {recorded['generation']} {how}: create a run to execute it"

@@ -95,6 +95,9 @@ class JobView:
     spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
     step: str = ""  # that it is an attempt of, from the pod template; empty where it is of none
+    # Uid of each run whose record it writes -> digest of the record, from the pod template.
+    archives: Mapping[str, str] = field(default_factory=dict)
+    attempt: int = 0  # its number, from the pod template; 0 where it has none
     suspended: bool = False
     workers: int = 1  # pods of a gang
     started: datetime | None = None  # status.startTime: begins anew after a suspension
@@ -216,6 +219,7 @@ class RunObject:
     step: str = ""  # of that run; empty where it is none
     held_by: str = ""  # the nearest suspended run of those above it; empty where none is (plan_run fills it)
     reuse: str = RunReuse.BY_STEP
+    spec: Mapping[str, Any] = field(default_factory=dict)  # the raw one, for its record
 
     @property
     def sort(self) -> RunSort:
@@ -296,7 +300,7 @@ class ObservedPipeline:
     revisions: Sequence[Revision] = ()  # owned by this Pipeline; filled when the plan asked to confirm them
     versions: Sequence[VersionView] = ()
     endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
-    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those that look for triggers
+    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this Pipeline
     troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job
     refusals: Mapping[str, Refusal] = field(
         default_factory=dict

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from penstock_operator.core.archive import Trouble, trouble_condition
 from penstock_operator.core.changes import Change, own_runs
 from penstock_operator.core.conditions import Wanted, is_true, merged
 from penstock_operator.core.observed import ObservedPipeline, RunObject
@@ -24,6 +25,7 @@ def accepted_status(
     change: Change,
     starting: Triggering,
     now: datetime,
+    trouble: Trouble,
 ) -> dict[str, Any]:
     """The status of a Pipeline whose spec is in order."""
     runs = own_runs(observed)
@@ -59,8 +61,10 @@ def accepted_status(
         Wanted(Condition.STALLED, stalled, refusal.reason if refusal and stalled else Reason.ACCEPTED),
         *_last_outcome(runs),
         *defaults_condition(observed.defaults),
+        *trouble_condition(trouble),
     ]
-    return _status(observed, wanted, columns, change.last_started, starting.entries, now)
+    status = _status(observed, wanted, columns, change.last_started, starting.entries, now)
+    return {**status, "archive": trouble.to_status()} if trouble.failures else status
 
 
 def _suspended(change: Change, columns: Mapping[str, str]) -> dict[str, str]:
@@ -88,7 +92,9 @@ def refused_status(observed: ObservedPipeline, error: SpecError, now: datetime) 
         *defaults_condition(observed.defaults),
     ]
     started = observed.pipeline.status.get("lastStarted")
-    return _status(observed, wanted, columns, started, resting(observed), now)
+    status = _status(observed, wanted, columns, started, resting(observed), now)
+    kept = observed.pipeline.status.get("archive")
+    return {**status, "archive": dict(kept)} if kept else status
 
 
 def _status(

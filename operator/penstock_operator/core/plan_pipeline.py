@@ -53,19 +53,23 @@ def _accept(observed: ObservedPipeline, definition: Definition, now: datetime, s
     if confirm:
         return Plan(confirm=tuple(confirm))
     change = _overtaken(observed, definition, change, starting)
-    status = accepted_status(observed, definition.pipeline, change, starting, now)
+    asked = tidying.asked
+    status = accepted_status(observed, definition.pipeline, change, starting, now, asked.trouble)
     unsettled = change.waits_for or change.refusal is not None
     return Plan(
         inquire=starting.inquire,
-        actions=(*change.actions, *starting.actions),
+        actions=(*change.actions, *starting.actions, *asked.actions),
         status=status if status != observed.pipeline.status else None,
         after=(*tidying.after, *starting.after),
         events=(
             *_notes(change),
             *starting.notes,
+            *asked.notes,
             *defaults_notes(observed.pipeline.status, observed.defaults),
         ),
-        look_again=earliest(after(now, settings.resync) if unsettled else None, starting.look_again),
+        look_again=earliest(
+            after(now, settings.resync) if unsettled else None, starting.look_again, asked.look_again
+        ),
     )
 
 

@@ -1,12 +1,13 @@
-"""Retention: finished runs beyond `keepRuns` go, oldest first, and with them the frozen specs that no run
-names.
+"""Retention: finished runs beyond `keepRuns` go, oldest first, once their records are in the archive, and
+with them the frozen specs that no run names.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from penstock_operator.core.actions import Action, Delete
+from penstock_operator.core.archive import Archiving, archiving, is_archived
 from penstock_operator.core.changes import own_runs
 from penstock_operator.core.frozen import Definition
 from penstock_operator.core.observed import ObservedPipeline, Ref, RunObject
@@ -14,9 +15,12 @@ from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import after
 from penstock_spec import names
+from penstock_spec.policy import Archive
 
 REVISION = "ControllerRevision"
 REVISIONS = Ref(REVISION)
+# A plan has nothing to remember, and a child is remembered as a step of its parent.
+RECORDED = (RunSort.ORDINARY, RunSort.PART, RunSort.BACKFILL)
 DELIVERY_KEPT = 900.0  # seconds: more than twice the window in which a signature is good
 
 
@@ -26,13 +30,28 @@ class Tidying:
 
     after: Sequence[Action] = ()
     confirm: Sequence[Ref] = ()
+    asked: Archiving = field(default_factory=Archiving)
 
 
 def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, settings: Settings) -> Tidying:
     """Deletions, to be carried out after the status has been written: it remembers what was started."""
-    keep = definition.pipeline.spec.policy.keep_runs
+    policy = definition.pipeline.spec.policy
+    surplus = beyond(observed, policy.keep_runs, now)
+    if policy.archive is Archive.NEVER:
+        return _gone(observed, definition, surplus, Archiving(after=_left(observed)), now, settings)
+    due = [one for one in surplus if one.sort in RECORDED and not is_archived(one)]
+    without = [one for sort in RECORDED for one in _finished(observed, sort) if not is_archived(one)]
+    asked = archiving(observed, due, without, now, settings)
+    # While it goes well a run waits for its record. In lasting trouble limits are stretched, and then win.
+    given_up = beyond(observed, 2 * policy.keep_runs, now) if asked.trouble.lasting else []
+    going = [one for one in surplus if one not in due or one in given_up]
+    return _gone(observed, definition, going, asked, now, settings)
+
+
+def beyond(observed: ObservedPipeline, keep: int, now: datetime) -> list[RunObject]:
+    """Finished runs beyond the newest `keep` of each sort."""
     awaited = _awaited(observed)
-    surplus = [
+    return [
         one
         for sort in RunSort
         for one in _surplus(own_runs(observed, sort), keep)
@@ -40,10 +59,31 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
         and not _may_be_repeated(one, now)
         and not _goes_with_another(one, observed.pipeline.meta.uid)
     ]
-    if not surplus:
-        return Tidying()
+
+
+def _finished(observed: ObservedPipeline, sort: RunSort) -> Sequence[RunObject]:
+    return [one for one in own_runs(observed, sort) if one.finished and not one.meta.deleting]
+
+
+def _left(observed: ObservedPipeline) -> Sequence[Action]:
+    """Jobs that archived, where nothing is archived any more."""
+    jobs = [one for one in observed.jobs.values() if one.archives and not one.meta.deleting]
+    return tuple(Delete("Job", one.meta.namespace, one.meta.name, one.meta.uid) for one in jobs)
+
+
+def _gone(
+    observed: ObservedPipeline,
+    definition: Definition,
+    surplus: Sequence[RunObject],
+    asked: Archiving,
+    now: datetime,
+    settings: Settings,
+) -> Tidying:
+    """The deletions of `surplus`, beside what the archive asks for."""
+    if asked.confirm or not surplus:
+        return Tidying(asked.after, asked.confirm, asked)
     if REVISIONS not in observed.live:
-        return Tidying(confirm=(REVISIONS,))
+        return Tidying(confirm=(REVISIONS,), asked=asked)
     gone = {one.meta.uid for one in surplus}
     named = {name for one in observed.runs if one.meta.uid not in gone for name in _revisions_of(one)}
     meta = observed.pipeline.meta
@@ -56,7 +96,7 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
     ]
     runs = [Delete(names.PIPELINE_RUN, one.meta.namespace, one.meta.name, one.meta.uid) for one in surplus]
     frozen = [Delete(REVISION, one.meta.namespace, one.meta.name, one.meta.uid) for one in unnamed]
-    return Tidying(after=(*runs, *frozen))
+    return Tidying((*asked.after, *runs, *frozen), asked=asked)
 
 
 def _surplus(runs: Sequence[RunObject], keep: int) -> Sequence[RunObject]:

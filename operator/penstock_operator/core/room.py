@@ -11,7 +11,7 @@ from penstock_operator.core.observed import Refusal, RunObject
 from penstock_operator.core.record import leaves
 from penstock_operator.core.settings import Settings
 from penstock_spec.defaults import Defaults
-from penstock_spec.names import Reason
+from penstock_spec.names import Reason, StatusWord
 from penstock_spec.status import StepState
 
 _MAY_HAVE_A_JOB = (StepState.QUEUED, StepState.STARTING, StepState.RUNNING)
@@ -40,7 +40,9 @@ def limit_of(defaults: Defaults, settings: Settings) -> int:
 
 def claims(run: RunObject) -> int:
     """How many attempts of the run wait for a place. One that may not start now claims none."""
-    if run.finished or run.suspend or run.cancel or run.meta.deleting:
+    # One that is part of a suspended run is not suspended itself, but says that it is held.
+    held = run.suspend or run.status.get("status") == StatusWord.SUSPENDED
+    if run.finished or held or run.cancel or run.meta.deleting:
         return 0
     waiting = (str(StepState.QUEUED), str(StepState.RETRYING))
     steps = run.status.get("steps") or ()

@@ -17,4 +17,5 @@ class PodSettings:
     default_memory: str = "1Gi"
     helper_memory: str = "512Mi"  # of fetch and publish around a user's program
     termination_grace_seconds: int = 30
+    archive_deadline_seconds: int = 900  # of the pod that writes records of runs
     window_deadline_seconds: int = 900  # of the pod that judges a window of an endpoint's traffic
