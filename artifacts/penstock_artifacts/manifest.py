@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from penstock_artifacts.errors import ArtifactCorrupt
 
 MANIFEST_VERSION = 1
-TYPES = ("Table", "Model", "Report", "Files")
+TYPES = ("Table", "Model", "Report", "Files", "List")
 _CHUNK = 1 << 20
 _MAXIMUM_FILES = 10_000
 

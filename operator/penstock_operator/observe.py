@@ -8,13 +8,13 @@ from penstock_operator import field_managers, views, views_endpoint
 from penstock_operator.caches import Caches
 from penstock_operator.core import history, room
 from penstock_operator.core.ahead import runs_ahead, runs_behind
+from penstock_operator.core.earlier import Previous
 from penstock_operator.core.observed import (
     ChildView,
     EndpointView,
     JobView,
     ObservedPipeline,
     ObservedRun,
-    Previous,
     Revision,
     RunObject,
     VersionView,

@@ -8,8 +8,9 @@ from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.endpoint_status import ModelEndpointStatus
 from penstock_spec.model_version import ModelVersionSpec, ModelVersionStatus
 from penstock_spec.pipeline import PipelineSpec
+from penstock_spec.pipeline_status import PipelineStatus
 from penstock_spec.run import PipelineRunSpec
-from penstock_spec.status import PipelineRunStatus, PipelineStatus
+from penstock_spec.run_status import PipelineRunStatus
 
 CATEGORY = "penstock"
 

@@ -219,19 +219,39 @@ class Between:
 
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", min_length=71, max_length=71)]
+JsonMap = Annotated[Mapping[str, Any], AnyJson()]
 # A declared parameter, or a built-in one, whose name none that is declared can have.
 ParameterRef = Annotated[
     str,
     StringConstraints(pattern=r"^([a-z][a-z0-9_]*|scheduledTime|triggeredBy)$", min_length=1, max_length=40),
 ]
-JsonMap = Annotated[Mapping[str, Any], AnyJson()]
 
 
 class FromParameter(SpecModel):
-    """A value taken from a pipeline parameter."""
+    """A value taken from a pipeline parameter: of what must be known before any step has run."""
 
     parameter: ParameterRef = Field(
         description="Name of the parameter in spec.parameters whose value is used here; or scheduledTime, "
         "the time that the run is for, as in 2026-11-22T01:00:00Z; or triggeredBy, what a trigger saw: "
         "tumour-7, or a source's revision."
     )
+
+
+# Repeated below every field that ends in From: few words, and lengths only where the pattern has none.
+_Axis = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+_Parameter = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*|scheduledTime)$", max_length=40)]
+_Result = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?\.[a-z][a-z0-9_]*$", max_length=81)
+]
+
+
+class FromValue(SpecModel):
+    """A value taken from a parameter, from a step's result, or from the cell that the step is done for."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one("parameter", "result", "cell"),)
+
+    parameter: _Parameter | None = Field(
+        default=None, description="Name in spec.parameters; or scheduledTime, as 2026-11-22T01:00:00Z."
+    )
+    result: _Result | None = Field(default=None, description="Result that a step declares: <step>.<result>.")
+    cell: _Axis | None = Field(default=None, description="Axis of this step's matrix; number with forEach.")

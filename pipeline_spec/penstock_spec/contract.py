@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock_spec.gathered import Gathered, gathered_variable
 from penstock_spec.names import FailureClass
 
 CONTRACT_VERSION = 1
@@ -32,6 +33,12 @@ IN = f"{ROOT}/in"
 OUT = f"{ROOT}/out"
 ARGUMENTS_FILE = f"{ROOT}/arguments.json"
 RUN_FILE = f"{ROOT}/run.json"
+# The input by which a cell reads the list of its forEach; no input of a user can have this name.
+FOR_EACH = "forEach"
+ITEM_FILE = f"{ROOT}/item.json"  # of a cell of a step with forEach
+INDEX_FILE = "index.json"  # in the folder of an input that is gathered: each cell with values and digest
+LIST_FILE = "items.json"  # in the folder of an output of type List: an array
+MOST_ITEMS = 1000
 RESULTS_FILE = f"{OUT}/results.json"
 METRICS_FILE = f"{OUT}/metrics.json"
 TERMINATION_FILE = "/dev/termination-log"
@@ -91,7 +98,8 @@ class Input:
     """An artifact to lay out at /penstock/in/<name>."""
 
     digest: str
-    type: str  # Table, Model, Report, Files
+    type: str  # Table, Model, Report, Files, List
+    gathered: Gathered | None = None  # of a step with cells: one artifact for each, a list as a whole
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,7 @@ class Task:
     inputs: Mapping[str, Input] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)  # name -> type
     known: Known | None = None
+    cell: int = 0  # number of the cell that this is done for; 0: the step has none
 
     def to_json(self) -> str:
         """The text of PENSTOCK_TASK."""
@@ -132,9 +141,11 @@ class Task:
             "attempt": self.attempt,
             "kind": self.kind,
             "arguments": self.arguments,
-            "inputs": {name: {"digest": one.digest, "type": one.type} for name, one in self.inputs.items()},
+            "inputs": {name: _input(one) for name, one in self.inputs.items()},
             "outputs": dict(self.outputs),
         }
+        if self.cell:
+            data["cell"] = self.cell
         if self.known is not None:
             data["known"] = {
                 "run": self.known.run,
@@ -144,8 +155,11 @@ class Task:
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> "Task":
-        """The Task that `to_json` wrote. ValueError for another version of the contract."""
+    def from_json(cls, text: str, environment: Mapping[str, str] | None = None) -> "Task":
+        """The Task that `to_json` wrote. ValueError for another version of the contract.
+
+        What has been gathered stands in variables of its own, in the `environment`.
+        """
         data = json.loads(text)
         if data.get("version") != CONTRACT_VERSION:
             raise ValueError(
@@ -162,10 +176,21 @@ class Task:
             attempt=data["attempt"],
             kind=data["kind"],
             arguments=data["arguments"],
-            inputs={name: Input(one["digest"], one["type"]) for name, one in data["inputs"].items()},
+            inputs={name: _read_input(name, one, environment or {}) for name, one in data["inputs"].items()},
             outputs=data["outputs"],
             known=None if known is None else Known(known["run"], known["sourceRevision"], known["outputs"]),
+            cell=data.get("cell", 0),
         )
+
+
+def _input(one: Input) -> dict[str, Any]:
+    said: dict[str, Any] = {"digest": one.digest, "type": one.type}
+    return said if one.gathered is None else {**said, "gathered": True}
+
+
+def _read_input(name: str, data: Mapping[str, Any], environment: Mapping[str, str]) -> Input:
+    text = environment.get(gathered_variable(name), "") if data.get("gathered") else ""
+    return Input(data["digest"], data["type"], Gathered.from_json(text) if text else None)
 
 
 @dataclass(frozen=True)
@@ -179,6 +204,7 @@ class Result:
     reason: str = ""  # of a verdict that is not Pass: ThresholdNotMet, Inconclusive
     message: str = ""
     source_revision: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)  # of outputs of type List: how many items
     unchanged: bool = False  # the outputs are `known.outputs`: the source has not changed
     columns: int = 0  # of a model: how many columns it takes; of a window: how many were compared
 
@@ -210,6 +236,7 @@ def encode(outcome: Result | Failure) -> str:
         "outputs": dict(outcome.outputs),
         "metrics": dict(outcome.metrics),
         "results": dict(outcome.results),
+        "counts": dict(outcome.counts),
         "verdict": outcome.verdict,
         "reason": outcome.reason,
         "message": outcome.message,
@@ -247,6 +274,7 @@ def decode(text: str) -> Result | Failure:
         outputs=dict(data.get("outputs", {})),
         metrics=dict(data.get("metrics", {})),
         results=dict(data.get("results", {})),
+        counts=dict(data.get("counts", {})),
         verdict=str(data.get("verdict", "")),
         reason=str(data.get("reason", "")),
         message=str(data.get("message", "")),

@@ -4,11 +4,13 @@ A digest is over canonical JSON of what the user set, defaults removed, so that 
 that adds a field nor a client that writes a default out starts anything. See docs/adr/0003-digests.md.
 """
 
+import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock_spec.contract import FOR_EACH
 from penstock_spec.pipeline import PipelineSpec
 from penstock_spec.plain import canonical, plain
 from penstock_spec.references import BUILT_IN_INPUTS
@@ -34,6 +36,30 @@ def digest_of(data: Any) -> str:
     SpecError where it is none, or larger than 1 MiB.
     """
     return "sha256:" + hashlib.sha256(canonical(plain(data, limit=1024 * 1024)).encode()).hexdigest()
+
+
+def packed(digest: str) -> str:
+    """The digest in 43 characters (base64url), for lists of many."""
+    return _base64(bytes.fromhex(digest.removeprefix("sha256:")))
+
+
+def unpacked(text: str) -> str:
+    """The digest that `packed` wrote."""
+    return "sha256:" + base64.urlsafe_b64decode(text + "=").hex()
+
+
+def key_of(digest: str) -> str:
+    """The first 72 bits in 12 characters: enough to know a step's work again. A key stays as it is."""
+    return _base64(bytes.fromhex(digest[7:25])) if digest.startswith("sha256:") else digest
+
+
+def same_digest(one: str, other: str) -> bool:
+    """Whether both are the same digest, as far as is known where one is only a key."""
+    return one == other if len(one) == len(other) else key_of(one) == key_of(other)
+
+
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
 def run_digest(spec: PipelineSpec) -> str:
@@ -77,8 +103,13 @@ class Components:
     gang: Mapping[str, Any] = field(default_factory=dict)  # its size may change what is learned
 
 
-def step_components(step: ResolvedStep, inputs: Mapping[str, str], child: str = "") -> Components:
-    """The components of a resolved step, given the digests of its inputs by input name, and its child's."""
+def step_components(
+    step: ResolvedStep, inputs: Mapping[str, str], child: str = "", cell: int = 0
+) -> Components:
+    """The components of a resolved step, given the digests of its inputs by input name, and its child's.
+
+    Of a step with forEach the `cell`'s number says which item of the list it is given.
+    """
     arguments = {
         name: value
         for name, value in step.arguments.items()
@@ -94,7 +125,7 @@ def step_components(step: ResolvedStep, inputs: Mapping[str, str], child: str = 
         arguments=arguments,
         image=step.image,
         secrets=dict(step.secrets),
-        inputs=dict(inputs),
+        inputs={name: f"{one}#{cell}" if name == FOR_EACH else one for name, one in inputs.items()},
         child=child,
         gang=dict(step.gang),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # Why a step waits for another one.
 INPUT, DEPENDS_ON = "input", "dependsOn"
 GATE, ENDPOINT = "gate", "endpoint"  # a deploy for the gates of its model, a monitor for its deploys
+VALUE = "value"  # a field takes the value of a result of the other one
 RESULT, STATE = "result", "state"  # its `when` asks for a result of the other one, or how that ended
 
 Source = tuple[str, str]  # a step and one of its outputs
@@ -32,13 +33,8 @@ def build_graph(steps: Sequence[StepFacts]) -> nx.DiGraph[str]:
             graph.add_edge(before, after, kinds=kinds | {kind})
 
     for one in steps:
-        for reference in one.inputs.values():
-            connect(reference.step, one.name, INPUT)
-        for _, name in one.depends_on:
-            connect(name, one.name, DEPENDS_ON)
-        for test in one.tests:
-            if test.step:
-                connect(test.step, one.name, RESULT if test.result else STATE)
+        for name, kind in _said(one):
+            connect(name, one.name, kind)
         model = model_key(one)
         if one.kind == "deploy" and model is not None:
             for gate in gates_of(steps, model):
@@ -47,6 +43,14 @@ def build_graph(steps: Sequence[StepFacts]) -> nx.DiGraph[str]:
             for deploy in deploys_to(steps, one.body.get("endpoint")):
                 connect(deploy.name, one.name, ENDPOINT)
     return graph
+
+
+def _said(step: StepFacts) -> Iterator[tuple[str, str]]:
+    """The steps that this one names, and why."""
+    yield from ((one.step, INPUT) for one in step.inputs.values())
+    yield from ((name, DEPENDS_ON) for _, name in step.depends_on)
+    yield from ((one.step, VALUE) for one in step.taken)
+    yield from ((one.step, RESULT if one.result else STATE) for one in step.tests if one.step)
 
 
 def deploys_to(steps: Sequence[StepFacts], endpoint: Any) -> tuple[StepFacts, ...]:

@@ -42,6 +42,7 @@ class SpecReason(StrEnum):
     UNKNOWN_PARAMETER = "UnknownParameter"
     UNKNOWN_TRIGGER = "UnknownTrigger"
     UNKNOWN_SECRET = "UnknownSecret"  # noqa: S105 - a reason
+    UNKNOWN_AXIS = "UnknownAxis"
     UNKNOWN_COLUMN = "UnknownColumn"
     UNKNOWN_ESTIMATOR = "UnknownEstimator"
     UNKNOWN_ZONE = "UnknownZone"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import networkx as nx
@@ -12,9 +13,11 @@ from pydantic import ValidationError
 from penstock_spec.checks import all_problems
 from penstock_spec.edges import Source, build_graph, gates_of, model_key
 from penstock_spec.errors import Problem, SpecError, SpecReason
+from penstock_spec.facts import RegistryFacts
+from penstock_spec.matrix import CellValues, expand
 from penstock_spec.pipeline import PipelineSpec
 from penstock_spec.plain import plain
-from penstock_spec.references import RegistryFacts, StepFacts, read_steps
+from penstock_spec.references import StepFacts, read_steps
 from penstock_spec.shapes import object_shape
 from penstock_spec.structure import without_nulls
 
@@ -50,6 +53,23 @@ class CompiledPipeline:
     def results(self, step: str) -> Mapping[str, str]:
         """The small values that the step gives: name -> String, Integer, Number or Boolean."""
         return dict(self._facts[step].results or {})
+
+    def results_taken(self, step: str) -> tuple[Source, ...]:
+        """The results whose values fields of the step take, as (step, result)."""
+        return tuple(dict.fromkeys((one.step, one.result) for one in self._facts[step].taken))
+
+    def has_cells(self, step: str) -> bool:
+        """Whether the step is done once for each of many cells."""
+        return self._facts[step].has_cells
+
+    def cells(self, step: str) -> tuple[CellValues, ...] | None:
+        """The values of each cell of the step's matrix; None where it has no matrix."""
+        return self._expanded.get(step)
+
+    @cached_property
+    def _expanded(self) -> Mapping[str, tuple[CellValues, ...]]:
+        matrices = {name: one.data["matrix"] for name, one in self._facts.items() if "matrix" in one.data}
+        return {name: tuple(expand(matrix)) for name, matrix in matrices.items()}
 
     def always(self, step: str) -> bool:
         """Whether the step runs after everything else, whatever the outcome."""

@@ -72,6 +72,10 @@ class Lineage(SpecModel):
     parameters: JsonMap = Field(
         default_factory=dict, description="Values of the pipeline's parameters in that run."
     )
+    cell: JsonMap = Field(
+        default_factory=dict,
+        description="Values of the cell that it was trained for, where the step has any.",
+    )
 
 
 class ModelVersionSpec(SpecModel):
@@ -101,6 +105,9 @@ class Decision(SpecModel):
     """A gate's verdict on this version."""
 
     step: Name40 = Field(description="Name of the validate step that gave the verdict.")
+    cell: int = Field(
+        default=0, ge=0, description="Number of the step's cell that gave it, where it has any."
+    )
     run: Annotated[str, StringConstraints(max_length=63)] = Field(description="Run in which it decided.")
     run_uid: Annotated[str, StringConstraints(max_length=64)] = Field(
         default="", description="Uid of that object, which tells it from a later one of the same name."

@@ -35,6 +35,7 @@ LABEL_RUN = f"{GROUP}/run"
 LABEL_STEP = f"{GROUP}/step"
 LABEL_TRIGGER = f"{GROUP}/trigger"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_CELL = f"{GROUP}/cell"  # number of the cell, on Jobs of steps with matrix or forEach
 LABEL_ENDPOINT = f"{GROUP}/endpoint"
 LABEL_MODEL = f"{GROUP}/model"
 LABEL_MODEL_VERSION = f"{GROUP}/model-version"
@@ -152,6 +153,7 @@ class Reason(StrEnum):
     WAITING_FOR_STEPS = "WaitingForSteps"
     CREATED = "Created"  # the Job exists, no pod yet
     QUOTA_EXCEEDED = "QuotaExceeded"
+    MAX_PARALLEL = "MaxParallel"  # as many Jobs are under way as policy.maxParallel or the step allows
     NAMESPACE_FULL = "NamespaceFull"  # as many Jobs of runs live in it as the installation allows
     SCHEDULING = "Scheduling"
     PULLING_IMAGE = "PullingImage"
@@ -177,6 +179,8 @@ class Reason(StrEnum):
     RUN_CANCELLED = "RunCancelled"
     RUN_EXPIRED = "RunExpired"  # it took longer than policy.deadline
     FAILURE_STOPPED_RUN = "FailureStoppedRun"  # another step failed, and policy.onFailure is Stop
+    INVALID_VALUE = "InvalidValue"  # a result does not fit the field that takes its value
+    TOO_MANY_CELLS = "TooManyCells"  # a list has more items than one run can hold
     STEP_FAILED = "StepFailed"  # blocked: a step it needs failed or is blocked
     THRESHOLD_NOT_MET = "ThresholdNotMet"
     INCONCLUSIVE = "Inconclusive"
@@ -292,13 +296,14 @@ def revision_name(pipeline: str, pipeline_uid: str, spec_digest: str) -> str:
     return f"{pipeline}-{short_hash(pipeline_uid, spec_digest)}"
 
 
-def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
-    """The Job of one attempt of one step.
+def job_name(run: str, run_uid: str, step: str, attempt: int, cell: int = 0) -> str:
+    """The Job of one attempt of one step, or of one of its cells.
 
     Readable, at most 51 characters, and the lock against a second start.
     """
     readable = f"{run}-{step}"[:40].rstrip("-")
-    return f"{readable}-{short_hash(run_uid, step, str(attempt))}"
+    which = (str(cell),) if cell else ()
+    return f"{readable}-{short_hash(run_uid, step, str(attempt), *which)}"
 
 
 def archive_job(pipeline: str, pipeline_uid: str, runs: Sequence[str], attempt: int) -> str:

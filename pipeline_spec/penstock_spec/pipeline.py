@@ -13,8 +13,10 @@ from penstock_spec.base import (
     ObjectName,
     Rule,
     SpecModel,
+    at_most_one,
     exactly_one,
 )
+from penstock_spec.cells import ForEach, Matrix
 from penstock_spec.gang import NEEDS_PROGRAM, Gang
 from penstock_spec.kinds.child import Child
 from penstock_spec.kinds.deploy import Deploy, Resources
@@ -24,6 +26,7 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
+from penstock_spec.matrix import MOST_CELLS
 from penstock_spec.policy import Deadline, Policy, Queue
 from penstock_spec.retry import Retry
 from penstock_spec.reuse import Reuse
@@ -67,7 +70,17 @@ class DeclaredSecret(SpecModel):
 class Step(SpecModel):
     """One node of the graph: a name and exactly one kind."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one(*STEP_KINDS), NEEDS_PROGRAM)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one(*STEP_KINDS),
+        NEEDS_PROGRAM,
+        at_most_one("matrix", "forEach"),
+        Rule(
+            "!has(self.maxParallel) || has(self.matrix) || has(self.forEach)",
+            "maxParallel bounds the cells of matrix or forEach",
+            ".maxParallel",
+            holds=lambda data: "maxParallel" not in data or "matrix" in data or "forEach" in data,
+        ),
+    )
 
     name: Name40 = Field(description="Name of the step; others refer to its outputs as <name>.<output>.")
     depends_on: Annotated[tuple[Name40, ...], Field(max_length=64)] = Field(
@@ -100,6 +113,21 @@ class Step(SpecModel):
         default=None,
         description="How often a failed attempt is tried again, by whose fault it was. Left out, what the "
         "installation says.",
+    )
+    matrix: Matrix | None = Field(
+        default=None,
+        description="Do this step once for each cell: every cell is a Job with its own values, attempts and "
+        "reuse. Who takes an output gets it of all cells.",
+    )
+    for_each: ForEach | None = Field(
+        default=None,
+        description="Do this step once for each item of a list that another step makes, as with matrix.",
+    )
+    max_parallel: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_CELLS,
+        description="How many cells may be under way at a time. Left out, as policy.maxParallel says.",
     )
     queue: Queue | None = Field(
         default=None,

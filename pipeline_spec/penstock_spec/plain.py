@@ -5,6 +5,7 @@ write them in their own way, and a digest must not see the difference. What a co
 form.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -26,6 +27,11 @@ def canonical(data: Any) -> str:
     Sorted keys, no blanks, Unicode as it is. `data` must be plain (see `plain`).
     """
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_text(text: str) -> str:
+    """`sha256:<hex>` of a text."""
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def plain(data: Any, root: Path = ("spec",), limit: int = MAX_BYTES) -> Any:

@@ -110,6 +110,13 @@ class Policy(SpecModel):
         description="When a step has failed. Finish: what does not need it goes on. Stop: nothing else "
         "starts, and what runs is ended; steps with always run all the same.",
     )
+    max_parallel: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="How many Jobs of one run may be under way at a time, counting each cell of a step; the "
+        "rest are Queued. Left out, any number.",
+    )
     deadline: Deadline | None = Field(
         default=None,
         description="Time that a run may take, from its first step, as 90s, 30m or 12h. Then what runs is "

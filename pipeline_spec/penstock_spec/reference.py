@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from penstock_spec import generated, names
 from penstock_spec.api import API_KINDS, ApiKind
-from penstock_spec.base import FromParameter, SpecModel
+from penstock_spec.base import FromParameter, FromValue, SpecModel
 from penstock_spec.references import BUILT_IN_INPUTS, FIXED_OUTPUTS, KINDS
 from penstock_spec.schema import described, summary
 from penstock_spec.shapes import Entries, Free, Items, Object, Scalar, Shape, object_shape
@@ -111,7 +111,7 @@ def _tables(model: type[SpecModel], path: str, *, defaults: bool) -> Iterator[st
 def _inner(shape: Shape, place: str) -> tuple[str, type[SpecModel]] | None:
     """The object at or inside a field, with its place. References to parameters need no table."""
     if isinstance(shape, Object):
-        return None if shape.model is FromParameter else (place, shape.model)
+        return None if shape.model in (FromParameter, FromValue) else (place, shape.model)
     if isinstance(shape, Items):
         return _inner(shape.item, f"{place}[]")
     return _inner(shape.value, f"{place}.<name>") if isinstance(shape, Entries) else None
@@ -119,7 +119,9 @@ def _inner(shape: Shape, place: str) -> tuple[str, type[SpecModel]] | None:
 
 def _type(shape: Shape) -> str:
     if isinstance(shape, Object):
-        return "`{parameter: <name>}`" if shape.model is FromParameter else "object"
+        if shape.model is FromParameter:
+            return "`{parameter: <name>}`"
+        return "`{parameter\\|result\\|cell: <name>}`" if shape.model is FromValue else "object"
     if isinstance(shape, Items):
         return f"list of {_counted(shape.min_items, shape.max_items)}{_type(shape.item)}"
     if isinstance(shape, Entries):

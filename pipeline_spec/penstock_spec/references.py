@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from penstock_spec.base import SpecModel
+from penstock_spec.base import FromValue, SpecModel
+from penstock_spec.contract import FOR_EACH
+from penstock_spec.facts import Reference, RegistryFacts, Taken, TestFacts
 from penstock_spec.kinds.child import Child, ChildOutputType
-from penstock_spec.kinds.deploy import Deploy
+from penstock_spec.kinds.deploy import Deploy, Resources
 from penstock_spec.kinds.ingest import Ingest
 from penstock_spec.kinds.monitor import Monitor
 from penstock_spec.kinds.run import OutputType, Run
@@ -16,9 +18,11 @@ from penstock_spec.kinds.split import Split
 from penstock_spec.kinds.train import Train
 from penstock_spec.kinds.validate import Validate
 from penstock_spec.paths import Path
+from penstock_spec.shapes import Entries, Object, Shape, object_shape
+from penstock_spec.structure import objects
 from penstock_spec.values import ParameterType
 
-TABLE, MODEL, REPORT, FILES = "Table", "Model", "Report", "Files"
+TABLE, MODEL, REPORT, FILES, LIST = "Table", "Model", "Report", "Files", "List"
 KINDS: Mapping[str, type[SpecModel]] = {
     "ingest": Ingest,
     "split": Split,
@@ -54,58 +58,6 @@ _REFERENCE = re.compile(r"([a-z](?:[-a-z0-9]*[a-z0-9])?)\.([a-z][a-z0-9_]*)")
 
 
 @dataclass(frozen=True)
-class Reference:
-    """An input: the output of another step. `wanted` is the type that fits; empty where any does."""
-
-    path: Path
-    step: str
-    output: str
-    wanted: str = ""
-
-    @property
-    def source(self) -> tuple[str, str]:
-        """Step and output that are referred to."""
-        return (self.step, self.output)
-
-    def __str__(self) -> str:
-        """As users write it."""
-        return f"{self.step}.{self.output}"
-
-
-@dataclass(frozen=True)
-class RegistryFacts:
-    """An input that is a model of the registry; `data` is what stands below `registered`."""
-
-    path: Path
-    data: Mapping[str, Any]
-    optional: bool = False
-    in_container: bool = False  # of the user's program, not of the kind itself
-
-    @property
-    def key(self) -> str:
-        """Equal for inputs that are one version in every run."""
-        source = self.data.get("versionFrom")
-        if isinstance(source, Mapping):
-            return f"({source.get('parameter')})"
-        return str(self.data.get("version") or f"{self.data.get('model')}/{self.data.get('lifecycle')}")
-
-
-@dataclass(frozen=True)
-class TestFacts:
-    """One test of a `when`. `step` is the one that it asks about, `result` what it asks of it; else empty."""
-
-    path: Path
-    data: Mapping[str, Any]
-    step: str = ""
-    result: str = ""
-
-    @property
-    def place(self) -> Path:
-        """Where it names the step."""
-        return (*self.path, "result" if self.result else "step")
-
-
-@dataclass(frozen=True)
 class StepFacts:
     """One step as far as it can be understood. `outputs` is None where what it gives is not known."""
 
@@ -119,6 +71,7 @@ class StepFacts:
     results: Mapping[str, str] | None = None  # name -> type, as far as known
     tests: Sequence["TestFacts"] = ()  # of `when`, in all groups
     always: bool = False
+    taken: Sequence[Taken] = ()  # values of results
     registered: Mapping[str, RegistryFacts] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)  # all that stands in the step
 
@@ -126,6 +79,11 @@ class StepFacts:
     def path(self) -> Path:
         """Where the step stands."""
         return ("spec", "steps", self.position)
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether the step is done for many cells, so that what it gives is a list."""
+        return "matrix" in self.data or FOR_EACH in self.data
 
     @property
     def body_path(self) -> Path:
@@ -164,7 +122,7 @@ def _facts(position: int, name: str, step: Mapping[str, Any]) -> StepFacts:
         name=name,
         kind=kind,
         body=body,
-        inputs=dict(_inputs(kind, body, (*path, kind))) if kind else {},
+        inputs={**dict(_inputs(kind, body, (*path, kind)) if kind else ()), **dict(_list(step, path))},
         outputs=outputs_of(kind, body),
         depends_on=[
             ((*path, "dependsOn", index), one)
@@ -173,6 +131,7 @@ def _facts(position: int, name: str, step: Mapping[str, Any]) -> StepFacts:
         ],
         results=results_of(kind, body),
         always=step.get("always") is True,
+        taken=list(_taken(kind, step, path)),
         registered=dict(_registered(kind, body, (*path, kind))) if kind else {},
         data=step,
         tests=list(_tests(step.get("when"), (*path, "when"))),
@@ -224,6 +183,42 @@ def _inputs(kind: str, body: Mapping[str, Any], path: Path) -> Iterator[tuple[st
         found = _reference(text, (*inside, "inputs", name), "")
         if found is not None and name not in BUILT_IN_INPUTS[kind]:
             yield name, found
+
+
+def _list(step: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Reference]]:
+    each = step.get(FOR_EACH)
+    found = _reference(
+        each.get("list") if isinstance(each, Mapping) else None, (*path, FOR_EACH, "list"), LIST
+    )
+    if found is not None:
+        yield FOR_EACH, found
+
+
+def _taken(kind: str, step: Mapping[str, Any], path: Path) -> Iterator[Taken]:
+    """Every `{result: step.result}` in the step's body and resources."""
+    parts: dict[str, type[SpecModel]] = {"resources": Resources, **({kind: KINDS[kind]} if kind else {})}
+    for part, model in parts.items():
+        for shape, data, place in objects(object_shape(model), step.get(part), (*path, part)):
+            for name, one in shape.fields.items():
+                for where, value in from_values(one.shape, data.get(name), (*place, name)):
+                    match = _REFERENCE.fullmatch(value["result"]) if _is_text(value, "result") else None
+                    if match is not None:
+                        yield Taken((*where, "result"), match[1], match[2])
+
+
+def _is_text(value: Mapping[str, Any], name: str) -> bool:
+    return isinstance(value.get(name), str)
+
+
+def from_values(shape: Shape, data: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """The `{parameter: ...}` and the like that stand in a field that ends in From, one or a map of them."""
+    if not isinstance(data, Mapping):
+        return
+    if isinstance(shape, Object) and shape.model is FromValue:
+        yield path, data
+    elif isinstance(shape, Entries):
+        for name, value in data.items():
+            yield from from_values(shape.value, value, (*path, name))
 
 
 def _registered(kind: str, body: Mapping[str, Any], path: Path) -> Iterator[tuple[str, RegistryFacts]]:

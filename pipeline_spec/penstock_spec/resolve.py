@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from penstock_spec.base import SpecModel
@@ -11,13 +12,32 @@ from penstock_spec.kinds.deploy import Resources
 from penstock_spec.parameters import value_problem
 from penstock_spec.paths import show
 from penstock_spec.pipeline import Parameter, PipelineSpec, Step
-from penstock_spec.plain import canonical, plain
+from penstock_spec.plain import plain
 from penstock_spec.references import KINDS, container_of
-from penstock_spec.shapes import Entries, Items, Object, Scalar, Shape, object_shape, takes_values
+from penstock_spec.shapes import Entries, Items, Object, Shape, as_field, object_shape, takes_values
 from penstock_spec.structure import structure_problems
 from penstock_spec.triggers import SCHEDULED_TIME, TRIGGERED_BY
 
 Values = Mapping[str, Any]
+NOTHING: Values = MappingProxyType({})
+_UNKNOWN = object()
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where fields that end in From take their values: parameters by name, results by `step.result`, what the
+    cell has by axis. None stands for what is not known yet.
+    """
+
+    parameters: Values
+    results: Values | None = None
+    cell: Values | None = None
+
+    def value(self, source: Mapping[str, str]) -> Any:
+        """The value that `{parameter: ...}` or the like stands for; _UNKNOWN where it is not known yet."""
+        ((kind, name),) = source.items()
+        known = {"parameter": self.parameters, "result": self.results, "cell": self.cell}[kind]
+        return _UNKNOWN if known is None else known[name]
 
 
 @dataclass(frozen=True)
@@ -93,19 +113,18 @@ def _given_problem(parameter: Parameter, data: Mapping[str, Any]) -> Problem | N
     return Problem(path, SpecReason.MISSING_PARAMETER, "has no value and no default", hint)
 
 
-def resolve_step(spec: PipelineSpec, step: Step, values: Values) -> ResolvedStep:
-    """The step as its containers will see it.
+def resolve_step(
+    spec: PipelineSpec,
+    step: Step,
+    values: Values,
+    results: Values = NOTHING,
+    cell: Values = NOTHING,
+) -> ResolvedStep:
+    """The step as its containers will see it; `results` by `step.result`, `cell` by axis.
 
     SpecError where a value does not fit the field it is used in.
     """
-    position = next(index for index, one in enumerate(spec.steps) if one.name == step.name)
-    path = ("spec", "steps", position)
-    body_shape = object_shape(KINDS[step.kind])
-    arguments = _resolve(body_shape, step.body.as_set(), values)
-    resources = _resolve(object_shape(Resources), step.resources.as_set(), values)
-    problems = structure_problems(body_shape, arguments, (*path, step.kind))
-    problems += structure_problems(object_shape(Resources), resources, (*path, "resources"))
-    problems += too_little(resources, (*path, "resources"))
+    arguments, resources, problems = _filled(spec, step, Sources(values, results, cell))
     if problems:
         raise SpecError(problems)
     body = KINDS[step.kind].model_validate(arguments, by_alias=True, by_name=False)
@@ -122,39 +141,59 @@ def resolve_step(spec: PipelineSpec, step: Step, values: Values) -> ResolvedStep
     )
 
 
+def check_step(spec: PipelineSpec, step: Step, values: Values) -> None:
+    """SpecError where a parameter's value does not fit the field it is used in. Nothing else is known yet."""
+    *_, problems = _filled(spec, step, Sources(values))
+    if problems:
+        raise SpecError(problems)
+
+
+def _filled(
+    spec: PipelineSpec, step: Step, sources: Sources
+) -> tuple[dict[str, Any], dict[str, Any], list[Problem]]:
+    """Body and resources with what is known put in place, and what does not fit."""
+    position = next(index for index, one in enumerate(spec.steps) if one.name == step.name)
+    path = ("spec", "steps", position)
+    body_shape, resources_shape = object_shape(KINDS[step.kind]), object_shape(Resources)
+    arguments = _resolve(body_shape, step.body.as_set(), sources)
+    resources = _resolve(resources_shape, step.resources.as_set(), sources)
+    problems = structure_problems(body_shape, arguments, (*path, step.kind))
+    problems += structure_problems(resources_shape, resources, (*path, "resources"))
+    problems += too_little(resources, (*path, "resources"))
+    return arguments, resources, problems
+
+
 def _secrets(spec: PipelineSpec, env: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     declared = {one.name: one.secret for one in spec.secrets}
     used = sorted({one["secret"]["name"] for one in env if "secret" in one})
     return {alias: declared[alias] for alias in used}
 
 
-def _resolve(shape: Shape, data: Any, values: Values) -> Any:
-    """A copy of the data in which each `<field>From` has become `<field>`."""
+def _resolve(shape: Shape, data: Any, sources: Sources) -> Any:
+    """A copy of the data in which each `<field>From` whose value is known has become `<field>`."""
     if isinstance(shape, Object) and isinstance(data, Mapping):
-        return _resolve_object(shape, data, values)
+        return _resolve_object(shape, data, sources)
     if isinstance(shape, Items):
-        return [_resolve(shape.item, one, values) for one in data]
+        return [_resolve(shape.item, one, sources) for one in data]
     if isinstance(shape, Entries):
-        return {name: _resolve(shape.value, one, values) for name, one in data.items()}
+        return {name: _resolve(shape.value, one, sources) for name, one in data.items()}
     return data
 
 
-def _resolve_object(shape: Object, data: Mapping[str, Any], values: Values) -> dict[str, Any]:
+def _resolve_object(shape: Object, data: Mapping[str, Any], sources: Sources) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in data.items():
         target = name.removesuffix("From")
         if target not in shape.fields or not takes_values(shape.fields[name].shape):
-            found[name] = _resolve(shape.fields[name].shape, value, values)
+            found[name] = _resolve(shape.fields[name].shape, value, sources)
         elif isinstance(shape.fields[name].shape, Entries):
-            taken = {key: values[one["parameter"]] for key, one in value.items()}
-            found[target] = {**data.get(target, {}), **taken}
+            taken = {key: sources.value(one) for key, one in value.items()}
+            known = {key: one for key, one in taken.items() if one is not _UNKNOWN}
+            found[target] = {**data.get(target, {}), **known}
+            if len(known) < len(taken):
+                found[name] = {key: one for key, one in value.items() if key not in known}
+        elif (one := sources.value(value)) is _UNKNOWN:
+            found[name] = value
         else:
-            found[target] = _fitted(shape.fields[target].shape, values[value["parameter"]])
+            found[target] = as_field(shape.fields[target].shape, one)
     return found
-
-
-def _fitted(shape: Shape, value: Any) -> Any:
-    """The value for its field: a field that holds text takes every value, written as JSON writes it."""
-    if isinstance(shape, Scalar) and shape.type == "string" and not isinstance(value, str):
-        return canonical(value)
-    return value

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from penstock_spec.base import Rule, SpecModel
+from penstock_spec.base import FromValue, Rule, SpecModel
 from penstock_spec.shapes import Entries, Field, Free, Items, Object, Scalar, Shape, object_shape
 
 Schema = dict[str, Any]
@@ -72,6 +72,9 @@ def _object(shape: Object, *, with_defaults: bool) -> Schema:
         for name, field in shape.fields.items()
     }
     required = [name for name, field in shape.fields.items() if field.required]
+    if shape.model is FromValue:
+        # "Exactly one" in two words: it stands below dozens of fields, and a CRD has its limit.
+        return {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": properties}
     rules = [rule.to_schema() for rule in shape.rules]
     extra = _set({"required": required or None, "x-kubernetes-validations": rules or None})
     return {"type": "object", "properties": properties, **extra}

@@ -20,12 +20,14 @@ from penstock_spec.base import (
     AnyJson,
     Between,
     FromParameter,
+    FromValue,
     ListMap,
     MapLimits,
     Rule,
     SpecModel,
     StoredDefault,
 )
+from penstock_spec.plain import canonical
 
 SCALARS: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
@@ -100,6 +102,13 @@ class Object:
 Shape = Scalar | Items | Entries | Free | Object
 
 
+def as_field(shape: "Shape", value: Any) -> Any:
+    """The value for its field: a field that holds text takes every value, written as JSON writes it."""
+    if isinstance(shape, Scalar) and shape.type == "string" and not isinstance(value, str):
+        return canonical(value)
+    return value
+
+
 @cache
 def object_shape(model: type[SpecModel]) -> Object:
     """The shape of a model, with everything below it."""
@@ -110,7 +119,7 @@ def object_shape(model: type[SpecModel]) -> Object:
 def takes_values(shape: Shape) -> bool:
     """Whether what stands here says where a value comes from: one, or a map of them."""
     inner = shape.value if isinstance(shape, Entries) else shape
-    return isinstance(inner, Object) and inner.model is FromParameter
+    return isinstance(inner, Object) and inner.model in (FromParameter, FromValue)
 
 
 def _field(attribute: str, info: FieldInfo) -> Field:
@@ -125,6 +134,11 @@ def _field(attribute: str, info: FieldInfo) -> Field:
         default=None if default is PydanticUndefined else default,
         stored=any(isinstance(one, StoredDefault) for one in info.metadata),
     )
+
+
+def shape_of(annotation: Any) -> Shape:
+    """The shape of one annotated type."""
+    return _shape(annotation, ())
 
 
 def _shape(annotation: Any, metadata: Iterable[Any]) -> Shape:

@@ -7,24 +7,19 @@ whose outputs are lost: it is made again for a step that needs them.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from penstock_spec.archive_status import ArchivedRun, ArchiveStatus
-from penstock_spec.backfill import BackfillStatus
-from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Rule, SpecModel
-from penstock_spec.defaults import FrozenDefaults
-from penstock_spec.policy import Policy
-from penstock_spec.registered import MAX_PINNED, PinnedVersion
-from penstock_spec.trigger_status import TriggerStatus
-from penstock_spec.triggers import MAX_TRIGGERS, TriggeredBy
+from penstock_spec.base import Digest, Identifier, ListMap, MapLimits, Name40, SpecModel
+from penstock_spec.matrix import MOST_CELLS
 
 Word = Annotated[str, StringConstraints(max_length=64)]
 Sentence = Annotated[str, StringConstraints(max_length=1024)]
 Time = Annotated[str, StringConstraints(max_length=32)]
 RESULT_LENGTH = 256
 ResultText = Annotated[str, StringConstraints(max_length=RESULT_LENGTH)]
+PackedDigest = Annotated[str, StringConstraints(pattern=r"^[-_A-Za-z0-9]{43}$", min_length=43, max_length=43)]
 Name63 = Annotated[str, StringConstraints(max_length=63)]
 
 
@@ -50,7 +45,8 @@ _FROM_JOB = frozenset(
     {StepState.SUCCEEDED, StepState.REUSED, StepState.RETRYING, StepState.FAILED, StepState.CANCELLED}
 )
 TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
-    StepState.WAITING: frozenset(StepState) - {StepState.WAITING, StepState.RETRYING, StepState.SUCCEEDED},
+    # Succeeded: one that has cells, of a list that is empty.
+    StepState.WAITING: frozenset(StepState) - {StepState.WAITING, StepState.RETRYING},
     # An observation may come late: what was queued may be seen again when it has ended already.
     StepState.QUEUED: _FROM_JOB | {StepState.STARTING, StepState.RUNNING},
     StepState.STARTING: _FROM_JOB | {StepState.QUEUED, StepState.RUNNING},
@@ -109,6 +105,55 @@ class ConditionStatus(SpecModel):
 
 
 Conditions = Annotated[Sequence[ConditionStatus], ListMap("type")]
+
+
+class CellStatus(SpecModel):
+    """One cell of a step that has begun or ended; those that only wait have no entry."""
+
+    number: int = Field(description="Number of the cell, from 1; also a label of its Jobs.")
+    state: StepState = Field(description="Where the cell stands.")
+    reason: Word = Field(default="", description="One word for why, while it lives and where it failed.")
+    message: Sentence = Field(default="", description="The same in words.")
+    failure_class: Word = Field(default="", description="Who is to blame for its last failed attempt.")
+    attempt: int = Field(default=0, description="Number of its attempt, from 1.")
+    retries: Annotated[Mapping[str, int], MapLimits(properties=16)] = Field(
+        default_factory=dict, description="Failed attempts that were retried, by failure class."
+    )
+    retry_at: Time = Field(default="", description="When the next attempt starts, RFC 3339 in UTC.")
+    memory: Annotated[str, StringConstraints(max_length=20)] = Field(
+        default="", description="Memory of the attempt where it grew."
+    )
+    scratch: Annotated[str, StringConstraints(max_length=20)] = Field(
+        default="", description="Scratch space of the attempt where it grew."
+    )
+    remakes: Annotated[tuple[Name40, ...], Field(max_length=32)] = Field(
+        default=(), description="Steps whose lost outputs are made again before the next attempt."
+    )
+    digest: Annotated[str, StringConstraints(max_length=12)] = Field(
+        default="", description="First 72 bits of the digest over all that determines the result, base64url."
+    )
+    outputs: Annotated[tuple[PackedDigest, ...], Field(max_length=32)] = Field(
+        default=(),
+        description="Digest of each output in base64url, in the order of the step's cellOutputs.",
+    )
+    results: Annotated[Mapping[Identifier, ResultText], MapLimits(properties=16, key_length=40)] = Field(
+        default_factory=dict, description="Small values that the cell gave, as JSON writes them."
+    )
+    metrics: Annotated[Mapping[str, float], MapLimits(properties=32)] = Field(
+        default_factory=dict, description="Figures that the cell measured."
+    )
+    verdict: Word = Field(default="", description="Pass, Fail or Inconclusive, where the step is a gate.")
+    model_version: Annotated[str, StringConstraints(max_length=63)] = Field(
+        default="", description="ModelVersion that this cell registered or judged."
+    )
+    source_revision: Annotated[str, StringConstraints(max_length=160)] = Field(
+        default="", description="Version of the outside data that an ingest read."
+    )
+    made_at: Time = Field(default="", description="When its result was really made, where reuse asks for it.")
+    finished_at: Time = Field(default="", description="When it failed.")
+    log: Annotated[str, StringConstraints(max_length=2048)] = Field(
+        default="", description="Last lines of a failed program, for the first ten failures of a run."
+    )
 
 
 class ChildRun(SpecModel):
@@ -180,6 +225,18 @@ class StepStatus(SpecModel):
     results: Annotated[Mapping[Identifier, ResultText], MapLimits(properties=16, key_length=40)] = Field(
         default_factory=dict, description="Small values that the step gave, as JSON writes them."
     )
+    counts: Annotated[Mapping[Identifier, int], MapLimits(properties=32, key_length=40)] = Field(
+        default_factory=dict, description="How many items each output of type List has."
+    )
+    cell_count: int = Field(
+        default=0, description="How many cells the step has, once they may begin; those below and the rest."
+    )
+    cell_outputs: Annotated[tuple[Identifier, ...], Field(max_length=32)] = Field(
+        default=(), description="Names of the outputs whose digests the cells list."
+    )
+    cells: Annotated[Sequence[CellStatus], Field(max_length=MOST_CELLS)] = Field(
+        default=(), description="The cells that have begun or ended, by number."
+    )
     metrics: Annotated[Mapping[str, float], MapLimits(properties=32)] = Field(
         default_factory=dict, description="Figures that the step measured."
     )
@@ -194,149 +251,4 @@ class StepStatus(SpecModel):
     finished_at: Time = Field(default="", description="When the step ended.")
     log: Annotated[str, StringConstraints(max_length=2048)] = Field(
         default="", description="Last lines of a failed program, for the first ten failures of a run."
-    )
-
-
-class Snapshot(SpecModel):
-    """What this run executes, frozen at its start; editing the Pipeline does not touch it."""
-
-    revision: Name63 = Field(description="ControllerRevision that holds the steps.")
-    digest: Digest = Field(description="Digest of the frozen steps, checked whenever they are read.")
-    pipeline_uid: Word = Field(description="Uid of the Pipeline object at the start.")
-    policy: Policy | None = Field(
-        default=None,
-        description="What policy held at the start, the pipeline's before the namespace's; left out, all as "
-        "by default.",
-    )
-    defaults: FrozenDefaults | None = Field(
-        default=None, description="Defaults of the namespace at the start; left out where it had none."
-    )
-    parameters: JsonMap = Field(
-        default_factory=dict,
-        description="Of a rerun: the values given to the run that it repeats, with those that it changes.",
-    )
-    scheduled_time: Time = Field(
-        default="", description="Of a rerun: the time that the run which it repeats was for."
-    )
-    triggered_by: TriggeredBy | None = Field(
-        default=None, description="Of a rerun: what a trigger saw, for which the repeated run was started."
-    )
-
-
-def _once(name: str) -> Rule:
-    same = f"(has(self.{name}) && self.{name} == oldSelf.{name})"
-    return Rule(f"!has(oldSelf.{name}) || {same}", f"{name} is written once")
-
-
-class PipelineRunStatus(SpecModel):
-    """How a run is doing."""
-
-    cel_rules: ClassVar[tuple[Rule, ...]] = (
-        _once("snapshot"),
-        _once("pinned"),
-    )
-
-    observed_generation: int = Field(
-        default=0, description="Generation of the spec that this status speaks of."
-    )
-    conditions: Conditions = Field(
-        default=(), max_length=16, description="Ready, Reconciling, Stalled, Finished, Succeeded."
-    )
-    status: Word = Field(
-        default="",
-        description="Waiting, Running, Suspended, or how it ended: the STATUS column.",
-    )
-    reason: Word = Field(
-        default="", description="One word for why; of a failed run, the first failed step's reason."
-    )
-    message: Sentence = Field(default="", description="The same in words, with the next command to try.")
-    step: Word = Field(
-        default="", description="The step to look at: the first failed, else the first that is running."
-    )
-    progress: Word = Field(
-        default="", description="Steps that have ended well out of all, ready for a column: 3/7."
-    )
-    backfill: BackfillStatus | None = Field(default=None, description="Of a backfill: how far it is.")
-    pinned: Annotated[Sequence[PinnedVersion], ListMap("reference")] = Field(
-        default=(),
-        max_length=MAX_PINNED,
-        description="The registered models that this run reads, chosen once before its steps begin.",
-    )
-    snapshot: Snapshot | None = Field(default=None, description="What this run executes, frozen.")
-    started_at: Time = Field(
-        default="", description="When the first step was allowed to start, RFC 3339 in UTC."
-    )
-    suspended_at: Time = Field(
-        default="",
-        description="Since when the run is suspended, or all that it does waits in queues of Kueue; left out "
-        "while it does not, RFC 3339 in UTC.",
-    )
-    suspended_seconds: int = Field(
-        default=0, description="How long it was so before that; no deadline counts this time."
-    )
-    finished_at: Time = Field(default="", description="When the last step ended, RFC 3339 in UTC.")
-    duration: Word = Field(
-        default="", description="From start to end in words, written once at the end: 1m12s."
-    )
-    archived: ArchivedRun | None = Field(
-        default=None, description="Where the record of this run lies in the store, once it is written."
-    )
-    steps: Sequence[StepStatus] = Field(
-        default=(), max_length=256, description="The steps in the pipeline's order."
-    )
-
-
-class LastStarted(SpecModel):
-    """The last run that a change of the spec started.
-
-    The memory that keeps the same spec from starting twice.
-    """
-
-    digest: Digest = Field(description="Digest of the steps and parameters that were started.")
-    generation: int = Field(description="Generation of the Pipeline at that time.")
-    run: Name63 = Field(
-        default="",
-        description="PipelineRun that was created for that digest; absent where policy.onChange is Wait.",
-    )
-
-
-class PipelineStatus(SpecModel):
-    """How a pipeline is doing."""
-
-    observed_generation: int = Field(
-        default=0, description="Generation of the spec that this status speaks of."
-    )
-    conditions: Conditions = Field(
-        default=(),
-        max_length=16,
-        description="Accepted, Ready, Stalled, LastRunSucceeded, DefaultsAccepted, ArchiveFailing.",
-    )
-    status: Word = Field(
-        default="",
-        description="Running, Suspended, Refused, or how the last run ended: the STATUS column.",
-    )
-    reason: Word = Field(default="", description="One word for why: the current or last run's reason.")
-    message: Annotated[str, StringConstraints(max_length=8192)] = Field(
-        default="", description="The same in words; of a refused spec, every problem with its path."
-    )
-    step: Word = Field(default="", description="The step to look at, from the current or last run.")
-    progress: Word = Field(default="", description="Progress of the current or last run: 3/7.")
-    model: Annotated[str, StringConstraints(max_length=63)] = Field(
-        default="", description="ModelVersion that the last finished training registered."
-    )
-    endpoint: Word = Field(
-        default="", description="ModelEndpoint that the deploy step of the pipeline keeps up to date."
-    )
-    last_started: LastStarted | None = Field(default=None, description="The last run that a change started.")
-    last_run: Name63 = Field(
-        default="",
-        description="The run that the other fields speak of, whoever started it: the one under way, else the "
-        "newest.",
-    )
-    archive: ArchiveStatus | None = Field(
-        default=None, description="Trouble with the archive of runs; left out while there is none."
-    )
-    next: Time = Field(default="", description="When the next of the triggers starts a run, RFC 3339 in UTC.")
-    triggers: Annotated[Sequence[TriggerStatus], ListMap()] = Field(
-        default=(), max_length=MAX_TRIGGERS, description="What each trigger will do next, and has done."
     )

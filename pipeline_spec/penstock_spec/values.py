@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from penstock_spec.shapes import Scalar
+
 
 class ParameterType(StrEnum):
     """What a value is."""
@@ -20,6 +22,20 @@ TYPE_WORDS: Mapping[ParameterType, str] = {
     ParameterType.NUMBER: "a number",
     ParameterType.BOOLEAN: "true or false",
 }
+
+
+# Which values a field of this JSON type takes; texts take every value, written as JSON.
+_FITTING: Mapping[str, tuple[ParameterType, ...]] = {
+    "integer": (ParameterType.INTEGER,),
+    "number": (ParameterType.NUMBER, ParameterType.INTEGER),
+    "boolean": (ParameterType.BOOLEAN,),
+}
+
+
+def misfit(type_: ParameterType, target: Scalar) -> tuple[ParameterType, ...]:
+    """The types that the field takes, where values of `type_` are none of them; else nothing."""
+    fitting = _FITTING.get(target.type, ())
+    return () if type_ in fitting else fitting
 
 
 def is_of(type_: ParameterType, value: Any) -> bool:

@@ -4,6 +4,8 @@
 /penstock/in/source/        of an ingest: the file that it is to read, under its own name
 /penstock/arguments.json    the arguments that the pipeline gives
 /penstock/run.json          of a step that always runs: how the run has gone
+/penstock/in/<name>/<n>/    of an input that is gathered: the artifact of cell n, beside index.json
+/penstock/item.json         of a cell of a step with forEach: its item
 /penstock/out/<name>/       empty folders, writable for whatever user the program runs as
 """
 
@@ -15,7 +17,7 @@ from typing import Any
 
 from penstock_spec import contract
 from penstock_spec.contract import TABLE_CSV, TABLE_PARQUET, Task
-from penstock_steps import source
+from penstock_steps import items, source
 from penstock_steps.workspace import Workspace, say, write_json
 
 SOURCE_INPUT = "source"
@@ -40,7 +42,8 @@ def prepare(task: Task, workspace: Workspace) -> None:
         workspace.run_file.chmod(0o644)
     for name, one in task.inputs.items():
         if one.type == "Table" and program.get("tables") == "Csv":
-            _to_csv(workspace.input(name))
+            for folder in items.folders_of(one, workspace.input(name)):
+                _to_csv(folder)
     if task.kind == "ingest":
         fetched = source.fetch(
             task.arguments["source"], workspace, workspace.fresh(workspace.input(SOURCE_INPUT))

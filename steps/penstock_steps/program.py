@@ -19,8 +19,9 @@ from dataclasses import replace
 from penstock_artifacts.errors import ArtifactCorrupt, ArtifactMissing, StoreUnavailable
 from penstock_artifacts.store import Store, store_from
 from penstock_spec import contract
-from penstock_spec.contract import Failure, Result, Task
+from penstock_spec.contract import FOR_EACH, Failure, Input, Result, Task
 from penstock_spec.names import FailureClass
+from penstock_steps import items
 from penstock_steps.errors import StepError, invalid_result
 from penstock_steps.workspace import Workspace, say
 
@@ -65,7 +66,7 @@ def execute(mode: str, workspace: Workspace) -> int:
 
 def _task(workspace: Workspace) -> Task:
     try:
-        return Task.from_json(workspace.environment[contract.TASK_VARIABLE])
+        return Task.from_json(workspace.environment[contract.TASK_VARIABLE], workspace.environment)
     except ValueError as error:
         raise StepError(FailureClass.INVALID_CONTAINER, str(error)) from error
 
@@ -97,17 +98,21 @@ def _fetch_inputs(task: Task, workspace: Workspace, store: Store) -> None:
     missing: dict[str, str] = {}
     for name, one in task.inputs.items():
         try:
-            manifest = store.get_folder(one.digest, workspace.fresh(workspace.input(name)))
+            _fetch_input(name, one, task, workspace, store)
         except ArtifactMissing as error:
             missing[name] = str(error)  # all of them are told at once: each is made again by its own step
-            continue
-        if manifest.type != one.type:
-            raise invalid_result(f"input {name} is of type {manifest.type}, the step needs {one.type}")
-        size = sum(entry.size for entry in manifest.files)
-        say(f"fetched {name}: {len(manifest.files)} files, {size} bytes, {one.digest}")
     if missing:
         words = "; ".join(f"input {name} is gone from the store: {why}" for name, why in missing.items())
         raise StepError(FailureClass.INPUT_MISSING, words, tuple(missing))
+
+
+def _fetch_input(name: str, one: Input, task: Task, workspace: Workspace, store: Store) -> None:
+    if name == FOR_EACH:
+        items.fetch_item(one, task.cell, workspace, store)
+    elif one.gathered is not None:
+        items.fetch_gathered(name, one, workspace, store)
+    else:
+        items.fetch_folder(name, one, workspace.fresh(workspace.input(name)), store)
 
 
 def _fetch(task: Task, workspace: Workspace) -> None:

@@ -12,7 +12,7 @@ from penstock_artifacts.errors import ArtifactCorrupt
 from penstock_artifacts.store import Store
 from penstock_spec import contract
 from penstock_spec.contract import MODEL_ONNX, TABLE_CSV, TABLE_PARQUET, Result, Task
-from penstock_steps import written
+from penstock_steps import items, written
 from penstock_steps.errors import invalid_result
 from penstock_steps.layout import read_revision
 from penstock_steps.workspace import Workspace, say
@@ -53,7 +53,8 @@ def _run(task: Task, workspace: Workspace) -> tuple[Result, Folders]:
         else:
             written.require(folder, name)
             folders[name] = folder
-    return Result(metrics=written.read_metrics(workspace.metrics_file)), folders
+    counts = {name: items.count_of(folders[name]) for name, type_ in task.outputs.items() if type_ == "List"}
+    return Result(metrics=written.read_metrics(workspace.metrics_file), counts=counts), folders
 
 
 def _table(workspace: Workspace, name: str) -> Path:

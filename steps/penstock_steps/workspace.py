@@ -43,6 +43,11 @@ class Workspace:
         return self._below(contract.RUN_FILE)
 
     @property
+    def item_file(self) -> Path:
+        """item.json for the program of a cell: its item of the list."""
+        return self._below(contract.ITEM_FILE)
+
+    @property
     def results_file(self) -> Path:
         """results.json of a user's program."""
         return self._below(contract.RESULTS_FILE)

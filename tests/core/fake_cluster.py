@@ -44,13 +44,14 @@ def digest_of(*parts: Any) -> str:
 
 @dataclass
 class FakeCluster:
-    """The store and what happens in it by itself. `fates` says how the attempts of a step go, from the first
-    on.
+    """The store and what happens in it by itself. `fates` says how the attempts of a step or cell go, from
+    the first on.
     """
 
     fates: Mapping[str, list[str]] = field(default_factory=dict)
     verdicts: Mapping[str, Result] = field(default_factory=dict)  # of gates, by step
-    results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of programs, by step
+    results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of programs, by step or cell
+    items: int = 0  # in each list that a program makes
     source_revision: str = "etag-1"
     revisions: dict[str, str] = field(default_factory=dict)  # of what triggers look at, by trigger
     endpoint_trouble: str = ""  # makes endpoints stall
@@ -237,7 +238,7 @@ class FakeCluster:
 
     def fate(self, job: Object) -> str:
         task = task_of(job)
-        fates = self.fates.get(task["step"], [])
+        fates = self.fates.get(leaf_of(task), self.fates.get(task["step"], []))
         return fates[task["attempt"] - 1] if task["attempt"] <= len(fates) else "success"
 
     def fate_of_worker(self, job: Object, worker: int) -> str:
@@ -359,7 +360,8 @@ class FakeCluster:
         return Result(
             outputs=made,
             metrics=told.metrics,
-            results=self.results.get(task["step"], {}),
+            results=self.results.get(leaf_of(task), self.results.get(task["step"], {})),
+            counts={name: self.items for name, type_ in task["outputs"].items() if type_ == "List"},
             verdict=told.verdict,
             reason=told.reason,
             message=told.message,
@@ -370,7 +372,9 @@ class FakeCluster:
     def _digest(self, task: Object, output: str) -> str:
         source = self.source_revision if task["kind"] == "ingest" else ""
         inputs = {name: one["digest"] for name, one in task["inputs"].items()}
-        return digest_of(task["kind"], task["arguments"], inputs, source, output)
+        item = task["cell"] if "forEach" in inputs else 0
+        lists = self.items if task["outputs"][output] == "List" else 0
+        return digest_of(task["kind"], task["arguments"], inputs, source, output, item, lists)
 
     def _serve(self, endpoint: Object) -> None:
         """Stands for the endpoint's own reconciliation: serves what is asked for two seconds later."""
@@ -399,6 +403,12 @@ def waits(reason: str, message: str) -> Object:
 
 def ended(result: Result) -> Object:
     return {"phase": "Succeeded", "message": encode(result), "ended": written(EPOCH)}
+
+
+def leaf_of(task: Object) -> str:
+    """The step that the task is of; of one with cells the cell: `fit#3`."""
+    cell = task.get("cell")
+    return f"{task['step']}#{cell}" if cell else str(task["step"])
 
 
 def task_of(job: Object) -> Any:

@@ -22,6 +22,7 @@ from penstock_operator.core.actions import (
     RegisterModel,
     SetOwner,
 )
+from penstock_operator.core.earlier import Previous
 from penstock_operator.core.observed import (
     ChildView,
     ContainerView,
@@ -32,7 +33,6 @@ from penstock_operator.core.observed import (
     ObservedRun,
     PipelineObject,
     PodView,
-    Previous,
     Ref,
     Refusal,
     Revision,

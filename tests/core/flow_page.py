@@ -46,7 +46,7 @@ def examples(page: str) -> dict[str, tuple[Any, dict[str, tuple[str, str]]]]:
 
 
 PARTS = {manifest["metadata"]["name"]: manifest for manifest, _ in _pipelines("flow.md") if _waits(manifest)}
-EXAMPLES = examples("flow.md")
+EXAMPLES = {**examples("flow.md"), **examples("cells.md")}
 QUEUES = examples("queues.md")  # for which a real cluster needs Kueue
 GANGS = examples("gangs.md")
 
@@ -61,6 +61,13 @@ def left_by(step: Any) -> dict[str, Any]:
     """The small results that the program of a step writes, read from its own text."""
     written = re.search(r"json\.dump\((\{.*?\}), open", _program(step))
     return dict(ast.literal_eval(written[1])) if written else {}
+
+
+def items_of(steps: Any) -> int:
+    """How many items the list has that one of the steps writes, read from its own text."""
+    words = " ".join(word for step in steps for word in step.get("run", {}).get("command", ()))
+    written = re.search(r"json\.dump\((\[.*?\]), open", words)
+    return len(ast.literal_eval(written[1])) if written else 0
 
 
 def fate_of(step: Any) -> str:

@@ -49,6 +49,11 @@ class World:
     after: Mapping[str, Sequence[str]] = field(default_factory=dict)  # dependsOn
     flags: Mapping[str, bool] = field(default_factory=dict)  # a `when` on a parameter, and whether it holds
     asks: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a `when` on the end of another step
+    cells: Mapping[str, int] = field(default_factory=dict)  # steps with a matrix, and its size
+    items: int | None = None  # a step `each`, beside the graph, with a cell for each item of a list
+    values: Mapping[str, str] = field(default_factory=dict)  # steps that take a result of another one
+    most: Mapping[str, int] = field(default_factory=dict)  # maxParallel of steps
+    parallel: int = 0  # policy.maxParallel; 0: any number
     reads: Mapping[str, str] = field(default_factory=dict)  # a registered model: there, optional or missing
     always: Sequence[str] = ()  # steps beside the graph that run after it
     stops: bool = False  # policy.onFailure: Stop
@@ -89,14 +94,29 @@ def worlds(draw: st.DrawFn) -> World:
         for name in asking
     }
     always = ["z0", "z1"][: draw(st.integers(0, 2))]
+    cells = draw(st.dictionaries(st.sampled_from(names), st.integers(1, 5), max_size=2))
+    items = draw(st.sampled_from([None, None, 0, 2, 4]))
+    leaves = [f"{name}#{number}" for name, count in cells.items() for number in range(1, count + 1)]
+    leaves += [f"each#{number}" for number in range(1, (items or 0) + 1)]
     some = st.dictionaries(
-        st.sampled_from([*names, *always]), st.lists(kinds, min_size=1, max_size=4), max_size=5
+        st.sampled_from([*names, *always, *leaves]), st.lists(kinds, min_size=1, max_size=4), max_size=5
     )
+    # Who gives a result gives it once: a step with cells has no single one.
+    values = {
+        name: draw(st.sampled_from(giving))
+        for index, name in enumerate(names)
+        if (giving := [one for one in names[:index] if one not in cells]) and draw(st.integers(0, 3)) == 0
+    }
     return World(
         needs=needs,
         after=after,
         flags=draw(st.dictionaries(st.sampled_from(names), st.booleans(), max_size=3)),
         asks=asks,
+        cells=cells,
+        items=items,
+        values=values,
+        most={name: draw(st.integers(1, 3)) for name in cells if draw(st.booleans())},
+        parallel=draw(st.sampled_from([0, 0, 1, 2, 4])),
         reads=draw(
             st.dictionaries(
                 st.sampled_from(names), st.sampled_from(["there", "optional", "missing"]), max_size=2
@@ -123,7 +143,8 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
     """The end of every step: its state, and the number of its attempts."""
     ends: dict[str, tuple[str, int]] = {}
     left_out: set[str] = set()  # by their own `when`
-    for name, before in {**world.needs, **dict.fromkeys(world.always, ())}.items():
+    for name, inputs in {**every(world), **dict.fromkeys(world.always, ())}.items():
+        before = [*inputs, *([world.values[name]] if name in world.values else [])]
         also = world.after.get(name, ())
         if any(ends[one][0] == "Cancelled" for one in (*before, *also)):
             ends[name] = ("Cancelled", 0)
@@ -143,38 +164,72 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
         if world.reads.get(name) == "missing":
             ends[name] = ("Failed", 0)
             continue
-        used: dict[str, int] = {}
-        fates = [*world.fates.get(name, []), "success"]
-        for attempt, fate in enumerate(fates, start=1):
-            if fate == "hangs":
-                ends[name] = ("Cancelled", attempt)
-                break
-            budget = BUDGETS[fate]
-            if budget is None:
-                ends[name] = ("Succeeded", attempt)
-                break
-            class_ = CLASS.get(fate, fate)
-            used[class_] = used.get(class_, 0) + 1
-            if used[class_] > budget:
-                ends[name] = ("Failed", attempt)
-                break
+        leaves = leaves_of(world, name)
+        if leaves == [name]:
+            ends[name] = gone_through(world, name, name)
+            continue
+        found = {leaf: gone_through(world, leaf, name) for leaf in leaves}
+        ends |= found
+        states = {state for state, _ in found.values()}
+        ends[name] = (next((one for one in ("Failed", "Cancelled") if one in states), "Succeeded"), 0)
     return ends
+
+
+def every(world: World) -> dict[str, Sequence[str]]:
+    """All steps of the graph with their inputs, also those around a list."""
+    lists = {} if world.items is None else {"list": (), "each": ("list",), "sum": ("each",)}
+    return {**world.needs, **lists}
+
+
+def leaves_of(world: World, name: str) -> list[str]:
+    """What has attempts: the step, or each of its cells."""
+    count = world.items if name == "each" else world.cells.get(name)
+    return [name] if count is None else [f"{name}#{number}" for number in range(1, count + 1)]
+
+
+def gone_through(world: World, leaf: str, step: str) -> tuple[str, int]:
+    """The end of a leaf that may run: its state, and the number of its attempts."""
+    used: dict[str, int] = {}
+    fates = [*world.fates.get(leaf, world.fates.get(step, [])), "success"]
+    for attempt, fate in enumerate(fates, start=1):
+        if fate == "hangs":
+            return ("Cancelled", attempt)
+        budget = BUDGETS[fate]
+        if budget is None:
+            return ("Succeeded", attempt)
+        class_ = CLASS.get(fate, fate)
+        used[class_] = used.get(class_, 0) + 1
+        if used[class_] > budget:
+            return ("Failed", attempt)
+    raise AssertionError("the last fate is success")
 
 
 def cut_short(
     world: World, wanted: Mapping[str, tuple[str, int]], found: Mapping[str, tuple[str, int]]
 ) -> dict[str, tuple[str, int]]:
     """What may have come of a world that was ended before its time: chance says how far a step had come."""
-    failed = any(one[0] == "Failed" for name, one in wanted.items() if name in world.needs)
+    failed = any(one[0] == "Failed" for name, one in wanted.items() if name not in world.always)
     if not (world.cancel_at is not None or world.deadline or (world.stops and failed)):
         return dict(wanted)
     cut = {name: one for name, one in found.items() if one[0] == "Cancelled"}
     if world.cancel_at is None and set(cut) & set(world.always):
         raise BrokenPromise("what always runs was cancelled")
-    late = {name: one for name, one in cut.items() if one[1] > wanted[name][1]}
+    late = {name: one for name, one in cut.items() if name in wanted and one[1] > wanted[name][1]}
     if late:
         raise BrokenPromise(f"more attempts than there are: {late}")
-    return {**wanted, **cut}
+    # Cells that a cut step never came to are none; a step of cells that failed before the cut has failed.
+    unborn = {name for name in wanted if "#" in name and name not in found}
+    folded = {
+        name: found[name]
+        for name in wanted
+        if f"{name}#1" in wanted and set(cut) & set(leaves_in(found, name))
+    }
+    return {**{name: one for name, one in wanted.items() if name not in unborn}, **cut, **folded}
+
+
+def leaves_in(found: Mapping[str, Any], name: str) -> list[str]:
+    """The cells of a step among what was found."""
+    return [one for one in found if one.startswith(f"{name}#")]
 
 
 def registered_model(number: int) -> Any:
@@ -200,10 +255,14 @@ def spec_of(world: World) -> Any:
         if tests:
             more[name] = {"when": {"all": tests}}
     more |= {name: {"always": True} for name in world.always}
+    for name, count in world.cells.items():
+        more[name] = {**more.get(name, {}), "matrix": {"axes": {"n": list(range(count))}}}
+    for name, most in world.most.items():
+        more[name] = {**more[name], "maxParallel": most}
     for name in world.gangs:
         more[name] = {**more.get(name, {}), "gang": {"workers": 3}}
     spec = programs(
-        {**world.needs, **dict.fromkeys(world.always, ())},
+        {**every(world), **dict.fromkeys(world.always, ())},
         world.after,
         more,
         parameters=[{"name": "mode", "default": "full"}],
@@ -211,8 +270,22 @@ def spec_of(world: World) -> Any:
             **({"onFailure": "Stop"} if world.stops else {}),
             **({"deadline": world.deadline} if world.deadline else {}),
             **({"queue": {"localQueue": "small"}} if world.queued else {}),
+            **({"maxParallel": world.parallel} if world.parallel else {}),
         },
     )
+    return with_values(world, spec)
+
+
+def with_values(world: World, spec: Any) -> Any:
+    """The pipeline with what goes from step to step beside files: values, and a list."""
+    steps = {one["name"]: one for one in spec["steps"]}
+    for name, source in world.values.items():
+        steps[name]["run"]["argumentsFrom"] = {"taken": {"result": f"{source}.value"}}
+        steps[source]["run"]["results"] = [{"name": "value", "type": "Integer"}]
+    if world.items is not None:
+        steps["list"]["run"]["outputs"] = [{"name": "files", "type": "List"}]
+        del steps["each"]["run"]["inputs"]
+        steps["each"]["forEach"] = {"list": "list.files"}
     for step in spec["steps"]:
         if step["name"] in world.reads:
             step["run"]["inputsFrom"] = {"champion": READS[world.reads[step["name"]]]}
@@ -236,16 +309,22 @@ def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[
 def simulate(world: World) -> Simulation:
     """The world's life, to rest. Raises BrokenPromise where a promise does not hold."""
     chance = random.Random(world.seed)  # noqa: S311 - faults, not secrets
-    cluster = FakeCluster(fates=world.fates, admits_after=world.queued)
+    results = {source: {"value": 7} for source in world.values.values()}
+    cluster = FakeCluster(
+        fates=world.fates, results=results, items=world.items or 0, admits_after=world.queued
+    )
+    needs = every(world)
+    taken = {name: [*needs[name], world.values[name]] for name in world.values}
     simulation = Simulation(
         cluster,
-        world.needs,
+        {**needs, **taken},
         ends={
             name: [*world.after.get(name, ()), *([world.asks[name][0]] if name in world.asks else [])]
             for name in world.needs
         }
-        | {name: list(world.needs) for name in world.always},
+        | {name: list(needs) for name in world.always},
         always=frozenset(world.always),
+        most=world.most,
         settings=Settings(max_parallel=world.room),
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
@@ -260,15 +339,24 @@ def simulate(world: World) -> Simulation:
     return simulation
 
 
+def ends_in(simulation: Simulation) -> dict[str, tuple[str, int]]:
+    """State and attempts of every step and every cell. What ended well at once does not say its attempt."""
+    found: dict[str, tuple[str, int]] = {}
+    for name, entry in simulation.steps("p-g1").items():
+        found[name] = (entry["state"], entry.get("attempt", 0))
+        for one in entry.get("cells", ()):
+            once = 1 if one["state"] == "Succeeded" else 0
+            found[f"{name}#{one['number']}"] = (one["state"], one.get("attempt", once))
+    return found
+
+
 def check(world: World) -> None:
     """All promises: safety while it runs, then the right end, at rest."""
     simulation = simulate(world)
     run = simulation.cluster.objects[("PipelineRun", "p-g1")]
     if run["status"]["conditions"][3]["status"] != "True":
         raise BrokenPromise(f"rests unfinished: {run['status']}")
-    found = {
-        name: (entry["state"], entry.get("attempt", 0)) for name, entry in simulation.steps("p-g1").items()
-    }
+    found = ends_in(simulation)
     if any(not one.get("status", {}).get("conditions") for one in simulation.cluster.find("Job")):
         raise BrokenPromise("a Job goes on after its run")
     if list(simulation.cluster.find("Service")):
@@ -276,7 +364,8 @@ def check(world: World) -> None:
     wanted = expected(world)
     wanted = cut_short(world, wanted, found)
     if found != wanted:
-        odd = {name: (wanted[name], found[name]) for name in wanted if wanted[name] != found[name]}
+        names = {*wanted, *found}
+        odd = {one: (wanted.get(one), found.get(one)) for one in names if wanted.get(one) != found.get(one)}
         raise BrokenPromise(f"(wanted, found): {odd}")
     simulation.drop_event = lambda: False
     simulation.assert_at_rest()

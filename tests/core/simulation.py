@@ -8,8 +8,10 @@ from typing import Any
 from penstock_operator.core.settings import Settings
 from penstock_spec.base import SpecModel
 from penstock_spec.model_version import ModelVersionStatus
-from penstock_spec.status import TRANSITIONS, PipelineRunStatus, PipelineStatus, StepState
-from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, task_of
+from penstock_spec.pipeline_status import PipelineStatus
+from penstock_spec.run_status import PipelineRunStatus
+from penstock_spec.status import TRANSITIONS, StepState
+from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, leaf_of, task_of
 from tests.core.fake_shell import FakeShell, Killed
 
 # Every status that is written must be one that the schema allows.
@@ -45,6 +47,7 @@ class Simulation:
     needs: Mapping[str, Iterable[str]] = field(default_factory=dict)  # of steps, as the test knows them
     ends: Mapping[str, Iterable[str]] = field(default_factory=dict)  # steps that must have ended, in any way
     always: frozenset[str] = frozenset()  # steps that run after all others
+    most: Mapping[str, int] = field(default_factory=dict)  # maxParallel of steps
     settings: Settings = field(default_factory=Settings)
     lag: Callable[[], int] = lambda: 0
     fate_of_write: Callable[[], str] = lambda: ""
@@ -97,7 +100,7 @@ class Simulation:
         if task["kind"] == "archive":
             self._archive_begun(job, task)
             return
-        attempt = (task["run"], task["step"], task["attempt"])
+        attempt = (task["run"], leaf_of(task), task["attempt"])
         # What somebody deletes before its start was written is made again: nobody can know of it.
         if attempt in self._attempts and (
             attempt in self._recorded or self.cluster.fate(job) != "job_deleted"
@@ -115,11 +118,12 @@ class Simulation:
         early += [one for one in self.ends.get(task["step"], ()) if states.get(one) not in ENDED]
         if early:
             raise BrokenPromise(f"{task['step']} started before {early}")
+        self._not_too_many(run, task["step"])
         for other in self.cluster.find("Job"):
             theirs = task_of(other)
             if theirs["kind"] == "archive":
                 continue
-            same = (theirs["run"], theirs["step"]) == (task["run"], task["step"])
+            same = (theirs["run"], leaf_of(theirs)) == (task["run"], leaf_of(task))
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
                 raise BrokenPromise(f"two attempts of {task['step']} side by side")
 
@@ -135,6 +139,20 @@ class Simulation:
             same = (theirs["kind"], theirs["pipeline"]) == ("archive", task["pipeline"])
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
                 raise BrokenPromise(f"two Jobs archive the runs of {task['pipeline']} side by side")
+
+    def _not_too_many(self, run: Object, step: str) -> None:
+        """No more Jobs at a time than policy and step allow. One whose pod has ended is under way no more."""
+        tasks = [
+            task_of(one) for one in self.cluster.find("Job") if not self._ended(one) and not self._over(one)
+        ]
+        mine = [one for one in tasks if one["run"] == run["metadata"]["name"]]
+        most = run["status"]["snapshot"].get("policy", {}).get("maxParallel")
+        if most is not None and len(mine) > most:
+            raise BrokenPromise(f"{len(mine)} Jobs at a time, more than {most}")
+        own = self.most.get(step)
+        cells = [one for one in mine if one["step"] == step]
+        if own is not None and len(cells) > own:
+            raise BrokenPromise(f"{len(cells)} cells of {step} at a time, more than {own}")
 
     def _child_created(self, run: Object) -> None:
         name, step, parent = run["metadata"]["name"], run["spec"]["step"], run["spec"]["partOf"]
@@ -204,12 +222,20 @@ class Simulation:
             raise BrokenPromise(f"{name} reads other versions than it had pinned")
         self._pinned[name] = pinned
         for entry in run["status"].get("steps", ()):
-            key = (run["metadata"]["name"], entry["name"])
-            before = self._states.get(key, "Waiting")
-            if entry["state"] not in FOLLOWING[before]:
-                raise BrokenPromise(f"{key} went from {before} to {entry['state']}")
-            self._states[key] = entry["state"]
-            self._recorded |= {(*key, number) for number in range(1, entry.get("attempt", 0) + 1)}
+            cells = entry.get("cells", ())
+            self._leaf_changed(run, entry["name"], entry, remade=bool(cells))
+            for one in cells:
+                self._leaf_changed(run, f"{entry['name']}#{one['number']}", {"attempt": 1, **one})
+
+    def _leaf_changed(self, run: Object, leaf: str, entry: Object, *, remade: bool = False) -> None:
+        key, state = (run["metadata"]["name"], leaf), entry["state"]
+        before = self._states.get(key, "Waiting")
+        # A step of which some cells were reused is done again in part, like a reused one.
+        again = remade and (before, state) == ("Succeeded", "Retrying")
+        if not again and state not in FOLLOWING[before]:
+            raise BrokenPromise(f"{key} went from {before} to {state}")
+        self._states[key] = state
+        self._recorded |= {(*key, number) for number in range(1, entry.get("attempt", 0) + 1)}
 
     # Events and timers
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock_spec.status import PipelineRunStatus
+from penstock_spec.run_status import PipelineRunStatus
 from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object
 from tests.core.fake_shell import FakeShell, Killed
 from tests.core.pipelines import programs

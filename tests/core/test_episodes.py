@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock_spec.status import PipelineStatus
+from penstock_spec.pipeline_status import PipelineStatus
 from tests.core.fake_cluster import FakeCluster
 from tests.core.pipelines import TUMOUR_NEEDS, programs, tumour
 from tests.core.schedule_world import TriggerLife

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.core.fake_cluster import FakeCluster
-from tests.core.flow_page import EXAMPLES, GANGS, QUEUES, fate_of, left_by, parts_of
+from tests.core.flow_page import EXAMPLES, GANGS, QUEUES, fate_of, items_of, left_by, parts_of
 from tests.core.simulation import Simulation
 
 PAGES = {**EXAMPLES, **QUEUES, **GANGS}
@@ -18,6 +18,7 @@ def test_the_steps_of_an_example_end_as_the_page_says(name: str) -> None:
         FakeCluster(
             results={one["name"]: left_by(one) for one in steps},
             fates={one["name"]: [fate] for one in steps if (fate := fate_of(one))},
+            items=items_of(steps),
         )
     )
     for one in (*parts, manifest):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from penstock_operator.core.settings import Settings
-from penstock_spec.status import PipelineStatus
+from penstock_spec.pipeline_status import PipelineStatus
 from penstock_spec.ticks import ticks_after
 from tests.core.fake_cluster import EPOCH, FakeCluster
 from tests.core.fake_shell import FakeShell

@@ -9,7 +9,10 @@ from penstock_operator.core.observed import Meta, RunObject
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import STATUS_BYTES, build, size, summary_of
 from penstock_spec.checks.sizes import MAX_RESULTS
-from penstock_spec.status import RESULT_LENGTH, PipelineRunStatus, StepState
+from penstock_spec.errors import SpecError
+from penstock_spec.graph import compile_pipeline
+from penstock_spec.run_status import PipelineRunStatus
+from penstock_spec.status import RESULT_LENGTH, StepState
 from tests.core.pods import NOW
 
 DIGEST = "sha256:" + "f" * 64
@@ -102,3 +105,105 @@ def test_a_small_run_gives_nothing_up() -> None:
 def test_a_record_comes_back_from_the_status_as_it_was() -> None:
     record = worst(1, StepState.RETRYING, outputs=2)
     assert StepRecord.from_status(json.loads(json.dumps(record.to_status()))) == record
+
+
+# Steps with cells
+
+
+def finished_cell(number: int, outputs: int = 1) -> StepRecord:
+    """A cell that ended well, with no results."""
+    return StepRecord(
+        "fit",
+        "run",
+        StepState.SUCCEEDED,
+        cell=number,
+        reason="Completed",
+        message="m" * 300,
+        attempt=1,
+        job="j" * 51,
+        digest=DIGEST,
+        outputs={f"out{one}": DIGEST for one in range(outputs)},
+        image="i" * 200,
+        started_at="2026-11-21T12:00:00Z",
+        finished_at="2026-11-21T12:00:00Z",
+    )
+
+
+def worst_cell(number: int, state: StepState) -> StepRecord:
+    """A cell that lives, or failed at a gate, with all that it may then have to say."""
+    one = worst(number, state, outputs=1 if state is StepState.FAILED else 0)
+    judged = state is StepState.FAILED
+    gate = {"retries": {}, "memory": "", "scratch": ""} if judged else {"verdict": "", "model_version": ""}
+    return replace(one, name="fit", cell=number, message="é" * 1000, remakes=(), source_revision="", **gate)
+
+
+def group(cells: list[StepRecord]) -> StepRecord:
+    """The step whose cells these are."""
+    return StepRecord(
+        "fit",
+        "run",
+        StepState.RUNNING,
+        message="m" * 1000,
+        why="w" * 256,
+        cell_count=len(cells),
+        cell_outputs=tuple(one for one in cells[0].outputs),
+        cells={one.cell: one for one in cells},
+    )
+
+
+def test_a_finished_cell_takes_no_more_than_120_bytes() -> None:
+    entry = group([finished_cell(1000)]).to_status()["cells"][0]
+    assert size(entry) <= 120
+    assert set(entry) == {"number", "state", "digest", "outputs"}
+
+
+@pytest.mark.parametrize(
+    "state", [StepState.FAILED, StepState.RUNNING, StepState.RETRYING, StepState.QUEUED, StepState.CANCELLED]
+)
+def test_a_run_of_a_thousand_leaves_fits_whatever_its_cells_do(state: StepState) -> None:
+    status = status_of([group([worst_cell(number, state) for number in range(1, 1000)])])
+    assert size(status) <= STATUS_BYTES
+    PipelineRunStatus.model_validate(json.loads(json.dumps(status)), by_alias=True, by_name=False)
+    (entry,) = status["steps"]  # type: ignore[misc]  # a list, here of one
+    assert len(entry["cells"]) == 999
+    assert all(one["state"] == state for one in entry["cells"])
+
+
+def test_a_run_of_a_thousand_finished_leaves_gives_nothing_up() -> None:
+    step = group([finished_cell(number) for number in range(1, 1000)])
+    status = status_of([step])
+    assert size(status) <= STATUS_BYTES
+    assert status["steps"] == [step.to_status()]
+
+
+def test_what_the_compiler_lets_through_fits_with_every_digest() -> None:
+    names = [f"out{one}" for one in range(4)]
+    steps = [
+        {"name": f"plain{one:02d}", "run": {"image": "a:1", "outputs": [{"name": "files"}]}}
+        for one in range(60)
+    ]
+    grid: dict[str, object] = {
+        "name": "fit",
+        "run": {"image": "a:1", "outputs": [{"name": name} for name in names]},
+    }
+    most = 0
+    for count in range(100, 941, 20):
+        grid["matrix"] = {"axes": {"n": list(range(count))}}
+        try:
+            compile_pipeline({"steps": [*steps, grid]})
+        except SpecError:
+            break
+        most = count
+    assert 300 < most < 940
+    cells = [finished_cell(number, outputs=4) for number in range(1, most + 1)]
+    records = [worst(number, StepState.SUCCEEDED, outputs=1) for number in range(60)]
+    status = status_of([*records, group(cells)])
+    assert size(status) <= STATUS_BYTES
+    assert [len(one["outputs"]) for one in status["steps"][-1]["cells"]] == [4] * most  # type: ignore[index]
+
+
+def test_cells_come_back_from_the_status_as_they_were_but_for_what_is_computed() -> None:
+    step = group([finished_cell(1), worst_cell(2, StepState.RETRYING)])
+    found = StepRecord.from_status(json.loads(json.dumps(step.to_status())))
+    assert found.to_status() == step.to_status()
+    assert found.cells[1].outputs == step.cells[1].outputs

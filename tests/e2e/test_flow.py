@@ -1,4 +1,4 @@
-"""The examples of docs/flow.md on a real cluster: each step ends as the page says, with the page's words."""
+"""The examples of docs/flow.md and docs/cells.md on a real cluster: each step ends as its page says."""
 
 import copy
 from typing import Any

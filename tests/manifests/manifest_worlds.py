@@ -71,11 +71,27 @@ def context_of(name: str, compiled: CompiledPipeline) -> RunContext:
     records: dict[str, StepRecord] = {}
     for one in fresh_records(compiled):
         outputs = {output: digest_of(one.name, output) for output in compiled.outputs(one.name)}
-        records[one.name] = StepRecord(one.name, one.kind, StepState.SUCCEEDED, outputs=outputs)
+        done = StepRecord(
+            one.name,
+            one.kind,
+            StepState.SUCCEEDED,
+            outputs=outputs,
+            results=dict.fromkeys(compiled.results(one.name), "3"),
+        )
+        records[one.name] = with_cells(done, compiled)
     observed = ObservedRun(RunObject(about, name), None)
     values = resolve_parameters(compiled.spec, {})
     policy = compiled.spec.policy
     return RunContext(observed, NOW, SETTINGS, compiled, values, records, records, policy)
+
+
+def with_cells(record: StepRecord, compiled: CompiledPipeline) -> StepRecord:
+    """The step with its cells, two of a list, where it has any."""
+    if not compiled.has_cells(record.name):
+        return record
+    count = len(compiled.cells(record.name) or "ab")
+    cells = {number: replace(record, cell=number) for number in range(1, count + 1)}
+    return replace(record, cell_count=count, cells=cells, outputs={})
 
 
 def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
@@ -85,9 +101,9 @@ def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
     context = context_of(name, compiled)
     made = []
     for step in compiled.order:
-        record, body = context.records[step], compiled.spec.step(step).body
+        record, body = next(iter(context.records[step].leaves)), compiled.spec.step(step).body
         if isinstance(body, Child):
-            made.append(child_manifest(context, record, body, job_name(context, step, 1)))
+            made.append(child_manifest(context, record, body, job_name(context, record, 1)))
         elif record.kind not in ("deploy", "monitor"):
             known = Known(f"{name}-g0", "etag-1", record.outputs) if record.kind == "ingest" else None
             job = job_manifest(context, record, work_of(context, record), 1, known)

@@ -19,7 +19,8 @@ def standin() -> str:
     """The image that stands in for steps and server."""
     cluster = load(os.environ["PENSTOCK_CLUSTER"])
     inputs = [ROOT / "tests/images/standin"]
-    inputs += [ROOT / f"pipeline_spec/penstock_spec/{name}.py" for name in ("__init__", "contract", "names")]
+    modules = ("__init__", "contract", "errors", "gathered", "matrix", "names", "paths", "plain")
+    inputs += [ROOT / f"pipeline_spec/penstock_spec/{name}.py" for name in modules]
     dockerfile = ROOT / "tests/images/standin.Dockerfile"
     return build_and_load(cluster, dockerfile, "penstock/test-standin", inputs)
 

@@ -7,8 +7,13 @@ from hypothesis import strategies as st
 
 from penstock_operator.statuses import status_patch
 
+STATE = st.sampled_from(["Waiting", "Running"])
+CELLS = st.dictionaries(st.integers(1, 5), STATE, max_size=4).map(
+    lambda found: [{"number": number, "state": found[number]} for number in sorted(found)]
+)
 STEP = st.fixed_dictionaries(
-    {"name": st.sampled_from("abc"), "state": st.sampled_from(["Waiting", "Running"])}
+    {"name": st.sampled_from("abc"), "state": STATE},
+    optional={"message": st.text(max_size=2), "cells": CELLS},
 )
 STATUS = st.fixed_dictionaries(
     {},
@@ -28,7 +33,10 @@ def applied(item: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str,
         place: Any = item
         for part in folders:
             place = place[int(part)] if isinstance(place, list) else place[part]
-        if isinstance(place, list):
+        if isinstance(place, list) and last == "-":
+            assert one["op"] == "add"
+            place.append(one["value"])
+        elif isinstance(place, list):
             assert one["op"] == "replace"
             place[int(last)] = one["value"]
         elif one["op"] == "remove":
@@ -54,3 +62,16 @@ def test_of_many_steps_only_those_that_changed_are_sent() -> None:
     changed = [*steps[:7], {"name": "7", "state": "Running"}, *steps[8:]]
     operations = status_patch({"steps": steps, "reason": "x"}, {"steps": changed, "reason": "x"})
     assert operations == [{"op": "replace", "path": "/status/steps/7", "value": changed[7]}]
+
+
+def test_of_many_cells_only_those_that_changed_or_are_new_are_sent() -> None:
+    cells = [{"number": n, "state": "Running"} for n in range(1, 1000)]
+    old = {"name": "fit", "state": "Running", "message": "a", "cells": cells}
+    ended = {"number": 3, "state": "Succeeded"}
+    begun = {"number": 1000, "state": "Starting"}
+    new = {**old, "message": "b", "cells": [*cells[:2], ended, *cells[3:], begun]}
+    assert status_patch({"steps": [old]}, {"steps": [new]}) == [
+        {"op": "add", "path": "/status/steps/0/message", "value": "b"},
+        {"op": "replace", "path": "/status/steps/0/cells/2", "value": ended},
+        {"op": "add", "path": "/status/steps/0/cells/-", "value": begun},
+    ]

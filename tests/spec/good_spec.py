@@ -1,6 +1,6 @@
 """One correct pipeline that uses every kind and nearly every field, and ways to spoil it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -122,15 +122,58 @@ steps:
 """
 
 
+CELLED_YAML = """
+parameters:
+- {name: image, default: "a:1"}
+policy: {maxParallel: 4}
+steps:
+- name: find
+  run:
+    image: a:1
+    outputs: [{name: found, type: List}, {name: rows}]
+    results: [{name: depth, type: Integer}, {name: memory}, {name: ratio, type: Number}]
+- name: each
+  forEach: {list: find.found}
+  maxParallel: 8
+  run:
+    image: a:1
+    argumentsFrom: {number: {cell: number}, depth: {result: find.depth}}
+    outputs: [{name: files}]
+- name: grid
+  matrix:
+    axes: {month: [1, 2, 3], size: [1Gi, 2Gi], tag: ["a:1", "b:2"]}
+    exclude: [{month: 1, size: 2Gi}, {tag: "b:2", month: 3}]
+    include: [{month: 4, size: 4Gi, tag: "c:3"}]
+  resources: {memoryFrom: {cell: size}, cpu: "1"}
+  run:
+    imageFrom: {cell: tag}
+    env: [{name: MONTH, valueFrom: {cell: month}}]
+    outputs: [{name: files}]
+    results: [{name: score, type: Number}]
+- name: gather
+  resources: {memoryFrom: {result: find.memory}}
+  run:
+    imageFrom: {parameter: image}
+    inputs: {grid: grid.files, each: each.files, rows: find.rows}
+    argumentsFrom: {depth: {result: find.depth}}
+"""
+
+
+def celled() -> dict[str, Any]:
+    """A fresh copy of a correct spec in which steps have cells, and fields take results."""
+    spec: dict[str, Any] = yaml.safe_load(CELLED_YAML)
+    return spec
+
+
 def good() -> dict[str, Any]:
     """A fresh copy of the correct spec."""
     spec: dict[str, Any] = yaml.safe_load(GOOD_YAML)
     return spec
 
 
-def spoiled(*edits: tuple[str, Any]) -> dict[str, Any]:
+def spoiled(*edits: tuple[str, Any], of: Callable[[], dict[str, Any]] | None = None) -> dict[str, Any]:
     """The correct spec after edits `(path, value)`: `steps.fit.train.seed`; the value REMOVE removes."""
-    spec = good()
+    spec = (of or good)()
     for path, value in edits:
         edit(spec, path, value)
     return spec

@@ -13,7 +13,7 @@ from penstock_spec.errors import SpecError, SpecReason, format_problems
 from penstock_spec.graph import CompiledPipeline, compile_pipeline, compiled
 from penstock_spec.pipeline import PipelineSpec
 from penstock_spec.plain import canonical, plain
-from penstock_spec.resolve import resolve_parameters, resolve_step
+from penstock_spec.resolve import check_step, resolve_parameters, resolve_step
 from penstock_spec.shapes import object_shape
 from penstock_spec.structure import structure_problems, without_nulls
 from tests.spec.good_spec import good
@@ -28,6 +28,9 @@ BEYOND_PYDANTIC = {
     SpecReason.NULL_VALUE,
     SpecReason.BOOLEAN_KEY,
 }
+
+
+SOME = {"String": "1Gi", "Integer": 3, "Number": 0.5, "Boolean": True}  # results of each type
 
 
 @given(ANY_JSON)
@@ -94,7 +97,12 @@ def test_the_values_of_a_run_resolve_or_give_problems_and_nothing_else(raw: obje
         pipeline = compile_pipeline(raw)
         values = resolve_parameters(pipeline.spec, given_values)
         for step in pipeline.spec.steps:
-            resolved = resolve_step(pipeline.spec, step, values)
+            taken = pipeline.results_taken(step.name)
+            results = {f"{one}.{name}": SOME[pipeline.results(one)[name]] for one, name in taken}
+            cells = pipeline.cells(step.name)
+            cell = {"number": 1} if cells is None else cells[-1]
+            check_step(pipeline.spec, step, values)
+            resolved = resolve_step(pipeline.spec, step, values, results, cell)
             assert "From" not in "".join(_keys(resolved.arguments))
     except SpecError:
         return  # any number of problems is right; any other exception is not

@@ -111,7 +111,15 @@ def test_only_parameters_and_arguments_take_any_json():
     free = {
         f"{kind}{path}" for kind, path, node in ALL_NODES if node.get("x-kubernetes-preserve-unknown-fields")
     }
-    assert {one.rsplit(".", 1)[1] for one in free} == {"default", "parameters", "arguments"}
+    assert {one.rsplit(".", 1)[1] for one in free} == {
+        "default",
+        "parameters",
+        "arguments",
+        "axes",
+        "include[]",
+        "exclude[]",
+        "cell",
+    }
 
 
 def test_no_field_and_no_value_is_a_boolean_to_a_yaml_1_1_reader():

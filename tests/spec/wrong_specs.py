@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_spec.errors import SpecReason as Reason
-from tests.spec.good_spec import REMOVE, spoiled
+from tests.spec.good_spec import REMOVE, celled, good, spoiled
 
 BREAK_THE_CIRCLE = (
     "Remove one of these references (a deploy also waits for every gate of its model, a monitor for every "
@@ -41,11 +41,12 @@ class Wrong:
     reason: Reason
     hint: str
     reaches: bool = True
+    celled: bool = False  # what is edited is the correct spec with cells
 
     @property
     def spec(self) -> dict[str, Any]:
         """The spoiled spec."""
-        return spoiled(*self.edits)
+        return spoiled(*self.edits, of=celled if self.celled else good)
 
 
 def _row(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, Any]) -> Wrong:
@@ -54,6 +55,10 @@ def _row(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, Any
 
 def _schema(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, Any]) -> Wrong:
     return Wrong(name, edits, path, reason, hint, reaches=False)
+
+
+def _cells(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, Any]) -> Wrong:
+    return Wrong(name, edits, path, reason, hint, celled=True)
 
 
 WATCH_AGAIN = {"name": "rewatch", "monitor": {"endpoint": "tumour", "every": "5m"}}
@@ -66,6 +71,248 @@ def prepare(body: Any = None, **step: Any) -> dict[str, Any]:
 
 
 WRONG = (
+    # Values of results and cells.
+    _cells(
+        "a value of a result that its step does not declare",
+        "spec.steps[3].run.argumentsFrom.depth.result",
+        Reason.UNKNOWN_RESULT,
+        'Did you mean "depth"?',
+        ("steps.gather.run.argumentsFrom.depth.result", "find.dpeth"),
+    ),
+    _cells(
+        "a value of a result of a step that does not exist",
+        "spec.steps[3].resources.memoryFrom.result",
+        Reason.UNKNOWN_STEP,
+        'Did you mean "find"?',
+        ("steps.gather.resources.memoryFrom.result", "fnd.memory"),
+    ),
+    _cells(
+        "a step takes a result of itself",
+        "spec.steps[0].run.argumentsFrom.depth.result",
+        Reason.SELF_REFERENCE,
+        "Name the result of another step.",
+        ("steps.find.run.argumentsFrom", {"depth": {"result": "find.depth"}}),
+    ),
+    _row(
+        "a text result where a number is needed",
+        "spec.steps[3].validate.thresholds[0].minimumFrom.result",
+        Reason.TYPE_MISMATCH,
+        "Declare the result with type: Number.",
+        ("steps.+", {"name": "probe", "run": {"image": "a:1", "results": [{"name": "bar"}]}}),
+        ("steps.gate.validate.thresholds.0.minimumFrom", {"result": "probe.bar"}),
+    ),
+    _row(
+        "steps take each other's results",
+        "spec.steps[7].run.argumentsFrom.n.result",
+        Reason.CYCLE,
+        BREAK_THE_CIRCLE,
+        (
+            "steps.+",
+            {
+                "name": "one",
+                "run": {
+                    "image": "a:1",
+                    "results": [{"name": "n"}],
+                    "argumentsFrom": {"n": {"result": "two.n"}},
+                },
+            },
+        ),
+        (
+            "steps.+",
+            {
+                "name": "two",
+                "run": {
+                    "image": "a:1",
+                    "results": [{"name": "n"}],
+                    "argumentsFrom": {"n": {"result": "one.n"}},
+                },
+            },
+        ),
+    ),
+    _cells(
+        "a single result of a step with cells",
+        "spec.steps[3].run.argumentsFrom.depth.result",
+        Reason.TYPE_MISMATCH,
+        "Gather them in a step that takes an output of grid as input, and ask for its results.",
+        ("steps.gather.run.argumentsFrom.depth.result", "grid.score"),
+    ),
+    _cells(
+        "a condition on a result of a step with cells",
+        "spec.steps[3].when.all[0].result",
+        Reason.TYPE_MISMATCH,
+        "Gather them in a step that takes an output of grid as input, and ask for its results.",
+        ("steps.gather.when", {"all": [{"result": "grid.score", "greaterThan": 0}]}),
+    ),
+    _cells(
+        "an axis is misspelt",
+        "spec.steps[2].run.env[0].valueFrom.cell",
+        Reason.UNKNOWN_AXIS,
+        'Did you mean "month"?',
+        ("steps.grid.run.env.0.valueFrom.cell", "mont"),
+    ),
+    _cells(
+        "a step without cells takes a value of its cell",
+        "spec.steps[3].run.argumentsFrom.depth.cell",
+        Reason.UNKNOWN_AXIS,
+        "Add matrix: {axes: {month: [...]}} to the step, or name a parameter.",
+        ("steps.gather.run.argumentsFrom.depth", {"cell": "month"}),
+    ),
+    _cells(
+        "a step with forEach takes an axis",
+        "spec.steps[1].run.argumentsFrom.number.cell",
+        Reason.UNKNOWN_AXIS,
+        "Use number, or read /penstock/item.json.",
+        ("steps.each.run.argumentsFrom.number.cell", "month"),
+    ),
+    _cells(
+        "a value of an axis does not fit its field",
+        "spec.steps[2].resources.memoryFrom.cell",
+        Reason.INVALID_VALUE,
+        "Write bytes with a unit: 512Mi or 4Gi.",
+        ("steps.grid.matrix.axes.size", ["1Gi", "2Gi", "much"]),
+    ),
+    # Cells.
+    _cells(
+        "a deploy has cells",
+        "spec.steps[4].matrix",
+        Reason.CONFLICTING_FIELDS,
+        "Use it in a step of kind ingest, run, split, train, validate.",
+        (
+            "steps.+",
+            {"name": "watch", "matrix": {"axes": {"a": [1]}}, "monitor": {"endpoint": "x", "every": "1h"}},
+        ),
+    ),
+    _cells(
+        "a built-in program has a cell for each item",
+        "spec.steps[4].forEach",
+        Reason.CONFLICTING_FIELDS,
+        "Use a run step or a container, whose program reads /penstock/item.json.",
+        (
+            "steps.+",
+            {
+                "name": "data",
+                "forEach": {"list": "find.found"},
+                "ingest": {
+                    "source": {"configMap": {"name": "rows", "key": "t.csv"}},
+                    "schema": {"columns": [{"name": "y", "type": "Number"}]},
+                },
+            },
+        ),
+    ),
+    _cells(
+        "a list that is none",
+        "spec.steps[1].forEach.list",
+        Reason.TYPE_MISMATCH,
+        "Use one of find.found.",
+        ("steps.each.forEach.list", "find.rows"),
+    ),
+    _cells(
+        "a built-in step takes what each cell gives",
+        "spec.steps[4].split.table",
+        Reason.TYPE_MISMATCH,
+        "Gather them in a container: its inputs get a folder for each cell.",
+        ("steps.grid.run.outputs", [{"name": "files", "type": "Table"}]),
+        ("steps.+", {"name": "cut", "split": {"table": "grid.files", "fractions": {"a": 0.5, "b": 0.5}}}),
+    ),
+    _cells(
+        "an axis without values",
+        "spec.steps[2].matrix.axes.month",
+        Reason.TOO_FEW,
+        "Give at least 1.",
+        ("steps.grid.matrix.axes.month", []),
+        ("steps.grid.matrix.exclude", REMOVE),
+        ("steps.grid.matrix.include", REMOVE),
+    ),
+    _cells(
+        "values of two types on one axis",
+        "spec.steps[2].matrix.axes.month[2]",
+        Reason.WRONG_TYPE,
+        "Use values of one type.",
+        ("steps.grid.matrix.axes.month", [1, 3, "2"]),
+    ),
+    _cells(
+        "a value twice on one axis",
+        "spec.steps[2].matrix.axes.month[3]",
+        Reason.DUPLICATE,
+        "Remove one of the two.",
+        ("steps.grid.matrix.axes.month", [1, 2, 3, 1]),
+    ),
+    _cells(
+        "a value that is a list",
+        "spec.steps[2].matrix.axes.month[0]",
+        Reason.WRONG_TYPE,
+        "Use a text of at most 256 characters, a number, true or false.",
+        ("steps.grid.matrix.axes.month", [[1]]),
+    ),
+    _cells(
+        "an axis that is no list",
+        "spec.steps[2].matrix.axes.month",
+        Reason.WRONG_TYPE,
+        "Use [a, b].",
+        ("steps.grid.matrix.axes.month", 3),
+    ),
+    _cells(
+        "axes that make more cells than a run can hold",
+        "spec.steps[2].matrix.axes",
+        Reason.TOO_LARGE,
+        "A run holds 1000 steps and cells: use fewer values, or several pipelines.",
+        ("steps.grid.matrix.axes.month", list(range(1, 252))),
+    ),
+    _cells(
+        "steps and cells that are more than a run can hold",
+        "spec.steps",
+        Reason.TOO_LARGE,
+        "A run holds 1000 steps and cells: use fewer values, or several pipelines.",
+        ("steps.grid.matrix.axes.month", list(range(1, 251))),
+        ("steps.find.matrix", {"axes": {"a": list(range(100))}}),
+        ("steps.each", {"name": "each", "run": {"image": "a:1", "outputs": [{"name": "files"}]}}),
+        ("steps.gather", {"name": "gather", "run": {"image": "a:1"}}),
+    ),
+    _cells(
+        "cells whose outputs do not fit the status",
+        "spec.steps",
+        Reason.TOO_LARGE,
+        "Use fewer cells, or give fewer outputs and results in each.",
+        ("steps.grid.matrix.axes.month", list(range(1, 200))),
+        ("steps.grid.run.outputs", [{"name": f"o{number}"} for number in range(8)] + [{"name": "files"}]),
+        ("steps.grid.run.results", REMOVE),
+    ),
+    _cells(
+        "an exclusion that excludes nothing",
+        "spec.steps[2].matrix.exclude[0]",
+        Reason.INVALID_VALUE,
+        "Name values that the axes list.",
+        ("steps.grid.matrix.exclude.0", {"month": 12}),
+    ),
+    _cells(
+        "an exclusion by an axis that is not there",
+        "spec.steps[2].matrix.exclude[0].mnth",
+        Reason.UNKNOWN_AXIS,
+        'Did you mean "month"?',
+        ("steps.grid.matrix.exclude.0", {"mnth": 1}),
+    ),
+    _cells(
+        "an inclusion that lacks an axis",
+        "spec.steps[2].matrix.include[0]",
+        Reason.MISSING_FIELD,
+        "Give a value for size.",
+        ("steps.grid.matrix.include.0", {"month": 4, "tag": "a:1"}),
+    ),
+    _cells(
+        "an inclusion of a cell that is there",
+        "spec.steps[2].matrix.include[0]",
+        Reason.DUPLICATE,
+        "Remove it.",
+        ("steps.grid.matrix.include.0", {"month": 2, "tag": "a:1", "size": "1Gi"}),
+    ),
+    _cells(
+        "everything is excluded",
+        "spec.steps[2].matrix",
+        Reason.TOO_FEW,
+        "Exclude fewer.",
+        ("steps.grid.matrix.exclude", [{"size": "1Gi"}, {"size": "2Gi"}]),
+        ("steps.grid.matrix.include", REMOVE),
+    ),
     # What only the compiler can see.
     _row(
         "a pipeline as a step asks for memory",
@@ -1210,6 +1457,33 @@ WRONG = (
         Reason.OUT_OF_RANGE,
         "Use 1m to 90d.",
         ("triggers.drift.cooldown", "5s"),
+    ),
+    Wrong(
+        "both a matrix and a list",
+        (("steps.grid.forEach", {"list": "find.found"}),),
+        "spec.steps[2]",
+        Reason.CONFLICTING_FIELDS,
+        "Set at most one of matrix, forEach.",
+        reaches=False,
+        celled=True,
+    ),
+    Wrong(
+        "a bound on cells that are not there",
+        (("steps.gather.maxParallel", 3),),
+        "spec.steps[3].maxParallel",
+        Reason.CONFLICTING_FIELDS,
+        "MaxParallel bounds the cells of matrix or forEach.",
+        reaches=False,
+        celled=True,
+    ),
+    Wrong(
+        "a value from two places",
+        (("steps.gather.run.argumentsFrom.depth.parameter", "image"),),
+        "spec.steps[3].run.argumentsFrom.depth",
+        Reason.CONFLICTING_FIELDS,
+        "Set exactly one of parameter, result, cell.",
+        reaches=False,
+        celled=True,
     ),
     _schema(
         "an output of the other pipeline comes from no step",

@@ -14,7 +14,7 @@ from penstock_operator.core.findings import Done, Failed, Underway
 from penstock_operator.core.gang_services import needed
 from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.queued import HELD
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import StepRecord, leaves
 from penstock_operator.core.retry import PASSING, failed, refused
 from penstock_operator.core.reuse import find_earlier, known
 from penstock_operator.core.room import full
@@ -39,7 +39,7 @@ def left_behind(context: RunContext, record: StepRecord) -> Sequence[Action]:
     """Deletions of the step's Jobs that nobody waits for any more and that would not end by themselves."""
     # An attempt more than is known, where a plan was cut short and then the step was ended from outside.
     more = 2 if record.state is StepState.CANCELLED else 1
-    names = (job_name(context, record.name, attempt) for attempt in range(1, record.attempt + more))
+    names = (job_name(context, record, attempt) for attempt in range(1, record.attempt + more))
     found = (context.job(name) for name in names)
     return tuple(delete(job) for job in found if job is not None and is_stuck(job))
 
@@ -79,7 +79,7 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
 
 
 def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
-    name = job_name(context, record.name, attempt)
+    name = job_name(context, record, attempt)
     refusal = context.observed.refusals.get(name) or _no_room(context) or full(context, name)
     if refusal is not None:
         # A retry keeps its state, so that its count goes on where it was.
@@ -117,7 +117,7 @@ def _no_room(context: RunContext) -> Refusal | None:
     refusals = context.observed.refusals
     if not refusals:
         return None
-    jobs = (job_name(context, one.name, one.attempt + 1) for one in context.recorded.values())
+    jobs = (job_name(context, one, one.attempt + 1) for one in leaves(context.recorded))
     said = (refusals[name] for name in jobs if name in refusals)
     return next((one for one in said if one.reason == Reason.QUOTA_EXCEEDED), None)
 

@@ -100,7 +100,8 @@ def _remade(context: RunContext, record: StepRecord, inputs: Sequence[str]) -> C
     made_here = [
         one
         for one in records
-        if one.state is not StepState.REUSED and one.failure_class != FailureClass.INPUT_MISSING
+        if not any(leaf.state is StepState.REUSED for leaf in one.leaves)
+        and one.failure_class != FailureClass.INPUT_MISSING
     ]
     if not names or made_here:
         return Change("it was made in this run, so something has removed it since", possible=False)

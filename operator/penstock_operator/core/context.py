@@ -1,7 +1,7 @@
 """What the rules about one step look at, and the form of their answer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,23 @@ class Halt:
 
 
 @dataclass(frozen=True)
+class Room:
+    """What this pass may still begin.
+
+    It follows from the recorded status alone: whoever dies after a creation and before the status is written
+    gives the room to the same steps again.
+    """
+
+    jobs: int | None = None  # more Jobs of the run under way; None: any number
+    begins: int = 50  # cells looked at for the first time: a pass is short, and shows itself
+
+    def less(self, *, jobs: int = 0, begins: int = 0) -> "Room":
+        """The room that is left."""
+        left = None if self.jobs is None else max(0, self.jobs - jobs)
+        return Room(left, max(0, self.begins - begins))
+
+
+@dataclass(frozen=True)
 class RunContext:
     """One run at one moment.
 
@@ -43,6 +60,10 @@ class RunContext:
     policy: Policy = field(default_factory=Policy)
     pins: Pins = field(default_factory=dict)  # the registered models that it reads
     halt: Halt | None = None  # why the run goes no further
+    room: Room = field(default_factory=Room)
+    wanted: Mapping[str, str] = field(
+        default_factory=dict
+    )  # steps whose lost outputs a step waits for: by whom
     defaults: NamespaceDefaults = field(default_factory=NamespaceDefaults)  # those that the run has frozen
 
     @property
@@ -54,6 +75,10 @@ class RunContext:
     def stamp(self) -> str:
         """Now, as it stands in a status."""
         return stamp(self.now)
+
+    def with_record(self, record: StepRecord) -> "RunContext":
+        """The context in which this has been decided about a step."""
+        return replace(self, records={**self.records, record.name: record})
 
     def job(self, name: str) -> JobView | None:
         """The Job of this name, if this run is its controller."""

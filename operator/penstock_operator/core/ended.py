@@ -11,6 +11,7 @@ from penstock_operator.core.text import last_line, one_line, sentence, tail
 from penstock_spec import contract
 from penstock_spec.contract import Failure, Result
 from penstock_spec.names import FailureClass, Reason
+from penstock_spec.references import LIST
 from penstock_spec.scalars import said
 from penstock_spec.status import RESULT_LENGTH
 from penstock_spec.values import ParameterType, is_of
@@ -48,8 +49,16 @@ def _wrong_outputs(result: Result, expected: Expectation) -> str:
     unknown = sorted(set(result.outputs) - set(expected.outputs))
     if unknown:
         return f"the result names {', '.join(unknown)}, which the step does not declare"
+    lists = [name for name, type_ in expected.outputs.items() if type_ == LIST and name in result.outputs]
+    uncounted = sorted(name for name in lists if not _is_count(result.counts.get(name)))
+    if uncounted:
+        return f"the result does not say how many items the list {', '.join(uncounted)} has"
     odd = sorted(name for name, digest in result.outputs.items() if not _DIGEST.fullmatch(str(digest)))
     return f"the digest of output {', '.join(odd)} is none" if odd else ""
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= contract.MOST_ITEMS
 
 
 def _wrong_results(result: Result, expected: Expectation) -> str:

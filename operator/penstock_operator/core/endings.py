@@ -40,6 +40,7 @@ def succeeded(context: RunContext, record: StepRecord, done: Done) -> StepRecord
         made_at="",
         outputs=dict(result.outputs),
         results=_results(context, record, done),
+        counts=dict(result.counts),
         metrics=dict(result.metrics),
         verdict=result.verdict,
         source_revision=result.source_revision[:160],

@@ -6,13 +6,14 @@ work is known would look at its source and, if that has not changed, be reused.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from penstock_operator.core import needs, whens
 from penstock_operator.core.actions import EventNote, Plan
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy import serves
+from penstock_operator.core.foreseen import Answers, Foreseen, cells, misfit
 from penstock_operator.core.observed import ObservedRun, Ref
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.registered import chosen_for, lacking, unfit, version_read
@@ -28,7 +29,7 @@ from penstock_operator.core.start import (
     not_started,
     parameter_problem,
 )
-from penstock_operator.core.text import clip, sentence
+from penstock_operator.core.text import sentence
 from penstock_operator.core.why import again, why
 from penstock_operator.core.work import work_of
 from penstock_spec import names
@@ -42,29 +43,6 @@ from penstock_spec.status import StepState
 
 _WHY = 256  # status.StepStatus.why
 _NAMED = 12  # steps in a message
-
-
-@dataclass(frozen=True)
-class Foreseen:
-    """One step's answer. `record` is what later steps see: ended where the answer is sure, else waiting."""
-
-    reason: Reason
-    why: str
-    record: StepRecord
-    until: str = ""  # the step that an unknown waits for
-    may_be_skipped: bool = False
-
-    def shown(self, now: str) -> StepRecord:
-        """The entry in the status of the run."""
-        return StepRecord(
-            self.record.name,
-            self.record.kind,
-            StepState.PLANNED,
-            str(self.reason),
-            digest=self.record.digest,
-            why=clip(self.why, _WHY),
-            finished_at=now,
-        )
 
 
 def foresees(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
@@ -127,9 +105,6 @@ def foresee(context: RunContext) -> Mapping[str, Foreseen]:
     return answers
 
 
-Answers = Mapping[str, Foreseen]
-
-
 def _perhaps_skipped(context: RunContext, record: StepRecord, answers: Answers) -> Foreseen | None:
     """A step before it may turn out to be skipped, and this one with it."""
     doubtful = [answers[one] for one in context.pipeline.needs(record.name) if answers[one].may_be_skipped]
@@ -183,12 +158,13 @@ def _asked(context: RunContext, record: StepRecord) -> Sequence[str]:
 
 
 def _fed_by_unknown(context: RunContext, record: StepRecord, answers: Answers) -> Foreseen | None:
-    """An input is made by a step that would run, or is unknown itself.
+    """An input or a value is made by a step that would run, or is unknown itself.
 
     What it does then depends on that, unless nothing that was made before may be taken over.
     """
-    sources = dict.fromkeys(source for source, _ in context.pipeline.inputs(record.name).values())
-    for name in sources:
+    pipeline = context.pipeline
+    taken = (*pipeline.inputs(record.name).values(), *pipeline.results_taken(record.name))
+    for name in dict.fromkeys(source for source, _ in taken):
         if not context.records[name].ended:
             words = "" if context.pipeline.always(record.name) else again(context, record)
             if words:
@@ -262,6 +238,8 @@ RULES: Sequence[Callable[[RunContext, StepRecord, Answers], Foreseen | None]] = 
     _lacks,
     _fed_by_unknown,
     _compares,
+    misfit,
+    cells,
     _reuses,
     _runs,
 )

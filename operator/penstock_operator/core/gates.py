@@ -1,8 +1,10 @@
 """Gates: a verdict that is not Pass fails its step for good, and is written into the model's record."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from penstock_operator.core.actions import Action
+from penstock_operator.core.cells import fresh_cell
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.models import patch_version
 from penstock_operator.core.observed import VersionView
@@ -64,13 +66,14 @@ def _decision(
     # drop the uid: there the name has to do, or the decision would be written again and again.
     known = any(
         one.get("runUid", meta.uid) == meta.uid
-        and (one.get("run"), one.get("step")) == (meta.name, ended.name)
+        and (one.get("run"), one.get("step"), one.get("cell", 0)) == (meta.name, ended.name, ended.cell)
         for one in decisions
     )
     if not known:
         decisions.append(
             {
                 "step": ended.name,
+                **({"cell": ended.cell} if ended.cell else {}),
                 "run": meta.name,
                 "runUid": meta.uid,
                 "verdict": result.verdict,
@@ -106,7 +109,15 @@ def _lifecycle(context: RunContext, ended: StepRecord, version: VersionView, *, 
     if not passed:
         return str(Lifecycle.REJECTED)
     gates = context.pipeline.gates_of(ended.name)
-    others = (context.records[name] for name in gates if name != ended.name)
+    others = (one for name in gates for one in _judging(context.records[name], ended))
     # A gate that its own `when` left out of this run has nothing to say about the model.
     passed_too = all(one.state in SATISFYING or one.state is StepState.SKIPPED for one in others)
     return str(Lifecycle.APPROVED) if passed_too else version.lifecycle
+
+
+def _judging(gate: StepRecord, ended: StepRecord) -> Iterator[StepRecord]:
+    """What else the gate has to say: all of another one, of the same the cells beside this one."""
+    numbers = range(1, gate.cell_count + 1)
+    found = (gate.cells.get(number) or fresh_cell(gate, number) for number in numbers)
+    leaves = found if gate.cell_count else iter((gate,))
+    return (one for one in leaves if (one.name, one.cell) != (ended.name, ended.cell))

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from penstock_operator.core.ahead import concurrency_of
 from penstock_operator.core.attempts import JOB, left_behind
+from penstock_operator.core.cells import every_cell, folded
 from penstock_operator.core.context import Decision, Halt, RunContext
 from penstock_operator.core.deadlines import expired
 from penstock_operator.core.observed import Ref
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import StepRecord, leaves
 from penstock_spec.names import Reason
 from penstock_spec.policy import Concurrency, OnFailure
 from penstock_spec.status import StepState
@@ -42,7 +43,7 @@ def _failure(context: RunContext) -> Halt | None:
         return None
     failures = [
         one
-        for one in context.recorded.values()
+        for one in leaves(context.recorded)
         if one.state is StepState.FAILED and not context.pipeline.always(one.name)
     ]
     if not failures:
@@ -63,7 +64,10 @@ def halted(context: RunContext, record: StepRecord) -> Decision | None:
 
 
 def cancelled(record: StepRecord, halt: Halt, at: str) -> StepRecord:
-    """The final entry of a step that was ended from outside."""
+    """The final entry of a step that was ended from outside, with all its cells."""
+    if record.cell_count:
+        ended = every_cell(record, lambda one: one if one.ended else cancelled(one, halt, at))
+        return folded(ended, at)
     return replace(
         record,
         state=StepState.CANCELLED,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from penstock_operator.core.ahead import pipeline_uid
-from penstock_operator.core.observed import Earlier, RunObject, VersionView
+from penstock_operator.core.earlier import Earlier
+from penstock_operator.core.observed import RunObject, VersionView
 from penstock_operator.core.times import stamp
 from penstock_spec.status import SATISFYING, StepState
 
@@ -17,7 +18,7 @@ def earlier_steps(run: RunObject, runs: Iterable[RunObject]) -> Sequence[Earlier
         _earlier(other, entry)
         for other in _before(run, runs)
         for entry in other.status.get("steps", ())
-        if entry.get("state") in SATISFYING and entry.get("digest")
+        if entry.get("cells") or (entry.get("state") in SATISFYING and entry.get("digest"))
     )
 
 
@@ -43,15 +44,17 @@ def _earlier(run: RunObject, entry: Mapping[str, Any]) -> Earlier:
         run=run.meta.name,
         created=run.meta.created,
         step=entry["name"],
-        digest=entry["digest"],
+        digest=entry.get("digest", ""),
         outputs=entry.get("outputs", {}),
         source_revision=entry.get("sourceRevision", ""),
         results=entry.get("results", {}),
         metrics=entry.get("metrics", {}),
         verdict=entry.get("verdict", ""),
         model_version=entry.get("modelVersion", ""),
+        counts=entry.get("counts", {}),
         image=entry.get("image", ""),
         made=made(entry),
+        entry=entry if entry.get("cells") else {},
     )
 
 

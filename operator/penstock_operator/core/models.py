@@ -10,6 +10,7 @@ from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.observed import VersionView
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import refused
+from penstock_operator.core.taking import values_of
 from penstock_operator.core.times import after
 from penstock_operator.core.work import work_of
 from penstock_operator.manifests.versions import Lineage, version
@@ -91,8 +92,9 @@ def _lineage(context: RunContext, ended: StepRecord) -> Lineage:
         run_uid=run.meta.uid,
         step=ended.name,
         revision=snapshot["revision"],
-        step_digest=ended.digest,
+        step_digest=work.digest,
         datasets={name: one.digest for name, one in work.inputs.items() if one.type == "Table"},
         images=[(one.name, one.image) for one in involved if one.image],
         parameters=_parameters(context),
+        cell=values_of(context, ended),
     )

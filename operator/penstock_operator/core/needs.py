@@ -8,7 +8,7 @@ from dataclasses import replace
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.text import clip
-from penstock_spec.edges import DEPENDS_ON, ENDPOINT, GATE, INPUT, RESULT, STATE
+from penstock_spec.edges import DEPENDS_ON, ENDPOINT, GATE, INPUT, RESULT, STATE, VALUE
 from penstock_spec.names import Reason
 from penstock_spec.status import SATISFYING, StepState
 
@@ -88,7 +88,7 @@ def _missing_input(needs: list[tuple[StepRecord, frozenset[str]]]) -> str:
     for need, kinds in needs:
         if need.state is not StepState.SKIPPED:
             continue
-        if INPUT in kinds:
+        if {INPUT, VALUE} & kinds:
             return f"takes the output of step {need.name}, which was skipped"
         if DEPENDS_ON in kinds and need.reason != Reason.WHEN_NOT_MET:
             return f"comes after step {need.name}, which was skipped for want of an input"

@@ -7,11 +7,14 @@ them by hand.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+from penstock_operator.core.earlier import Earlier, Previous
 from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import stamp
 from penstock_spec.defaults import Defaults
+from penstock_spec.digest import key_of
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
@@ -161,44 +164,6 @@ class EndpointView:
     drifted_message: str = ""
     episodes: int = 0  # how often it has begun to drift
     drifting: bool = False  # the last definite answer
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """A step of an earlier run of the same Pipeline that ended well, for reuse; or a registered model's."""
-
-    run: str
-    created: datetime
-    step: str
-    digest: str
-    outputs: Mapping[str, str]
-    source_revision: str = ""
-    results: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    verdict: str = ""
-    model_version: str = ""
-    image: str = ""
-    made: str = ""  # when the result was really made, as `stamp` writes it; empty where that is not known
-    registered: bool = False  # known by its ModelVersion alone
-
-    @property
-    def whence(self) -> str:
-        """Where the result comes from, in words."""
-        run = f"run {self.run}"
-        return f"ModelVersion {self.model_version} of {run}" if self.registered else run
-
-
-@dataclass(frozen=True)
-class Previous:
-    """The newest finished run before this one, so that a step can say what has changed since then."""
-
-    run: str
-    pipeline: CompiledPipeline  # of its frozen revision
-    parameters: Mapping[str, Any]  # as given; defaults come from the pipeline
-    scheduled_time: str  # RunObject.logical_time
-    steps: Sequence[Mapping[str, Any]]  # its status.steps
-    pinned: Sequence[Mapping[str, Any]] = ()  # its status.pinned
-    cause: str = ""  # RunObject.cause
 
 
 @dataclass(frozen=True)
@@ -377,3 +342,12 @@ class ObservedRun:
     # namespace, and room.older_claims.
     live_jobs: frozenset[str] = frozenset()
     older_claims: int = 0
+
+    @cached_property
+    def earlier_by_key(self) -> Mapping[str, Sequence[Earlier]]:
+        """What earlier steps and cells made, by the key of their digests, newest first."""
+        found: dict[str, list[Earlier]] = {}
+        for one in self.earlier:
+            for part in one.parts():
+                found.setdefault(key_of(part.digest), []).append(part)
+        return found

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_operator.core.observed import VersionView
+from penstock_spec.facts import RegistryFacts
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.model_version import Lifecycle
-from penstock_spec.references import RegistryFacts
 from penstock_spec.registered import Standing
 
 # What a version has come to at least; the registry's newest of them is meant.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from penstock_operator.core import attempts, children, halts, needs, remakes, whens
+from penstock_operator.core import attempts, children, halts, misfits, needs, parallel, remakes, whens
 from penstock_operator.core.actions import Action, Plan
 from penstock_operator.core.backfills import backfills
 from penstock_operator.core.called_off import called_off
@@ -21,6 +21,7 @@ from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
 from penstock_operator.core.pins import pins_of
+from penstock_operator.core.plan_cells import decide, recalled, take_cells
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.registered import lacks, pins
 from penstock_operator.core.rerun import repeats
@@ -37,6 +38,7 @@ from penstock_operator.core.start import (
     thawed,
     wait_for_turn,
 )
+from penstock_operator.core.taking import cell_label
 from penstock_operator.core.times import after, earliest
 from penstock_spec.resolve import run_values
 
@@ -56,12 +58,14 @@ STEP_RULES: Sequence[Rule] = (
     held,  # the run is suspended
     overdue,  # it has no pod, and takes too long
     lacks,  # the registry has no such model
+    misfits.misfits,  # a result does not fit the field that takes it
     deploys,  # no Job: compares with what is live
     monitors,  # the same
     children.composes,  # another pipeline has a run for it
     reuses,  # the same has been made before
-    attempts.starts,  # its first Job
     remakes.awaits,  # an input of it is being made again
+    parallel.queued,  # as many Jobs are under way as may be
+    attempts.starts,  # its first Job
     attempts.retries,  # its next Job, when the time has come and the one before is gone
     attempts.watches,  # its pod says how it goes
 )
@@ -109,27 +113,38 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
     context = replace(context, defaults=defaults_of(snapshot), pins=pins_of(run.status))
-    context = replace(context, halt=halts.halt_of(context))
+    context = _prepared(context)
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:
-        decision = _decide(context, context.records[name])
+        record = context.records[name]
+        if frozen.pipeline.has_cells(name):
+            context, more = take_cells(context, record)
+            decisions += more
+            continue
+        decision = decide(context, record, STEP_RULES)
         decisions.append(decision)
-        if decision.record is not context.records[name]:
-            context = replace(context, records={**context.records, name: decision.record})
+        if parallel.holds(decision.record) and not parallel.holds(record):
+            context = replace(context, room=context.room.less(jobs=1))
+        if decision.record is not record:
+            context = context.with_record(decision.record)
     return _gathered(context, before, decisions)
 
 
-def _decide(context: RunContext, record: StepRecord) -> Decision:
-    for rule in STEP_RULES:
-        decision = rule(context, record)
-        if decision is not None:
-            return decision
-    raise AssertionError(f"no rule for a step in state {record.state}")
+def _prepared(context: RunContext) -> RunContext:
+    """What holds for the whole pass, computed once."""
+    recorded = {name: recalled(context, one) for name, one in context.recorded.items()}
+    context = replace(context, records=recorded, recorded=recorded)
+    return replace(
+        context,
+        halt=halts.halt_of(context),
+        room=parallel.room_of(context.policy.max_parallel, recorded),
+        wanted=remakes.wanted(recorded),
+    )
 
 
 def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: Sequence[Decision]) -> Plan:
     """One plan from the decisions about all steps."""
-    confirm = tuple(ref for one in decisions for ref in one.confirm)
+    confirm = tuple(dict.fromkeys(ref for one in decisions for ref in one.confirm))
     inquire = tuple(name for one in decisions for name in one.inquire)
     if confirm:
         return Plan(confirm=confirm)
@@ -139,7 +154,7 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
     summary = shown_suspended(run, summary)
     status = build(run, summary, records, now, run.status["snapshot"], started=True)
     # What waited for a step that ended only now has its turn at once, when that end has been written.
-    again = now if _moved(before, records) and not summary.finished else None
+    again = now if _moved(context) and not summary.finished else None
     kept = clearing(run, context.observed.jobs.values(), context.policy.keep_pods, now)
     resync = None if summary.finished else after(now, context.settings.resync)
     return Plan(
@@ -149,9 +164,9 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         after=(
             *(action for one in decisions for action in one.after),
             *kept.after,
-            *left_over(context.observed, records),
+            *left_over(context.observed, [leaf for one in records for leaf in one.leaves]),
         ),
-        events=notes(before, records, summary),
+        events=notes(before, records, summary, lambda one: cell_label(context, one)),
         look_again=earliest(
             again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)
         ),
@@ -165,8 +180,17 @@ def _was_ended(before: Mapping[str, StepRecord], name: str) -> bool:
     return name in before and before[name].ended
 
 
-def _moved(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> bool:
-    return any(one.ended and not _was_ended(before, one.name) for one in records)
+def _moved(context: RunContext) -> bool:
+    """Whether something has ended in this pass, a step or a cell: others may have waited for it."""
+    recorded = context.recorded
+    changed = [one for name, one in context.records.items() if one is not recorded[name]]
+    return any(one.ended and not recorded[one.name].ended for one in changed) or any(
+        _ended_leaves(one) > _ended_leaves(recorded[one.name]) for one in changed
+    )
+
+
+def _ended_leaves(record: StepRecord) -> int:
+    return sum(1 for one in record.leaves if one.ended)
 
 
 # The rules of a run, in order.

@@ -2,10 +2,11 @@
 them.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from penstock_operator.core.context import Decision, RunContext
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import StepRecord, leaves
 from penstock_spec.names import FailureClass
 from penstock_spec.status import SATISFYING, StepState
 
@@ -19,7 +20,7 @@ def remade(context: RunContext, record: StepRecord) -> Decision | None:
     """
     if record.state is not StepState.REUSED:
         return None
-    needing = next((one for one in context.recorded.values() if _waits_for(one, record.name)), None)
+    needing = context.wanted.get(record.name)
     if needing is None:
         return None
     again = replace(
@@ -27,7 +28,7 @@ def remade(context: RunContext, record: StepRecord) -> Decision | None:
         state=StepState.RETRYING,
         failure_class=LOST,
         reason=LOST,
-        message=f"step {needing.name} found its output gone from the store; it is made again",
+        message=f"step {needing} found its output gone from the store; it is made again",
         why="output lost",
         made_at="",
         retry_at=context.stamp,
@@ -36,8 +37,10 @@ def remade(context: RunContext, record: StepRecord) -> Decision | None:
     return Decision(again, look_again=context.now)
 
 
-def _waits_for(other: StepRecord, name: str) -> bool:
-    return other.state is StepState.RETRYING and name in other.remakes
+def wanted(recorded: Mapping[str, StepRecord]) -> Mapping[str, str]:
+    """The steps that are to be made again, each with one that waits for it."""
+    waiting = (one for one in leaves(recorded) if one.state is StepState.RETRYING)
+    return {name: one.name for one in waiting for name in one.remakes}
 
 
 def awaits(context: RunContext, record: StepRecord) -> Decision | None:
@@ -56,4 +59,5 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
         )
         return Decision(ended)
     # Reused still means: it has not begun to make it again.
-    return None if all(one.state is StepState.SUCCEEDED for one in sources) else Decision(record)
+    again = all(leaf.state is StepState.SUCCEEDED for source in sources for leaf in source.leaves)
+    return None if again else Decision(record)

@@ -14,10 +14,12 @@ import networkx as nx
 
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.ahead import pipeline_uid
+from penstock_operator.core.cells import folded
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.history import made
 from penstock_operator.core.observed import ObservedRun, Ref, RunObject
 from penstock_operator.core.pins import pins_of
+from penstock_operator.core.plan_cells import opens
 from penstock_operator.core.policies import DEFAULTS
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.registered import chosen_for, with_pins
@@ -34,6 +36,7 @@ from penstock_operator.core.start import (
 )
 from penstock_operator.core.work import work_of
 from penstock_spec import names
+from penstock_spec.digest import same_digest
 from penstock_spec.errors import did_you_mean
 from penstock_spec.names import Reason
 from penstock_spec.resolve import run_values
@@ -144,9 +147,13 @@ def _taken_over(context: RunContext, old: RunObject) -> RunContext:
     for name in pipeline.order:
         known = before.get(name)
         fresh = any(not context.records[one].ended for one in pipeline.needs(name))
-        if known is None or name in again or fresh or pipeline.always(name) or not _holds(context, known):
+        if known is None or fresh or pipeline.always(name):
             continue
-        context = replace(context, records={**context.records, name: _taken(context, known, old.meta.name)})
+        if name in again:
+            if name in roots and "from" not in context.observed.run.rerun and _may_go_on(context, known):
+                context = context.with_record(_part_of(context, known, old.meta.name))
+        elif _holds(context, known):
+            context = context.with_record(_taken(context, known, old.meta.name))
     return replace(context, recorded=context.records)
 
 
@@ -156,17 +163,40 @@ def _holds(context: RunContext, known: StepRecord) -> bool:
         return not context.observed.run.parameters  # else its condition is asked again
     if known.state not in SATISFYING:
         return False
+    if context.pipeline.has_cells(known.name) and not known.cell:
+        opened = opens(context, StepRecord(known.name, known.kind)).record
+        same = opened.cell_count == known.cell_count
+        return same and all(_holds(context, one) for one in known.cells.values())
     if known.kind in ("deploy", "monitor"):
         return True  # a repetition of something else does not touch what is live
     if known.kind == "train":
         version = context.version(known.model_version)
         if version is None or version.digest != known.outputs.get("model"):
             return False
-    return work_of(context, known).digest == known.digest
+    return same_digest(work_of(context, known).digest, known.digest)
+
+
+def _may_go_on(context: RunContext, known: StepRecord) -> bool:
+    """Whether the old run had come to the step's cells, and the new one would come to the same."""
+    if not known.cell_count or context.observed.run.parameters:
+        return False
+    return opens(context, StepRecord(known.name, known.kind)).record.cell_count == known.cell_count
+
+
+def _part_of(context: RunContext, known: StepRecord, run: str) -> StepRecord:
+    """The step with those of its cells that ended well; the others are done again."""
+    cells = {
+        number: _taken(context, one, run)
+        for number, one in known.cells.items()
+        if one.state in SATISFYING and _holds(context, one)
+    }
+    begun = opens(context, StepRecord(known.name, known.kind)).record
+    return folded(replace(begun, cells=cells), context.stamp)
 
 
 def _taken(context: RunContext, known: StepRecord, run: str) -> StepRecord:
-    blank = replace(known, attempt=0, retries={}, memory="", job="", log="", failure_class="")
+    cells = {number: _taken(context, one, run) for number, one in known.cells.items()}
+    blank = replace(known, attempt=0, retries={}, memory="", job="", log="", failure_class="", cells=cells)
     if known.state is StepState.SKIPPED:
         return blank
     return replace(

@@ -11,7 +11,7 @@ from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.findings import Failed
 from penstock_operator.core.observed import JobView, Refusal
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import StepRecord, leaves
 from penstock_operator.core.text import one_line, sentence
 from penstock_operator.core.times import after, read, stamp_not_before
 from penstock_spec.names import FailureClass, Reason
@@ -72,7 +72,7 @@ def _again(context: RunContext, record: StepRecord, failure: Failed, change: Cha
 
 
 def _tails(context: RunContext) -> int:
-    return sum(1 for one in context.records.values() if one.log)
+    return sum(1 for one in leaves(context.records) if one.log)
 
 
 def refused(context: RunContext, record: StepRecord, refusal: Refusal) -> Decision:

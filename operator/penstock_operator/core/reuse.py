@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.earlier import Earlier
 from penstock_operator.core.gates import renewed
 from penstock_operator.core.history import registered_steps
-from penstock_operator.core.observed import Earlier
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.times import after, age, read
 from penstock_operator.core.work import Work, work_of
 from penstock_spec.base import seconds_of
 from penstock_spec.contract import Known
-from penstock_spec.digest import reusable_image
+from penstock_spec.digest import key_of, reusable_image, same_digest
 from penstock_spec.names import Reason
 from penstock_spec.reuse import Reuse, ReusePolicy, RunReuse
 from penstock_spec.status import StepState
@@ -47,6 +47,7 @@ def reused(context: RunContext, record: StepRecord, found: Earlier, because: str
         why=f"output reused from {found.whence}{because}",
         outputs=dict(found.outputs),
         results=dict(found.results),
+        counts=dict(found.counts),
         metrics=dict(found.metrics),
         verdict=found.verdict,
         model_version=found.model_version,
@@ -108,13 +109,13 @@ def _too_old(context: RunContext, policy: Reuse, one: Earlier) -> bool:
 
 def _fitting(context: RunContext, record: StepRecord, work: Work) -> Iterator[Earlier]:
     """Whole results of exactly this work, of the newest run first; of a training, then the registry's."""
-    known = context.observed.earlier
+    known = context.observed.earlier_by_key.get(key_of(work.digest), ())
     models = registered_steps(context.observed.versions) if record.kind == "train" else ()
     return (one for one in (*known, *models) if _fits(context, record, work, one))
 
 
 def _fits(context: RunContext, record: StepRecord, work: Work, one: Earlier) -> bool:
-    if one.digest != work.digest or set(one.outputs) != set(work.outputs):
+    if not same_digest(one.digest, work.digest) or set(one.outputs) != set(work.outputs):
         return False
     if set(one.results) != set(context.pipeline.results(record.name)):
         return False

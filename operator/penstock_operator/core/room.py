@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import Refusal, RunObject
+from penstock_operator.core.record import leaves
 from penstock_operator.core.settings import Settings
 from penstock_spec.defaults import Defaults
 from penstock_spec.names import Reason, StatusWord
@@ -22,7 +23,7 @@ def full(context: RunContext, name: str) -> Refusal | None:
     if not limit or context.job(name) is not None:
         return None
     # Also those that this very pass asks for, and those that no cache shows yet.
-    ours = {one.job for one in context.records.values() if one.job and one.state in _MAY_HAVE_A_JOB}
+    ours = {one.job for one in leaves(context.records) if one.job and one.state in _MAY_HAVE_A_JOB}
     unseen = {one for one in ours if context.job(one) is None}
     if len(context.observed.live_jobs | unseen) + context.observed.older_claims < limit:
         return None
@@ -45,7 +46,9 @@ def claims(run: RunObject) -> int:
         return 0
     waiting = (str(StepState.QUEUED), str(StepState.RETRYING))
     steps = run.status.get("steps") or ()
-    return sum(1 for one in steps if one["state"] in waiting and one.get("reason") == Reason.NAMESPACE_FULL)
+    full = [one for one in steps if one.get("reason") == Reason.NAMESPACE_FULL]
+    # A step of which other cells run claims a place for the next one.
+    return sum(1 for one in full if one["state"] in waiting or one.get("cells"))
 
 
 def older_claims(run: RunObject, waiting: Iterable[RunObject]) -> int:

@@ -6,16 +6,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from penstock_operator.core.cells import failures
 from penstock_operator.core.conditions import Wanted, merged
 from penstock_operator.core.observed import RunObject
 from penstock_operator.core.queued import HELD
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.text import clip, sentence
 from penstock_operator.core.times import duration, read, stamp
-from penstock_spec.names import Condition, Reason, StatusWord
+from penstock_spec.cell_sizes import STATUS_BYTES
+from penstock_spec.names import Condition, FailureClass, Reason, StatusWord
 from penstock_spec.status import SATISFYING, StepState
 
-STATUS_BYTES = 256 * 1024
 _LIVELY = (StepState.RUNNING, StepState.RETRYING, StepState.STARTING, StepState.QUEUED)
 
 
@@ -33,8 +34,8 @@ class Summary:
 
 def summary_of(records: Sequence[StepRecord], namespace: str) -> Summary:
     """The summary that follows from the steps. A failed run is known by the step that failed first."""
-    failures = [one for one in records if one.state is StepState.FAILED]
-    first = min(failures, key=lambda one: one.finished_at) if failures else None
+    failed = [(broken[0].finished_at, one) for one in records if (broken := failures(one))]
+    first = min(failed, key=lambda one: one[0])[1] if failed else None
     if all(one.ended for one in records):
         late = [one for one in records if one.reason == Reason.RUN_EXPIRED]
         if late:
@@ -154,7 +155,8 @@ def build(
 
 def is_held(run: RunObject, records: Sequence[StepRecord]) -> bool:
     """Whether the run's time stands still: it is suspended, or all that it does waits in queues of Kueue."""
-    live = [one for one in records if one.state in _LIVELY]
+    leaves = (leaf for one in records for leaf in one.leaves)
+    live = [one for one in leaves if one.state in _LIVELY and one.reason != Reason.MAX_PARALLEL]
     return run.suspended or (
         bool(live) and all(one.state is StepState.QUEUED and one.reason in HELD for one in live)
     )
@@ -198,14 +200,30 @@ class _Saving:
     fields: Sequence[str]
     message: int = 1024
     failures_too: bool = False  # else only in steps that have ended well
+    of_cells: Sequence[str] = ()  # of cells that have not ended well
+    cell_message: int = 1024
 
     def of(self, record: StepRecord) -> StepRecord:
         """The record without what is given up."""
+        if record.cells:
+            record = replace(record, cells={number: self._cell(one) for number, one in record.cells.items()})
         well = record.state in SATISFYING
         if not (well or self.failures_too):
             return record
-        empty: dict[str, Any] = {name: {} if name == "metrics" else "" for name in self.fields}
-        return replace(record, **empty, message=clip(record.message, self.message))
+        return replace(record, **_empty(self.fields), message=clip(record.message, self.message))
+
+    def _cell(self, cell: StepRecord) -> StepRecord:
+        if cell.state in SATISFYING:
+            return replace(cell, **_empty(self.fields))
+        fields = [one for one in self.of_cells if one != "blame"]
+        # Whether inputs were missing decides what the next attempt reads.
+        if "blame" in self.of_cells and cell.failure_class != FailureClass.INPUT_MISSING:
+            fields.append("failure_class")
+        return replace(cell, **_empty(fields), message=clip(cell.message, self.cell_message))
+
+
+def _empty(fields: Sequence[str]) -> dict[str, Any]:
+    return {name: {} if name == "metrics" else "" for name in fields}
 
 
 # Where a run has so many steps that its status would not fit, this is given up, in this order. Never states,
@@ -214,10 +232,12 @@ class _Saving:
 _SAVINGS: Sequence[_Saving] = (
     _Saving(("metrics",)),
     _Saving(("image", "why")),
-    _Saving(("source_revision", "started_at"), message=0),
-    _Saving(("metrics", "image"), message=300, failures_too=True),
-    _Saving(("why", "log"), message=80, failures_too=True),
-    _Saving(("source_revision", "started_at"), failures_too=True),
+    _Saving(("source_revision", "started_at"), message=0, cell_message=200),
+    _Saving(("metrics", "image"), message=300, failures_too=True, of_cells=("metrics",), cell_message=60),
+    _Saving(("why", "log"), message=80, failures_too=True, of_cells=("log", "reason"), cell_message=0),
+    _Saving(
+        ("source_revision", "started_at"), failures_too=True, of_cells=("retry_at", "finished_at", "blame")
+    ),
 )
 
 

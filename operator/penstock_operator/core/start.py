@@ -29,7 +29,7 @@ from penstock_spec.errors import SpecError
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Reason
 from penstock_spec.policy import Concurrency, Policy
-from penstock_spec.resolve import resolve_step, run_values
+from penstock_spec.resolve import check_step, run_values
 from penstock_spec.shapes import object_shape
 from penstock_spec.structure import structure_problems
 
@@ -175,7 +175,7 @@ def parameter_problem(
     try:
         values = run_values(pipeline.spec, given, scheduled_time, triggered_by)
         for step in pipeline.spec.steps:
-            resolve_step(pipeline.spec, step, values)
+            check_step(pipeline.spec, step, values)
     except SpecError as error:
         return CannotStart(Reason.INVALID_PARAMETERS, str(error))
     return None

@@ -1,19 +1,21 @@
 """Why a step runs, in the words of its entry: what differs from before, else what forbids to take over."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from penstock_operator.core.context import RunContext
-from penstock_operator.core.observed import Earlier, Previous
+from penstock_operator.core.earlier import Earlier, Previous
 from penstock_operator.core.pins import Pins, pins_of, read_by
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.reuse import expired, forced
-from penstock_operator.core.work import Work
+from penstock_operator.core.taking import values_of
+from penstock_operator.core.work import Work, work_of
 from penstock_spec.differences import Said, difference, said_of
-from penstock_spec.digest import Components, reusable_image, step_components
+from penstock_spec.digest import Components, reusable_image
 from penstock_spec.errors import SpecError
 from penstock_spec.graph import CompiledPipeline
-from penstock_spec.resolve import resolve_step, run_values
+from penstock_spec.resolve import run_values
 
 
 def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | None) -> str:
@@ -23,7 +25,7 @@ def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | No
     if found is not None:
         return f"checks whether its source has changed since {found.whence}"
     previous = context.observed.previous
-    old = _components_before(context, record.name)
+    old = _components_before(context, record)
     if previous is None or old is None:
         return "first run"
     now = _said(context.pipeline, record.name, context.values, context.pins)
@@ -65,25 +67,38 @@ def _said_before(previous: Previous, step: str) -> Said:
     return _said(previous.pipeline, step, values, pins_of({"pinned": previous.pinned}))
 
 
-def _components_before(context: RunContext, step: str) -> Components | None:
-    """What determined the step's result in the run before; None where it had no such step, or never got to
-    it.
+def _components_before(context: RunContext, record: StepRecord) -> Components | None:
+    """What determined the step's result in the run before; None where it had no such step or cell, or never
+    got to it.
     """
     previous = context.observed.previous
-    if previous is None:
+    if previous is None or record.name not in previous.records or record.name not in previous.pipeline.graph:
         return None
-    entries = {entry["name"]: entry for entry in previous.steps}
-    if not entries.get(step, {}).get("digest"):
-        return None
-    pipeline = previous.pipeline
     try:
-        values = run_values(pipeline.spec, previous.parameters, previous.scheduled_time, previous.cause)
-        resolved = resolve_step(pipeline.spec, pipeline.spec.step(step), values)
+        values = run_values(
+            previous.pipeline.spec, previous.parameters, previous.scheduled_time, previous.cause
+        )
+        before = replace(
+            context,
+            pipeline=previous.pipeline,
+            values=values,
+            records=previous.records,
+            recorded=previous.records,
+            pins=pins_of({"pinned": previous.pinned}),
+        )
+        old = _same_leaf(context, before, record)
+        return work_of(before, old).components if old is not None and old.digest else None
     except (KeyError, SpecError):
         return None
-    inputs = {
-        name: entries.get(source, {}).get("outputs", {}).get(output, "")
-        for name, (source, output) in pipeline.inputs(step).items()
-    }
-    read = read_by(pipeline, step, values, pins_of({"pinned": previous.pinned}))
-    return step_components(resolved, inputs | {name: pin.digest for name, pin in read.items()})
+
+
+def _same_leaf(context: RunContext, before: RunContext, record: StepRecord) -> StepRecord | None:
+    """The step in the run before; of a cell the one that had the same values, whatever its number was."""
+    old = before.records[record.name]
+    if not record.cell:
+        return old
+    values, cells = values_of(context, record), before.pipeline.cells(record.name)
+    number = record.cell
+    if cells is not None:
+        number = next((at for at, one in enumerate(cells, start=1) if one == values), 0)
+    return old.cells.get(number)

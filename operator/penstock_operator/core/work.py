@@ -12,6 +12,7 @@ from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.outcome import outcome_text
 from penstock_operator.core.pins import read_by
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.taking import input_of, resolved_of, taken_text
 from penstock_operator.manifests import gangs, jobs, pods
 from penstock_operator.manifests.gangs import Gang
 from penstock_operator.manifests.identity import owner
@@ -25,7 +26,7 @@ from penstock_spec.names import FailureClass
 from penstock_spec.pipeline import Step
 from penstock_spec.policy import Queue
 from penstock_spec.references import MODEL, container_of
-from penstock_spec.resolve import ResolvedStep, resolve_step
+from penstock_spec.resolve import ResolvedStep
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,14 @@ def step_of(context: RunContext, name: str) -> Step:
 
 
 def work_of(context: RunContext, record: StepRecord) -> Work:
-    """The work of a step whose inputs exist."""
+    """The work of a step whose inputs exist. SpecError where a result does not fit its field."""
     pipeline = context.pipeline
-    resolved = resolve_step(pipeline.spec, step_of(context, record.name), context.values)
-    inputs = {
-        name: Input(context.records[source[0]].outputs[source[1]], pipeline.type_of(source))
-        for name, source in pipeline.inputs(record.name).items()
-    }
+    resolved = resolved_of(context, record)
+    inputs = {name: input_of(context, source) for name, source in pipeline.inputs(record.name).items()}
     read = read_by(pipeline, record.name, context.values, context.pins)
     inputs |= {name: Input(pin.digest, MODEL) for name, pin in read.items()}
     digests = {name: one.digest for name, one in inputs.items()}
-    components = step_components(resolved, digests, record.child.get("digest", ""))
+    components = step_components(resolved, digests, record.child.get("digest", ""), record.cell)
     return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
 
 
@@ -67,7 +65,7 @@ def memory_of(context: RunContext, record: StepRecord) -> str:
     if record.memory:
         return record.memory
     if asked.memory_from is not None:
-        return str(context.values[asked.memory_from.parameter])
+        return taken_text(context, record, asked.memory_from)
     if "memory" in asked.model_fields_set:
         return asked.memory
     return context.defaults.resources.memory or context.settings.pods.default_memory
@@ -79,7 +77,7 @@ def scratch_of(context: RunContext, record: StepRecord) -> str:
     if record.scratch:
         return record.scratch
     if asked.scratch_from is not None:
-        return str(context.values[asked.scratch_from.parameter])
+        return taken_text(context, record, asked.scratch_from)
     return asked.scratch or ""
 
 
@@ -87,7 +85,7 @@ def cpu_of(context: RunContext, record: StepRecord) -> str:
     """The CPU of the step's program: as asked, else the namespace's default, else the installation's."""
     asked = step_of(context, record.name).resources
     if asked.cpu_from is not None:
-        return str(context.values[asked.cpu_from.parameter])
+        return taken_text(context, record, asked.cpu_from)
     if "cpu" in asked.model_fields_set:
         return asked.cpu
     return context.defaults.resources.cpu or context.settings.pods.default_cpu
@@ -109,15 +107,15 @@ def service_manifest(context: RunContext, record: StepRecord) -> dict[str, Any] 
     if gang_of(context, record.name) is None:
         return None
     run = context.observed.run
-    labels = jobs.labels_of(run.pipeline, run.meta.name, record.name, record.attempt)
+    labels = jobs.labels_of(run.pipeline, run.meta.name, record.name, record.attempt, record.cell)
     reference = owner(names.PIPELINE_RUN, names.API_VERSION, run.meta.name, run.meta.uid)
     return gangs.service(record.job, run.meta.namespace, labels, reference)
 
 
-def job_name(context: RunContext, step: str, attempt: int) -> str:
+def job_name(context: RunContext, record: StepRecord, attempt: int) -> str:
     """The name of the Job of this attempt."""
     meta = context.observed.run.meta
-    return names.job_name(meta.name, meta.uid, step, attempt)
+    return names.job_name(meta.name, meta.uid, record.name, attempt, record.cell)
 
 
 def job_manifest(
@@ -136,6 +134,7 @@ def job_manifest(
         inputs=work.inputs,
         outputs=work.outputs,
         known=known,
+        cell=record.cell,
     )
     source = work.resolved.arguments.get("source", {}) if record.kind == "ingest" else {}
     grown = record.retries.get(FailureClass.OUT_OF_MEMORY, 0)
@@ -143,7 +142,7 @@ def job_manifest(
     return jobs.job(
         jobs.Attempt(
             task=task,
-            name=job_name(context, record.name, attempt),
+            name=job_name(context, record, attempt),
             run_uid=meta.uid,
             cpu=cpu_of(context, record),
             memory=memory_of(context, record),

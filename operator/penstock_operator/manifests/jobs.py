@@ -17,6 +17,7 @@ from penstock_operator.manifests.identity import owner, with_hash
 from penstock_operator.manifests.settings import PodSettings
 from penstock_spec import contract, names
 from penstock_spec.contract import Task
+from penstock_spec.gathered import gathered_variable
 
 _CPU_OF_HELPERS = "100m"
 
@@ -56,7 +57,7 @@ class Attempt:
     gang: Gang | None = None  # None: one pod
 
 
-def labels_of(pipeline: str, run: str, step: str, attempt: int) -> dict[str, str]:
+def labels_of(pipeline: str, run: str, step: str, attempt: int, cell: int = 0) -> dict[str, str]:
     """The labels of everything that is made for one attempt."""
     return pods.labels(
         **{
@@ -65,6 +66,7 @@ def labels_of(pipeline: str, run: str, step: str, attempt: int) -> dict[str, str
             names.LABEL_RUN: run,
             names.LABEL_STEP: step,
             names.LABEL_ATTEMPT: str(attempt),
+            **({names.LABEL_CELL: str(cell)} if cell else {}),
         }
     )
 
@@ -72,7 +74,7 @@ def labels_of(pipeline: str, run: str, step: str, attempt: int) -> dict[str, str
 def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
     """The Job's manifest, with its hash. The same attempt always gives the same manifest."""
     task = attempt.task
-    labels = labels_of(task.pipeline, task.run, task.step, task.attempt)
+    labels = labels_of(task.pipeline, task.run, task.step, task.attempt, task.cell)
     return with_hash(
         {
             "apiVersion": "batch/v1",
@@ -130,9 +132,13 @@ def _containers(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
         return pods.pod_spec([main], (), volumes, settings.termination_grace_seconds, attempt.scratch)
     asked = pods.resources(_CPU_OF_HELPERS, attempt.helper_memory)
     fetch = _with_source(ours(contract.FETCH, "fetch", attempt.task, settings, asked), attempt)
+    # Variables of their own: the kernel bounds each, and the task may take most of one.
     if attempt.outcome:
-        # A variable of its own: the kernel bounds each, and the task may take most of one.
         fetch["env"] = [*fetch["env"], pods.literal(contract.RUN_VARIABLE, attempt.outcome)]
+    for name, one in attempt.task.inputs.items():
+        if one.gathered is not None:
+            literal = pods.literal(gathered_variable(name), one.gathered.to_json())
+            fetch["env"] = [*fetch["env"], literal]
     publish = ours(contract.PUBLISH, "publish", attempt.task, settings, asked)
     if attempt.gang is not None:
         publish["env"] = [*publish["env"], pods.from_field(contract.WORKER_VARIABLE, gangs.INDEX)]

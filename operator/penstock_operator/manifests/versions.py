@@ -24,6 +24,7 @@ class Lineage:
     datasets: Mapping[str, str] = field(default_factory=dict)
     images: Sequence[tuple[str, str]] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    cell: Mapping[str, Any] = field(default_factory=dict)
 
 
 def version(
@@ -54,6 +55,7 @@ def version(
                 "datasets": dict(lineage.datasets),
                 "images": [{"step": step, "image": image} for step, image in lineage.images],
                 "parameters": dict(lineage.parameters),
+                **({"cell": dict(lineage.cell)} if lineage.cell else {}),
             },
         },
     }

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from penstock_spec.checks import (
+    cells,
     children,
     containers,
     deadlines,
@@ -37,6 +38,10 @@ CHECKS: tuple[Check, ...] = (
     parameters.uses,
     references.inputs,
     references.waits,
+    cells.kinds,
+    cells.axes,
+    cells.entries,
+    cells.totals,
     registered.candidates,
     registered.names,
     registered.parameters,

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from penstock_spec.edges import build_graph
 from penstock_spec.errors import Problem, SpecReason
+from penstock_spec.facts import Reference
 from penstock_spec.paths import Path, show
 from penstock_spec.pipeline import Parameter, PipelineSpec
-from penstock_spec.references import Reference, StepFacts, read_steps
+from penstock_spec.references import StepFacts, read_steps
 from penstock_spec.shapes import Object, object_shape
 from penstock_spec.structure import objects
 

@@ -52,7 +52,8 @@ def last(document: Document) -> Iterator[Problem]:
 def _references(step: StepFacts) -> list[tuple[Path, str]]:
     """Every place in which the step names another one."""
     inputs = [(one.path, one.step) for one in step.inputs.values()]
-    return [*inputs, *step.depends_on, *((one.place, one.step) for one in step.tests if one.step)]
+    taken = [(one.path, one.step) for one in step.taken]
+    return [*inputs, *step.depends_on, *taken, *((one.place, one.step) for one in step.tests if one.step)]
 
 
 def deploys(document: Document) -> Iterator[Problem]:

@@ -3,23 +3,21 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from penstock_spec.base import FromParameter
+from penstock_spec.base import FromParameter, FromValue
+from penstock_spec.checks import taken
 from penstock_spec.checks.document import Document, dicts, problem
 from penstock_spec.errors import Problem, SpecReason, did_you_mean
 from penstock_spec.parameters import value_problem
 from penstock_spec.paths import Path, show
 from penstock_spec.pipeline import Parameter
-from penstock_spec.plain import canonical
-from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape, takes_values
+from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape, as_field, takes_values
 from penstock_spec.structure import structure_problems
 from penstock_spec.triggers import BUILT_IN, SCHEDULED_TIME, TRIGGERED_BY
-from penstock_spec.values import ParameterType
+from penstock_spec.values import ParameterType, misfit
 
 _NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
 # A value that a built-in parameter may have.
 _SOME = {SCHEDULED_TIME: "2026-11-22T01:00:00Z", TRIGGERED_BY: "tumour-7"}
-# Which parameters can have values for a field of this type; texts take every value, written as JSON.
-_FITTING = {"integer": (ParameterType.INTEGER,), "number": _NUMBERS, "boolean": (ParameterType.BOOLEAN,)}
 
 
 def declarations(document: Document) -> Iterator[Problem]:
@@ -50,15 +48,18 @@ def declarations(document: Document) -> Iterator[Problem]:
 
 
 def uses(document: Document) -> Iterator[Problem]:
-    """Each `<field>From`, alone or in a map, and the names in the free maps beside them."""
+    """Each `<field>From`, alone or in a map, and the names in the free maps beside them.
+
+    What only an axis or a result can be wrong in is in taken.py.
+    """
     for shape, data, path in document.objects:
         for name, field in shape.fields.items():
             target = shape.fields.get(name.removesuffix("From"))
             if target is None or target.name == name or not isinstance(data.get(name), Mapping):
                 if isinstance(field.shape, Free) and f"{name}From" in shape.fields:
                     yield from _free_names(shape.fields[f"{name}From"].shape, data.get(name), (*path, name))
-            elif isinstance(field.shape, Object) and field.shape.model is FromParameter:
-                yield from _use(document, data[name], target.shape, (*path, name, "parameter"))
+            elif isinstance(field.shape, Object) and field.shape.model in (FromValue, FromParameter):
+                yield from _use(document, data[name], target.shape, (*path, name))
             elif takes_values(field.shape):
                 yield from _map_uses(document, data, name, target.name, path)
 
@@ -74,7 +75,7 @@ def _map_uses(
                 (*path, name, key), SpecReason.CONFLICTING_FIELDS, message, "Remove one of the two."
             )
         if isinstance(one, Mapping):
-            yield from _use(document, one, Free(is_map=False), (*path, name, key, "parameter"))
+            yield from _use(document, one, Free(is_map=False), (*path, name, key))
 
 
 def _free_names(beside: Shape, data: Any, path: Path) -> Iterator[Problem]:
@@ -88,9 +89,13 @@ def _free_names(beside: Shape, data: Any, path: Path) -> Iterator[Problem]:
 
 
 def _use(document: Document, data: Mapping[str, Any], target: Shape, path: Path) -> Iterator[Problem]:
-    name = data.get("parameter")
-    if not isinstance(name, str):
-        return
+    for kind, check in _SOURCES.items():
+        name = data.get(kind)
+        if isinstance(name, str):
+            yield from check(document, name, target, (*path, kind))
+
+
+def _parameter(document: Document, name: str, target: Shape, path: Path) -> Iterator[Problem]:
     if name in BUILT_IN:
         yield from _built_in_fits(name, target, path)
         return
@@ -103,15 +108,17 @@ def _use(document: Document, data: Mapping[str, Any], target: Shape, path: Path)
     parameter = document.parameters.get(name)
     if parameter is None or not isinstance(target, Scalar):
         return
-    fitting = _FITTING.get(target.type)
-    if fitting is not None and parameter.type not in fitting:
-        wanted = " or ".join(fitting)
-        message = f'the parameter "{name}" is a {parameter.type}; this field takes {wanted}'
-        yield problem(
-            path, SpecReason.TYPE_MISMATCH, message, f"Declare the parameter with type: {fitting[0]}."
-        )
+    wanted = misfit(parameter.type, target)
+    if wanted:
+        message = f'the parameter "{name}" is a {parameter.type}; this field takes {" or ".join(wanted)}'
+        hint = f"Declare the parameter with type: {wanted[0]}."
+        yield problem(path, SpecReason.TYPE_MISMATCH, message, hint)
     elif parameter.default is not None:
         yield from _default_fits(parameter, target, path)
+
+
+# What a value may be taken from, and what must hold then.
+_SOURCES = {"parameter": _parameter, "result": taken.result, "cell": taken.cell}
 
 
 def _built_in_fits(name: str, target: Shape, path: Path) -> Iterator[Problem]:
@@ -122,9 +129,6 @@ def _built_in_fits(name: str, target: Shape, path: Path) -> Iterator[Problem]:
 
 
 def _default_fits(parameter: Parameter, target: Scalar, path: Path) -> Iterator[Problem]:
-    value = parameter.default
-    if target.type == "string" and not isinstance(value, str):
-        value = canonical(value)
-    for found in structure_problems(target, value, path)[:1]:
+    for found in structure_problems(target, as_field(target, parameter.default), path)[:1]:
         message = f'the default of "{parameter.name}" does not fit this field: it {found.message}'
         yield Problem(found.path, found.reason, message, found.hint)

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 from penstock_spec.checks.document import Document, problem
 from penstock_spec.errors import Problem, SpecReason, did_you_mean, one_of
-from penstock_spec.references import MODEL, Reference, StepFacts
+from penstock_spec.facts import Reference
+from penstock_spec.references import MODEL, StepFacts
+
+GATHER = "Gather them in a container: its inputs get a folder for each cell."
 
 
 def inputs(document: Document) -> Iterator[Problem]:
@@ -35,6 +38,9 @@ def _input(document: Document, step: StepFacts, reference: Reference) -> Problem
         return problem(
             reference.path, SpecReason.UNKNOWN_OUTPUT, message, gives or "See what the step gives."
         )
+    if source.has_cells and reference.wanted:
+        message = f'"{reference}" is a list: step "{reference.step}" gives one for each of its cells'
+        return problem(reference.path, SpecReason.TYPE_MISMATCH, message, GATHER)
     if reference.wanted and given != reference.wanted:
         message = f'"{reference}" is a {given}; a {reference.wanted} is needed here'
         return problem(

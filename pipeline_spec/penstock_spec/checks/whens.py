@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from penstock_spec.checks.document import Document, dicts, problem
 from penstock_spec.checks.references import step_hint
+from penstock_spec.checks.taken import of_many, unknown_result
 from penstock_spec.errors import Problem, SpecError, SpecReason, did_you_mean
+from penstock_spec.facts import TestFacts
 from penstock_spec.paths import Path, clip
 from penstock_spec.plain import canonical, plain
-from penstock_spec.references import StepFacts, TestFacts
+from penstock_spec.references import StepFacts
 from penstock_spec.values import ParameterType
 from penstock_spec.when import NUMBER_OPERATORS, STARTERS, TEXT_OPERATORS
 
@@ -50,13 +52,9 @@ def _step(document: Document, step: StepFacts, test: TestFacts) -> Iterator[Prob
         hint = step_hint(document, step, test.step)
         yield problem(path, SpecReason.UNKNOWN_STEP, f'there is no step "{test.step}"', hint)
     elif test.result and other.results is not None and test.result not in other.results:
-        message = f'step "{test.step}" gives no result "{test.result}"'
-        declare = f"Declare it there: results: [{{name: {test.result}, type: Integer}}]."
-        given = f"Declare it there: results: [{{name: {test.result}, from: <step>.<result>}}]."
-        ways = {"run": declare, "pipeline": given}
-        others = ways.get(other.kind, "Only run and pipeline steps give results.")
-        hint = did_you_mean(test.result, other.results) or others
-        yield problem(path, SpecReason.UNKNOWN_RESULT, message, hint)
+        yield unknown_result(other, test.result, path)
+    elif test.result and other.has_cells:
+        yield of_many(other, path)
 
 
 def _parameter(document: Document, test: TestFacts) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from penstock_spec.base import (
-    FromParameter,
+    FromValue,
     Identifier,
     JsonMap,
     ListMap,
@@ -67,12 +67,12 @@ class Child(SpecModel):
         default_factory=dict,
         description="Values of parameters that it declares; the rest take their defaults. {trees: 500}",
     )
-    parameters_from: Annotated[
-        Mapping[Identifier, FromParameter], MapLimits(properties=64, key_length=40)
-    ] = Field(
-        default_factory=dict,
-        description="Those whose values come from parameters of this pipeline. Example: {rounds: {parameter: "
-        "trees}}.",
+    parameters_from: Annotated[Mapping[Identifier, FromValue], MapLimits(properties=64, key_length=40)] = (
+        Field(
+            default_factory=dict,
+            description="Those whose values come from parameters or results here. Example: {rounds: "
+            "{parameter: trees}}.",
+        )
     )
     outputs: Annotated[tuple[ChildOutput, ...], ListMap()] = Field(
         default=(),

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from penstock_spec.base import (
-    FromParameter,
+    FromValue,
     Identifier,
     ImageRef,
     JsonMap,
@@ -47,9 +47,7 @@ class EnvVar(SpecModel):
     value: Argument | None = Field(
         default=None, description="Its literal value; never expanded or templated."
     )
-    value_from: FromParameter | None = Field(
-        default=None, description="Its value is this parameter's, as text."
-    )
+    value_from: FromValue | None = Field(default=None, description="Its value is this parameter's, as text.")
     secret: SecretValue | None = Field(default=None, description="Its value comes from a declared Secret.")
 
 
@@ -73,7 +71,9 @@ class Container(SpecModel):
         description="Image to run, e.g. ghcr.io/acme/train:1.4. Without a tag, or with :latest, the step is "
         "never reused.",
     )
-    image_from: FromParameter | None = Field(default=None, description="The image is this parameter's value.")
+    image_from: FromValue | None = Field(
+        default=None, description="The image, from a parameter, result or cell."
+    )
     command: tuple[Argument, ...] = Field(
         default=(),
         max_length=64,
@@ -104,10 +104,11 @@ class Container(SpecModel):
         description="Any JSON values, given as PENSTOCK_ARG_<NAME> and in /penstock/arguments.json. Null is "
         "refused.",
     )
-    arguments_from: Annotated[Mapping[Identifier, FromParameter], MapLimits(properties=32, key_length=40)] = (
+    arguments_from: Annotated[Mapping[Identifier, FromValue], MapLimits(properties=32, key_length=40)] = (
         Field(
             default_factory=dict,
-            description="Arguments whose values come from parameters. Example: {rounds: {parameter: trees}}.",
+            description="Arguments whose values come from parameters, results or the cell. Example: {rounds: "
+            "{parameter: trees}}.",
         )
     )
     tables: TableFormat = Field(

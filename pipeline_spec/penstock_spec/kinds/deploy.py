@@ -8,7 +8,7 @@ from pydantic import Field
 from penstock_spec.base import (
     Cpu,
     Duration,
-    FromParameter,
+    FromValue,
     Memory,
     Name45,
     OutputRef,
@@ -95,13 +95,13 @@ class Resources(SpecModel):
         default="250m",
         description="CPU reserved, in cores: 500m or 2. The limit is twice this, and at least 2 cores.",
     )
-    cpu_from: FromParameter | None = Field(default=None, description="The CPU is this parameter's value.")
+    cpu_from: FromValue | None = Field(default=None, description="The CPU, from a parameter, result or cell.")
     memory: Memory = Field(
         default="1Gi",
         description="Memory reserved, and the limit: more than this and the kernel ends the program.",
     )
-    memory_from: FromParameter | None = Field(
-        default=None, description="The memory is this parameter's value."
+    memory_from: FromValue | None = Field(
+        default=None, description="The memory, from a parameter, result or cell."
     )
     scratch: Memory | None = Field(
         default=None,
@@ -109,8 +109,8 @@ class Resources(SpecModel):
         "must have "
         "as much to spare. Left out, no bound but the node's.",
     )
-    scratch_from: FromParameter | None = Field(
-        default=None, description="The scratch space is this parameter's value."
+    scratch_from: FromValue | None = Field(
+        default=None, description="The scratch space, from a parameter, result or cell."
     )
 
 

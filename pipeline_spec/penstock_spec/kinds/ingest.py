@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from penstock_spec.base import (
     ColumnName,
-    FromParameter,
+    FromValue,
     ListMap,
     ObjectName,
     Rule,
@@ -35,7 +35,7 @@ class ObjectSource(SpecModel):
     key: ObjectKey | None = Field(
         default=None, description="Key of the object in the connection's bucket: sales/2026.csv"
     )
-    key_from: FromParameter | None = Field(default=None, description="The key is this parameter's value.")
+    key_from: FromValue | None = Field(default=None, description="The key, from a parameter, result or cell.")
 
 
 class ConfigMapSource(SpecModel):

@@ -14,6 +14,7 @@ class OutputType(StrEnum):
     """What an output is, so that it fits only where it belongs."""
 
     FILES = "Files"
+    LIST = "List"
     TABLE = "Table"
     MODEL = "Model"
 
@@ -26,7 +27,8 @@ class Output(SpecModel):
     )
     type: OutputType = Field(
         default=OutputType.FILES,
-        description="Files: anything. Table: data.parquet or data.csv. Model: model.onnx and "
+        description="Files: anything. List: items.json, an array of at most 1,000 items for another step's "
+        "forEach. Table: data.parquet or data.csv. Model: model.onnx and "
         "signature.json (docs/contract.md).",
     )
 

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from penstock_spec.base import (
     ColumnName,
-    FromParameter,
+    FromValue,
     Identifier,
     MapLimits,
     OutputRef,
@@ -41,8 +41,8 @@ class Split(SpecModel):
     salt: Annotated[str, StringConstraints(max_length=64)] = Field(
         default="", description="Text mixed into the hash; another salt cuts differently."
     )
-    salt_from: FromParameter | None = Field(
-        default=None, description="The salt is this parameter's value, as text."
+    salt_from: FromValue | None = Field(
+        default=None, description="The salt, from a parameter, result or cell, as text."
     )
     container: Container | None = Field(
         default=None,

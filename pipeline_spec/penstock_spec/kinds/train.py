@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from penstock_spec.base import (
     ColumnName,
-    FromParameter,
+    FromValue,
     JsonMap,
     MapLimits,
     Name40,
@@ -112,8 +112,9 @@ class Estimator(SpecModel):
         default_factory=dict,
         description="Constructor arguments of the class, any JSON; null is refused. Example: {max_depth: 8}.",
     )
-    parameters_from: Annotated[Mapping[ParameterName, FromParameter], MapLimits(properties=64)] = Field(
-        default_factory=dict, description="Constructor arguments whose values are pipeline parameters."
+    parameters_from: Annotated[Mapping[ParameterName, FromValue], MapLimits(properties=64)] = Field(
+        default_factory=dict,
+        description="Constructor arguments whose values come from parameters, results or the cell.",
     )
 
 
@@ -151,7 +152,9 @@ class Train(SpecModel):
         le=4294967295,
         description="Seed of every random choice, so that a run repeats.",
     )
-    seed_from: FromParameter | None = Field(default=None, description="The seed is this parameter's value.")
+    seed_from: FromValue | None = Field(
+        default=None, description="The seed, from a parameter, result or cell."
+    )
     container: Container | None = Field(
         default=None,
         description="Your own program in any language: reads /penstock/in/train (and "

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from penstock_spec.base import FromParameter, OutputRef, Rule, SpecModel, at_most_one, exactly_one
+from penstock_spec.base import FromValue, OutputRef, Rule, SpecModel, at_most_one, exactly_one
 from penstock_spec.kinds.container import Container
 from penstock_spec.registered import FromRegistry
 
@@ -48,12 +48,12 @@ class Threshold(SpecModel):
 
     metric: Metric = Field(description="Which figure is compared: roc_auc, rmse, ...")
     minimum: float | None = Field(default=None, description="The figure must be at least this.")
-    minimum_from: FromParameter | None = Field(
-        default=None, description="The minimum is this parameter's value."
+    minimum_from: FromValue | None = Field(
+        default=None, description="The minimum, from a parameter, result or cell."
     )
     maximum: float | None = Field(default=None, description="The figure must be at most this.")
-    maximum_from: FromParameter | None = Field(
-        default=None, description="The maximum is this parameter's value."
+    maximum_from: FromValue | None = Field(
+        default=None, description="The maximum, from a parameter, result or cell."
     )
 
 

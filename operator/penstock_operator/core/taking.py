@@ -1,0 +1,66 @@
+"""What a step takes from others: artifacts as inputs, one or those of all cells, and results as values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock_operator.core.context import RunContext
+from penstock_operator.core.record import StepRecord
+from penstock_spec.base import FromValue
+from penstock_spec.contract import Input
+from penstock_spec.edges import Source
+from penstock_spec.gathered import Gathered
+from penstock_spec.matrix import CellValues, label
+from penstock_spec.resolve import NOTHING, ResolvedStep, Sources, resolve_step
+from penstock_spec.when import text_of, value_of
+
+NUMBER = "number"  # of an item: the one value that a cell of a step with forEach has
+
+
+def input_of(context: RunContext, source: Source) -> Input:
+    """The artifact that an output is by now; of a step with cells that of each."""
+    step, output = source
+    record, type_ = context.records[step], context.pipeline.type_of(source)
+    if not context.pipeline.has_cells(step):
+        return Input(record.outputs[output], type_)
+    digests = [record.cells[number].outputs[output] for number in range(1, record.cell_count + 1)]
+    matrix = context.pipeline.spec.step(step).matrix
+    gathered = Gathered(digests, None if matrix is None else matrix.as_set())
+    return Input(gathered.digest, type_, gathered)
+
+
+def resolved_of(context: RunContext, record: StepRecord) -> ResolvedStep:
+    """The step with every value in its place. SpecError where one does not fit."""
+    spec = context.pipeline.spec
+    return resolve_step(
+        spec, spec.step(record.name), context.values, results_of(context, record), values_of(context, record)
+    )
+
+
+def taken_text(context: RunContext, record: StepRecord, source: FromValue) -> str:
+    """The value of one field of the step as text."""
+    sources = Sources(context.values, results_of(context, record), values_of(context, record))
+    return text_of(sources.value(source.as_set()))
+
+
+def results_of(context: RunContext, record: StepRecord) -> Mapping[str, Any]:
+    """The results that fields of the step take, by `step.result`."""
+    pipeline = context.pipeline
+    taken = pipeline.results_taken(record.name)
+    return {
+        f"{step}.{name}": value_of(pipeline.results(step)[name], context.records[step].results[name])
+        for step, name in taken
+    }
+
+
+def values_of(context: RunContext, record: StepRecord) -> CellValues:
+    """The values of the cell that the record is of."""
+    if not record.cell:
+        return NOTHING
+    cells = context.pipeline.cells(record.name)
+    return {NUMBER: record.cell} if cells is None else cells[record.cell - 1]
+
+
+def cell_label(context: RunContext, record: StepRecord) -> str:
+    """The cell in words: `model=b, month=2`, or `item 3`."""
+    cells = context.pipeline.cells(record.name)
+    return f"item {record.cell}" if cells is None else label(cells[record.cell - 1])

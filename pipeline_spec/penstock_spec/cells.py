@@ -1,0 +1,36 @@
+"""matrix and forEach as users write them; what they mean is in matrix.py."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from penstock_spec.base import JsonMap, OutputRef, SpecModel
+
+
+class Matrix(SpecModel):
+    """The cells that a step is done for, one by one, each with its own values."""
+
+    axes: JsonMap = Field(
+        description="Name of each axis, and the list of its values: texts, numbers or truth values, all of "
+        "one type. Example: {month: [1, 2, 3], model: [a, b]}. At most 8 axes and 1,000 cells."
+    )
+    exclude: Annotated[tuple[JsonMap, ...], Field(max_length=256)] = Field(
+        default=(),
+        description="Cells to leave out: each entry removes every cell that has all the values which it "
+        "names. Example: {month: 1, model: b}.",
+    )
+    include: Annotated[tuple[JsonMap, ...], Field(max_length=1000)] = Field(
+        default=(),
+        description="Cells to add: each entry names a value for every axis, also one that the axis does "
+        "not list.",
+    )
+
+
+class ForEach(SpecModel):
+    """A list that is known when the step before has made it: one cell for each of its items."""
+
+    list_: OutputRef = Field(
+        alias="list",
+        description="Output of type List of a run step, as <step>.<output>. Each cell finds its item in "
+        "/penstock/item.json.",
+    )
