@@ -8,13 +8,13 @@ values.schema.json    types and words of values.yaml; whatever is not there is r
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from penstock_operator.permissions import NEEDED
+from penstock_operator.permissions import NEEDED, WEBHOOK_NEEDED, Right
 from penstock_spec.contract import STORE_VARIABLES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +52,9 @@ HINTS: Mapping[str, dict[str, Any]] = {
     "scrapeTimeout": DURATION,
     "disabled": {"type": "array", "items": {"type": "string", "pattern": "^Penstock[A-Za-z]+$"}},
     "runbookUrl": {"type": "string", "minLength": 1},
+    "webhook.perMinute": {"type": "number", "minimum": 1},
+    "webhook.burst": {"type": "number", "minimum": 1},
+    "webhook.secretName": {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"},
     "logLevel": {"enum": ["debug", "info", "warning", "error"]},
     "repository": {"type": "string", "minLength": 1},
     "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
@@ -59,7 +62,7 @@ HINTS: Mapping[str, dict[str, Any]] = {
     "size": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?$"},
     "store.external.url": {"type": "string", "pattern": "^(s3://[a-z0-9][-.a-z0-9]+(/.*)?)?$"},
     "store.external.endpoint": {"type": "string", "pattern": "^(https?://.+)?$"},
-    **dict.fromkeys(("logTails", "logBytes"), WHOLE),
+    **dict.fromkeys(("logTails", "logBytes", "maxParallel"), WHOLE),
     "terminationGraceSeconds": WHOLE,
     "resync": {"type": "number", "minimum": 1, "maximum": 120},
     "memoryFactor": {"type": "number", "minimum": 1},
@@ -109,11 +112,21 @@ def files() -> Iterator[tuple[Path, str]]:
         f"{MADE} The operator's rights, the same in every scope.\n"
         + yaml.safe_dump(operator_rules(), sort_keys=False, default_flow_style=None),
     )
+    yield (
+        CHART / "files/webhook-rules.yaml",
+        f"{MADE} The webhook's rights, the same in every scope.\n"
+        + yaml.safe_dump(rules_of(WEBHOOK_NEEDED), sort_keys=False, default_flow_style=None),
+    )
     yield CHART / "values.schema.json", json.dumps(values_schema(), indent=2) + "\n"
 
 
 def operator_rules() -> list[dict[str, list[str]]]:
     """The rights that the operator says it needs, as RBAC rules."""
+    return rules_of(NEEDED)
+
+
+def rules_of(rights: Sequence[Right]) -> list[dict[str, list[str]]]:
+    """These rights as RBAC rules."""
     return [
         {
             "apiGroups": [right.group],
@@ -121,7 +134,7 @@ def operator_rules() -> list[dict[str, list[str]]]:
             **({"resourceNames": [right.name]} if right.name else {}),
             "verbs": list(right.verbs),
         }
-        for right in NEEDED
+        for right in rights
     ]
 
 

@@ -21,7 +21,8 @@ COPY operator/penstock_operator /opt/penstock/penstock_operator
 RUN find /opt/penstock -name __pycache__ -prune -exec rm -rf {} + \
     && { /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib || true; } \
     && /opt/venv/bin/python -m compileall -q -j 0 /opt/penstock \
-    && PYTHONPATH=/opt/penstock /opt/venv/bin/python -m penstock_operator --help > /dev/null
+    && PYTHONPATH=/opt/penstock /opt/venv/bin/python -m penstock_operator --help > /dev/null \
+    && PYTHONPATH=/opt/penstock /opt/venv/bin/python -m penstock_operator.webhook --help > /dev/null
 
 FROM ${BASE}
 COPY --from=built /opt/venv /opt/venv

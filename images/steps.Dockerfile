@@ -23,7 +23,7 @@ COPY steps/penstock_steps /opt/penstock/penstock_steps
 RUN find /opt/penstock -name __pycache__ -prune -exec rm -rf {} + \
     && /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib /opt/penstock \
     && PYTHONPATH=/opt/penstock MPLCONFIGDIR=/tmp /opt/venv/bin/python -c \
-       "import penstock_steps.program, penstock_steps.ingest, penstock_steps.split, penstock_steps.train, penstock_steps.validate, penstock_steps.plots, penstock_steps.publish, penstock_steps.written_model, obstore.store, onnxruntime"
+       "import penstock_steps.program, penstock_steps.ingest, penstock_steps.split, penstock_steps.train, penstock_steps.validate, penstock_steps.plots, penstock_steps.probe, penstock_steps.publish, penstock_steps.written_model, obstore.store, onnxruntime"
 
 FROM ${BASE}
 COPY --from=built /opt/venv /opt/venv

@@ -11,6 +11,7 @@ from penstock_operator.cluster import Cluster
 from penstock_operator.core.actions import (
     Action,
     Apply,
+    Cancel,
     Create,
     Delete,
     PatchStatus,
@@ -33,6 +34,7 @@ from penstock_operator.reads import Findings, Reads
 from penstock_operator.resources import CONTROLLER_REVISION
 from penstock_operator.statuses import status_patch
 from penstock_operator.store import Object, controller_of
+from penstock_spec import names
 from penstock_spec.names import Reason
 
 _OWNED = "Apply failed with"  # so begins the API server's answer about fields that others own
@@ -74,6 +76,8 @@ class Actor:
                 return await self._guarded(action.model, self._numbers.register, action, findings)
             case Delete():
                 await self._delete(action)
+            case Cancel():
+                await self._cancel(action)
             case SetOwner():
                 await self._set_owner(action)
             case PatchStatus():
@@ -132,6 +136,24 @@ class Actor:
             self._forget(action.kind, action.namespace, action.name, action.uid)
         if action.kind == CONTROLLER_REVISION:
             self._reads.drop_revision(action.namespace, action.name)
+
+    async def _cancel(self, action: Cancel) -> None:
+        where = (names.PIPELINE_RUN, action.namespace, action.name)
+        operations: list[Object] = [
+            {"op": "test", "path": "/metadata/uid", "value": action.uid},
+            {"op": "add", "path": "/spec/cancel", "value": True},
+        ]
+        try:
+            item = await self._cluster.patch(*where, operations)
+        except NotFound:
+            self._forget(names.PIPELINE_RUN, action.namespace, action.name, action.uid)
+            return
+        except Conflict:
+            known = await self._reads.fresh(*where)
+            if known is not None and known["metadata"]["uid"] == action.uid:
+                raise
+            return  # another run has the name: this one does not exist
+        self._caches.learn(names.PIPELINE_RUN, item)
 
     def _forget(self, kind: str, namespace: str, name: str, uid: str) -> None:
         if kind == CONTROLLER_REVISION:

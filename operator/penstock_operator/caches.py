@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+from penstock_operator import views
+from penstock_operator.core import room
 from penstock_operator.resources import CUSTOM_KINDS, WATCHED_KINDS
-from penstock_operator.store import Change, Index, Object, Store, key_of
+from penstock_operator.store import Change, Index, Object, Store, controller_of, key_of
 from penstock_spec import names
 
 Listener = Callable[[Change], None]
@@ -19,8 +21,20 @@ def _of_endpoint(pod: Object) -> Iterable[str]:
     return (f"{pod['metadata']['namespace']}/{name}",) if name else ()
 
 
+def _waits(run: Object) -> Iterable[str]:
+    """The namespace of a run that waits for a place in it."""
+    return (run["metadata"]["namespace"],) if room.claims(views.run(run)) else ()
+
+
+def _live(job: Object) -> Iterable[str]:
+    """The namespace of a run's Job that is not over."""
+    of_run = (controller_of(job) or {}).get("kind") == names.PIPELINE_RUN
+    return (job["metadata"]["namespace"],) if of_run and views.is_live_job(job) else ()
+
+
 _EXTRA: Mapping[str, Mapping[str, Index]] = {
-    names.PIPELINE_RUN: {"pipeline": _of_pipeline},
+    names.PIPELINE_RUN: {"pipeline": _of_pipeline, "waits": _waits},
+    "Job": {"live": _live},
     "Pod": {"endpoint": _of_endpoint},
 }
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from penstock_operator import field_managers, views, views_endpoint
 from penstock_operator.caches import Caches
-from penstock_operator.core import history
+from penstock_operator.core import history, room
 from penstock_operator.core.ahead import runs_ahead, runs_behind
 from penstock_operator.core.observed import (
+    ChildView,
     EndpointView,
     JobView,
     ObservedPipeline,
@@ -19,11 +20,13 @@ from penstock_operator.core.observed import (
     VersionView,
 )
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
+from penstock_operator.core.settings import Settings
 from penstock_operator.reads import Findings, Reads
 from penstock_operator.resources import AUTOSCALER, BUDGET, CONFIG_MAP, SERVICE
 from penstock_operator.store import Object
 from penstock_spec import names
 from penstock_spec.defaults import Defaults, read_defaults
+from penstock_spec.kinds.child import MAX_DEPTH
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -31,9 +34,10 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 class Observer:
     """Builds observations; all but frozen revisions comes from memory."""
 
-    def __init__(self, caches: Caches, reads: Reads) -> None:
+    def __init__(self, caches: Caches, reads: Reads, settings: Settings | None = None) -> None:
         self._caches = caches
         self._reads = reads
+        self._settings = settings or Settings()
 
     def pipeline(self, item: Object, findings: Findings) -> ObservedPipeline:
         """The world of plan_pipeline."""
@@ -45,6 +49,8 @@ class Observer:
             revisions=tuple(findings.revisions),
             versions=self.versions(namespace),
             endpoints=self._endpoints(namespace),
+            jobs=self._jobs(about.meta.uid),
+            troubles=dict(findings.troubles),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
             defaults=self._defaults(namespace),
@@ -63,9 +69,11 @@ class Observer:
             pipeline=None if pipeline is None else views.pipeline(pipeline, applied_spec(pipeline)),
             revision=None if run.finished else await self._revision_of(run, origin),
             origin=origin,
+            repeated=() if origin is None else self._steps_of(origin),
             siblings=runs if run.backfill else (),
             made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=self._jobs(run.meta.uid),
+            services=tuple(views.meta(one) for one in self._caches[SERVICE].find("owner", run.meta.uid)),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),
             refusals=dict(findings.refusals),
@@ -73,8 +81,12 @@ class Observer:
             endpoints=self._endpoints(namespace),
             earlier=() if run.finished else history.earlier_steps(run, runs),
             previous=None if run.finished else await self._previous(run, runs),
+            children=await self._children(run),
+            parents=self._parents(run),
             ahead=runs_ahead(run, runs),
             behind=runs_behind(run, runs),
+            live_jobs=self._live_jobs(namespace),
+            older_claims=self._older_claims(run),
             defaults=self._defaults(namespace),
         )
 
@@ -99,11 +111,25 @@ class Observer:
             budget=views_endpoint.companion(named[BUDGET]),
             managers=item["metadata"].get(field_managers.KEY) or {},
             requested_by=views_endpoint.requested_by(item),
+            monitoring_follows=views_endpoint.monitoring_follows(item),
             jobs=self._jobs(about.uid),
             troubles=dict(findings.troubles),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
         )
+
+    def is_bounded(self, namespace: str) -> bool:
+        """Whether only so many Jobs may live in the namespace at a time."""
+        return room.limit_of(self._defaults(namespace), self._settings) > 0
+
+    def _live_jobs(self, namespace: str) -> frozenset[str]:
+        found = self._caches["Job"].find("live", namespace) if self.is_bounded(namespace) else ()
+        return frozenset(one["metadata"]["name"] for one in found)
+
+    def _older_claims(self, run: RunObject) -> int:
+        namespace = run.meta.namespace
+        found = self._caches[names.PIPELINE_RUN].find("waits", namespace)
+        return room.older_claims(run, map(views.run, found)) if self.is_bounded(namespace) else 0
 
     def _defaults(self, namespace: str) -> Defaults:
         """Those of the namespace as they are now."""
@@ -138,13 +164,45 @@ class Observer:
         pods = self._caches["Pod"].find("endpoint", f"{namespace}/{endpoint}")
         return views_endpoint.deployment(item, map(views.pod, views_endpoint.pods_of_deployment(item, pods)))
 
+    async def _children(self, run: RunObject) -> Mapping[str, ChildView]:
+        """The runs that are steps of this one, each with what it executes."""
+        found = {}
+        for child in self._steps_of(run):
+            frozen = None if run.finished else await self._revision_of(child)
+            found[child.meta.name] = ChildView(child, None if frozen is None else frozen.pipeline)
+        return found
+
+    def _steps_of(self, run: RunObject) -> tuple[RunObject, ...]:
+        found = self._caches[names.PIPELINE_RUN].find("owner", run.meta.uid)
+        return tuple(views.run(one) for one in found)
+
+    def _parents(self, run: RunObject) -> tuple[RunObject, ...]:
+        """The run that this one is a step of, then that one's: so far as they are who they were."""
+        chain: list[RunObject] = []
+        while run.step and len(chain) < MAX_DEPTH:
+            above = self._caches[names.PIPELINE_RUN].get(run.meta.namespace, run.part_of)
+            if above is None or above["metadata"]["uid"] != run.meta.owner_uid:
+                break
+            run = views.run(above)
+            chain.append(run)
+        return tuple(chain)
+
     async def _previous(self, run: RunObject, runs: Iterable[RunObject]) -> Previous | None:
         newest = history.previous_run(run, runs)
         revision = None if newest is None else await self._revision_of(newest)
         if newest is None or revision is None or revision.pipeline is None:
             return None
         steps = newest.status.get("steps") or ()
-        return Previous(newest.meta.name, revision.pipeline, newest.given, newest.logical_time, steps)
+        pinned = newest.status.get("pinned") or ()
+        return Previous(
+            newest.meta.name,
+            revision.pipeline,
+            newest.given,
+            newest.logical_time,
+            steps,
+            pinned,
+            newest.cause,
+        )
 
     async def _revision_of(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
         """What the run executes: frozen at its start, named by it, or that of the run that it repeats."""

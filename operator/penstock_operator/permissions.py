@@ -36,7 +36,7 @@ NEEDED: Sequence[Right] = (
     Right("apps", "deployments", (*_READ, "create", "patch", "delete")),
     Right("apps", "controllerrevisions", ("get", "list", "create", "delete")),
     Right("", "pods", _READ),
-    Right("", "services", (*_READ, "create", "patch")),
+    Right("", "services", (*_READ, "create", "patch", "delete")),
     Right("autoscaling", "horizontalpodautoscalers", (*_READ, "create", "patch", "delete")),
     Right("policy", "poddisruptionbudgets", (*_READ, "create", "patch")),
     # The numbers of models. RBAC cannot restrict a creation to a name.
@@ -47,6 +47,12 @@ NEEDED: Sequence[Right] = (
     Right("", "events", ("list", "create")),
     # Why a suspended Job waits, in Kueue's words; where there is no Kueue the right is to nothing.
     Right("kueue.x-k8s.io", "workloads", ("list",)),
+)
+
+# Those of the webhook, a program with an identity of its own.
+WEBHOOK_NEEDED: Sequence[Right] = (
+    Right(_OWN, "pipelines", ("get",)),
+    Right(_OWN, "pipelineruns", ("create",)),
 )
 
 

@@ -4,8 +4,10 @@ Whatever fails is tried again from a new observation; nothing is remembered from
 spreads the writes of statuses (pace.py).
 """
 
+import asyncio
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from enum import Enum
 from time import perf_counter
@@ -15,7 +17,7 @@ from penstock_operator import clock, events, views
 from penstock_operator.act import Actor
 from penstock_operator.caches import Caches
 from penstock_operator.cluster import Cluster
-from penstock_operator.core.actions import Plan
+from penstock_operator.core.actions import Action, Create, Plan
 from penstock_operator.core.lifecycles import abandoned
 from penstock_operator.core.plan_endpoint import plan_endpoint
 from penstock_operator.core.plan_pipeline import plan_pipeline
@@ -26,6 +28,7 @@ from penstock_operator.metrics import Metrics
 from penstock_operator.observe import Observer
 from penstock_operator.pace import Pace
 from penstock_operator.reads import Findings, Reads
+from penstock_operator.resources import JOB
 from penstock_operator.statuses import status_patch
 from penstock_operator.store import Object
 from penstock_operator.workqueue import Key, WorkQueue
@@ -45,6 +48,10 @@ class _Outcome(Enum):
     AGAIN = "again"  # the object is another one by now: plan again
 
 
+def _makes_job(action: Action) -> bool:
+    return isinstance(action, Create) and action.manifest["kind"] == JOB
+
+
 class Reconciler:
     """Brings one object at a time to what is asked of it."""
 
@@ -57,9 +64,10 @@ class Reconciler:
         self._metrics = metrics
         self._settings = settings
         self._reads = Reads(cluster, caches)
-        self._observer = Observer(caches, self._reads)
+        self._observer = Observer(caches, self._reads, settings)
         self._actor = Actor(cluster, caches, self._reads)
         self._pace = Pace()
+        self._gates: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by namespace
         self.finished_at = perf_counter()  # when the last pass ended, whatever its result
 
     async def work(self) -> None:
@@ -114,7 +122,13 @@ class Reconciler:
             plan = await self._plan(self._pace.seen(key, item), findings)
             if await self._learned_more(plan, item, findings):
                 continue
-            if await self._actor.carry_out(plan.actions, findings):
+            if any(map(_makes_job, plan.actions)) and self._observer.is_bounded(key.namespace):
+                # Of those that see the last place only one may take it: each decides once more, alone.
+                async with self._gates[key.namespace]:
+                    plan = await self._plan(item, findings)
+                    if plan.confirm or await self._actor.carry_out(plan.actions, findings):
+                        continue
+            elif await self._actor.carry_out(plan.actions, findings):
                 continue
             written = await self._write_status(key, item, plan)
             if written is _Outcome.LATER:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from penstock_operator import views
 from penstock_operator.caches import Caches
+from penstock_operator.core import room
 from penstock_operator.resources import CONFIG_MAP, JOB, POD
 from penstock_operator.store import Change, Object, controller_of
 from penstock_operator.workqueue import Key
@@ -26,17 +27,39 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
     elif change.kind == names.MODEL_ENDPOINT:
         yield _key(change.kind, item)
         yield from _unfinished(caches, "namespace", item["metadata"]["namespace"])
-        yield from _triggered_by(item, caches)
+        about = item["metadata"]
+        yield from _triggered_by(about["namespace"], "endpointCondition", "endpoint", about["name"], caches)
     elif change.kind == POD:
         yield from _of_pod(item, caches)
     elif change.kind == CONFIG_MAP:
         yield from _of_defaults(item["metadata"]["namespace"], caches)
     else:
         yield from _owner(item)
+    if _leaves_room(change):
+        yield from _next_in_line(item["metadata"].get("namespace", ""), caches)
+
+
+def _leaves_room(change: Change) -> bool:
+    """Whether a place for a Job became free, or one who had claimed one does no longer."""
+    if change.kind == JOB:
+        over = change.after is None or not views.is_live_job(change.after)
+        return over and change.before is not None and views.is_live_job(change.before)
+    return change.kind == names.PIPELINE_RUN and _claims(change.after) < _claims(change.before)
+
+
+def _claims(run: Object | None) -> int:
+    return 0 if run is None else room.claims(views.run(run))
+
+
+def _next_in_line(namespace: str, caches: Caches) -> Iterator[Key]:
+    """The oldest run that waits for a place. When it has taken what it claims, the next one is looked at."""
+    waiting = [views.run(one) for one in caches[names.PIPELINE_RUN].find("waits", namespace)]
+    if waiting:
+        yield Key(names.PIPELINE_RUN, namespace, min(waiting, key=room.age).meta.name)
 
 
 def _resumes(change: Change) -> bool:
-    """Whether the Pipeline was suspended or is no longer: runs that have not begun wait for that."""
+    """Whether it was suspended or is no longer: runs that have not begun, or are part of it, wait."""
     return _suspended(change.before) != _suspended(change.after)
 
 
@@ -68,6 +91,16 @@ def _of_run(change: Change, caches: Caches) -> Iterator[Key]:
     yield Key(names.PIPELINE, item["metadata"]["namespace"], pipeline)
     if change.after is None or views.finished(item):
         yield from _unfinished(caches, "pipeline", _pipeline_index(item, pipeline))
+    if _resumes(change):
+        yield from _below(item, caches)
+
+
+def _below(item: Object, caches: Caches) -> Iterator[Key]:
+    """The unfinished runs that are steps of this one, and those of theirs: a suspension holds them all."""
+    for child in caches[names.PIPELINE_RUN].find("owner", item["metadata"]["uid"]):
+        if not views.finished(child):
+            yield _key(names.PIPELINE_RUN, child)
+            yield from _below(child, caches)
 
 
 def _of_version(item: Object, caches: Caches) -> Iterator[Key]:
@@ -77,17 +110,18 @@ def _of_version(item: Object, caches: Caches) -> Iterator[Key]:
         model, status = (endpoint.get("spec") or {}).get("model") or {}, endpoint.get("status") or {}
         if name in {model.get("version"), status.get("stable"), status.get("next")}:
             yield _key(names.MODEL_ENDPOINT, endpoint)
-    lineage = (item.get("spec") or {}).get("lineage") or {}
+    spec = item.get("spec") or {}
+    lineage = spec.get("lineage") or {}
     if lineage.get("pipeline"):
         yield Key(names.PIPELINE, namespace, lineage["pipeline"])
+    yield from _triggered_by(namespace, "registry", "model", spec.get("model", ""), caches)
 
 
-def _triggered_by(endpoint: Object, caches: Caches) -> Iterator[Key]:
-    """The Pipelines with a trigger on a condition of this endpoint."""
-    about = endpoint["metadata"]
-    for pipeline in caches[names.PIPELINE].find("namespace", about["namespace"]):
+def _triggered_by(namespace: str, kind: str, field: str, value: str, caches: Caches) -> Iterator[Key]:
+    """The Pipelines with a trigger of this kind whose field has this value."""
+    for pipeline in caches[names.PIPELINE].find("namespace", namespace):
         triggers = (pipeline.get("spec") or {}).get("triggers") or ()
-        if any((one.get("endpointCondition") or {}).get("endpoint") == about["name"] for one in triggers):
+        if any((one.get(kind) or {}).get(field) == value for one in triggers):
             yield _key(names.PIPELINE, pipeline)
 
 

@@ -61,11 +61,18 @@ def pod(item: Object) -> PodView:
         else None,
         disrupted=disrupted.get("reason", "") if disrupted.get("status") == "True" else "",
         ready=bool(true_condition(status, "Ready")),
+        worker=_worker(item),
         containers=(
             *(_container(one, init=True) for one in status.get("initContainerStatuses") or ()),
             *(_container(one, init=False) for one in status.get("containerStatuses") or ()),
         ),
     )
+
+
+def _worker(item: Object) -> int:
+    """The number that an Indexed Job gave to its pod."""
+    text = str((item["metadata"].get("annotations") or {}).get(names.ANNOTATION_WORKER, "0"))
+    return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def _container(status: Part, *, init: bool) -> ContainerView:
@@ -94,19 +101,28 @@ def _container(status: Part, *, init: bool) -> ContainerView:
 def job(item: Object, pods: Iterable[PodView]) -> JobView:
     """A Job with the pods whose controller it is."""
     status = item.get("status") or {}
+    spec: Part = item.get("spec") or {}
     failed = true_condition(status, "Failed") or true_condition(status, "FailureTarget")
     return JobView(
         meta=meta(item),
         spec_hash=hash_of(item),
         version=_template_label(item, names.LABEL_WINDOW_VERSION),
         step=_template_label(item, names.LABEL_STEP),
-        suspended=bool((item.get("spec") or {}).get("suspend")),
+        suspended=bool(spec.get("suspend")),
+        workers=int(spec.get("completions") or 1) if spec.get("completionMode") == "Indexed" else 1,
         started=moment(status.get("startTime")),
         complete=bool(true_condition(status, "Complete") or true_condition(status, "SuccessCriteriaMet")),
         failed_reason=failed.get("reason", ""),
         failed_message=failed.get("message", ""),
         pods=tuple(pods),
     )
+
+
+def is_live_job(item: Object) -> bool:
+    """Whether a Job may still have pods that run."""
+    status = item.get("status") or {}
+    ends = ("Complete", "SuccessCriteriaMet", "Failed", "FailureTarget")
+    return not any(true_condition(status, one) for one in ends)
 
 
 def _template_label(item: Object, label: str) -> str:
@@ -145,9 +161,11 @@ def run(item: Object) -> RunObject:
         status=item.get("status") or {},
         scheduled_time=spec.get("scheduledTime", ""),
         episode=spec.get("episode") or {},
+        triggered_by=spec.get("triggeredBy") or {},
         rerun=spec.get("rerun") or {},
         backfill=spec.get("backfill") or {},
         part_of=spec.get("partOf", ""),
+        step=spec.get("step", ""),
         mode=spec.get("mode", RunMode.RUN),
         reuse=spec.get("reuse", RunReuse.BY_STEP),
     )

@@ -51,6 +51,11 @@ def requested_by(item: Object) -> str:
     return str(annotations.get(names.ANNOTATION_REQUESTED_BY, ""))[:128]
 
 
+def monitoring_follows(item: Object) -> bool:
+    """Whether the write after the one that made it sets its monitoring."""
+    return names.ANNOTATION_MONITORING_FOLLOWS in (item["metadata"].get("annotations") or {})
+
+
 def deployment(item: Object, pods: Iterable[PodView]) -> DeploymentView:
     """A Deployment with the pods of its replica sets."""
     spec, status = item.get("spec") or {}, item.get("status") or {}

@@ -47,6 +47,7 @@ class ApiKind:
     name_length: int
     columns: tuple[Column, ...]
     scale: Scale | None = None
+    rules: tuple[Rule, ...] = ()  # that need the name of the object beside its spec
 
     @property
     def plural(self) -> str:
@@ -69,6 +70,7 @@ class ApiKind:
                 f"self.metadata.name.matches('{DNS_1035}')",
                 "the name may hold lower-case letters, digits and dashes, and begins with a letter",
             ),
+            *self.rules,
         )
 
 
@@ -104,6 +106,12 @@ PIPELINE = ApiKind(
         Column("Next", ".status.next", "When a trigger starts the next run.", wide=True),
         _MESSAGE,
     ),
+    rules=(
+        Rule(
+            "self.spec.steps.all(step, !has(step.pipeline) || step.pipeline.name != self.metadata.name)",
+            "a pipeline cannot be a step of itself",
+        ),
+    ),
 )
 PIPELINE_RUN = ApiKind(
     kind=names.PIPELINE_RUN,
@@ -124,6 +132,7 @@ PIPELINE_RUN = ApiKind(
         ),
         Column("Duration", ".status.duration", "From start to end."),
         _MESSAGE,
+        Column("Parent", ".spec.partOf", "Run that made this one: see spec.partOf.", wide=True),
         Column("Digest", ".status.snapshot.digest", "Digest of the frozen steps.", wide=True),
     ),
 )

@@ -219,9 +219,10 @@ class Between:
 
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", min_length=71, max_length=71)]
-# A declared parameter, or the built-in one, whose name none that is declared can have.
+# A declared parameter, or a built-in one, whose name none that is declared can have.
 ParameterRef = Annotated[
-    str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*|scheduledTime)$", min_length=1, max_length=40)
+    str,
+    StringConstraints(pattern=r"^([a-z][a-z0-9_]*|scheduledTime|triggeredBy)$", min_length=1, max_length=40),
 ]
 JsonMap = Annotated[Mapping[str, Any], AnyJson()]
 
@@ -231,5 +232,6 @@ class FromParameter(SpecModel):
 
     parameter: ParameterRef = Field(
         description="Name of the parameter in spec.parameters whose value is used here; or scheduledTime, "
-        "the time that the run is for, as in 2026-11-22T01:00:00Z."
+        "the time that the run is for, as in 2026-11-22T01:00:00Z; or triggeredBy, what a trigger saw: "
+        "tumour-7, or a source's revision."
     )

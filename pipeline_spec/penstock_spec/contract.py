@@ -24,6 +24,9 @@ RESERVED_PREFIX = "PENSTOCK_"
 # In fetch of a step with `always`: how the run has gone, the text of RUN_FILE.
 RUN_VARIABLE = "PENSTOCK_RUN"
 
+# In publish of a worker of a gang: its number, from 0. What worker 0 has written is the step's.
+WORKER_VARIABLE = "PENSTOCK_WORKER"
+
 ROOT = "/penstock"
 IN = f"{ROOT}/in"
 OUT = f"{ROOT}/out"
@@ -72,6 +75,12 @@ CONNECTION_VARIABLES = {
 CONNECTION_SECRET_VARIABLES = {
     "accessKeyId": "PENSTOCK_SOURCE_ACCESS_KEY_ID",
     "secretAccessKey": "PENSTOCK_SOURCE_SECRET_ACCESS_KEY",
+}
+# Of a git repository or an image registry, from keys of the Secret that a trigger names.
+PROBE_SECRET_VARIABLES = {
+    "username": "PENSTOCK_SOURCE_USERNAME",
+    "password": "PENSTOCK_SOURCE_PASSWORD",
+    "ca": "PENSTOCK_SOURCE_CA",
 }
 # A ConfigMap source is mounted here, the chosen key under its own name.
 SOURCE_FOLDER = f"{ROOT}/source"

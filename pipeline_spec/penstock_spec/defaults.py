@@ -14,11 +14,12 @@ import yaml
 from pydantic import Field, StringConstraints
 
 from penstock_spec.base import Cpu, Digest, MapLimits, Memory, Rule, SpecModel
+from penstock_spec.checks.memory import too_little
 from penstock_spec.digest import digest_of
 from penstock_spec.errors import Problem, SpecError, SpecReason, did_you_mean
 from penstock_spec.paths import Path, show
 from penstock_spec.plain import plain
-from penstock_spec.policy import Concurrency, Deadline, KeepPods, OnFailure
+from penstock_spec.policy import Concurrency, Deadline, KeepPods, OnFailure, Queue
 from penstock_spec.shapes import Object, object_shape
 from penstock_spec.structure import structure_problems, without_nulls
 
@@ -43,6 +44,7 @@ class PolicyDefaults(SpecModel):
     keep_pods: KeepPods | None = Field(default=None, description="As spec.policy.keepPods.")
     on_failure: OnFailure | None = Field(default=None, description="As spec.policy.onFailure.")
     deadline: Deadline | None = Field(default=None, description="As spec.policy.deadline.")
+    queue: Queue | None = Field(default=None, description="As spec.policy.queue.")
 
 
 class ResourceDefaults(SpecModel):
@@ -90,12 +92,25 @@ class SchedulingDefaults(SpecModel):
     )
 
 
+class JobDefaults(SpecModel):
+    """How many Jobs there may be."""
+
+    max_parallel: int | None = Field(
+        default=None,
+        ge=1,
+        le=10000,
+        description="Jobs of runs that may live in the namespace at a time. Left out, as many as the "
+        "installation says.",
+    )
+
+
 class NamespaceDefaults(SpecModel):
     """The data of the ConfigMap."""
 
     policy: PolicyDefaults = Field(default_factory=PolicyDefaults, description="Of pipelines.")
     resources: ResourceDefaults = Field(default_factory=ResourceDefaults, description="Of steps.")
     scheduling: SchedulingDefaults = Field(default_factory=SchedulingDefaults, description="Of steps' pods.")
+    jobs: JobDefaults = Field(default_factory=JobDefaults, description="Of the namespace as a whole.")
 
 
 class FrozenDefaults(SpecModel):
@@ -176,3 +191,5 @@ def _sound(shape: Object, data: Mapping[str, Any], path: Path, problems: list[Pr
 
 def _wrong(shape: Object, name: str, value: Any, path: Path) -> Iterator[Problem]:
     yield from structure_problems(shape, {name: value}, path)
+    if shape.model is ResourceDefaults:
+        yield from too_little({name: value}, path)

@@ -21,12 +21,16 @@ class Said:
     parameters: Mapping[Path, str] = field(default_factory=dict)  # whose value stands at a place of the step
 
 
-def said_of(pipeline: CompiledPipeline, step: str) -> Said:
-    """How the pipeline's author knows the step's inputs and the places of parameters."""
+def said_of(pipeline: CompiledPipeline, step: str, versions: Mapping[str, str] | None = None) -> Said:
+    """How the pipeline's author knows the step's inputs and the places of parameters.
+
+    `versions` are the registered models that a run reads, by input name.
+    """
     found = pipeline.spec.step(step)
     body = found.body.as_set()
     return Said(
-        inputs={name: ".".join(source) for name, source in pipeline.inputs(step).items()},
+        inputs={name: ".".join(source) for name, source in pipeline.inputs(step).items()}
+        | {**(versions or {})},
         parameters=dict(_parameter_places(("steps", step, found.kind), body)),
     )
 
@@ -83,6 +87,8 @@ def _changes(step: str, old: Components, new: Components, before: Said, now: Sai
         named = parameter is not None and parameter == before.parameters.get(path)
         place = f"parameters.{parameter}" if named else show(path)
         yield place if _UNSAID & set(path) else f"{place} {_short(was)} -> {_short(is_)}"
+    for path, was, is_ in _differing(("steps", step, "gang"), old.gang, new.gang):
+        yield f"{show(path)} {_short(was)} -> {_short(is_)}"
     if old.image != new.image:
         yield f"image {old.image or 'built in'} -> {new.image or 'built in'}"
     for alias in sorted({*old.secrets, *new.secrets}):

@@ -24,6 +24,7 @@ KIND_CONTRACTS: Mapping[str, int] = {
     "deploy": 1,
     "monitor": 1,
     "run": 2,
+    "pipeline": 1,
 }
 
 
@@ -72,12 +73,16 @@ class Components:
     image: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    child: str = ""  # of a pipeline as a step: the run digest of what it executes
+    gang: Mapping[str, Any] = field(default_factory=dict)  # its size may change what is learned
 
 
-def step_components(step: ResolvedStep, inputs: Mapping[str, str]) -> Components:
-    """The components of a resolved step, given the digests of its inputs by input name."""
+def step_components(step: ResolvedStep, inputs: Mapping[str, str], child: str = "") -> Components:
+    """The components of a resolved step, given the digests of its inputs by input name, and its child's."""
     arguments = {
-        name: value for name, value in step.arguments.items() if name not in BUILT_IN_INPUTS[step.kind]
+        name: value
+        for name, value in step.arguments.items()
+        if name.removesuffix("From") not in BUILT_IN_INPUTS[step.kind]
     }
     if step.kind == "run":
         arguments = _without_references(arguments)
@@ -90,11 +95,13 @@ def step_components(step: ResolvedStep, inputs: Mapping[str, str]) -> Components
         image=step.image,
         secrets=dict(step.secrets),
         inputs=dict(inputs),
+        child=child,
+        gang=dict(step.gang),
     )
 
 
 def _without_references(container: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in container.items() if name not in {"inputs", "image"}}
+    return {name: value for name, value in container.items() if name not in {"inputs", "inputsFrom", "image"}}
 
 
 def step_digest(components: Components) -> str:
@@ -107,6 +114,8 @@ def step_digest(components: Components) -> str:
             "image": components.image,
             "secrets": components.secrets,
             "inputs": components.inputs,
+            **({"child": components.child} if components.child else {}),
+            **({"gang": components.gang} if components.gang else {}),
         }
     )
 

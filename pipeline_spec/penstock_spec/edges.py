@@ -39,8 +39,9 @@ def build_graph(steps: Sequence[StepFacts]) -> nx.DiGraph[str]:
         for test in one.tests:
             if test.step:
                 connect(test.step, one.name, RESULT if test.result else STATE)
-        if one.kind == "deploy" and "model" in one.inputs:
-            for gate in gates_of(steps, one.inputs["model"].source):
+        model = model_key(one)
+        if one.kind == "deploy" and model is not None:
+            for gate in gates_of(steps, model):
                 connect(gate, one.name, GATE)
         if one.kind == "monitor":
             for deploy in deploys_to(steps, one.body.get("endpoint")):
@@ -55,8 +56,13 @@ def deploys_to(steps: Sequence[StepFacts], endpoint: Any) -> tuple[StepFacts, ..
 
 def gates_of(steps: Sequence[StepFacts], model: Source) -> tuple[str, ...]:
     """The validate steps among `steps` that judge the model, in the order of the file."""
-    return tuple(
-        one.name
-        for one in steps
-        if one.kind == "validate" and "model" in one.inputs and one.inputs["model"].source == model
-    )
+    return tuple(one.name for one in steps if one.kind == "validate" and model_key(one) == model)
+
+
+def model_key(step: StepFacts) -> Source | None:
+    """What tells the model that the step reads from others: step and output, or its name in the registry
+    behind an empty text. None where that is not known.
+    """
+    if "model" in step.inputs:
+        return step.inputs["model"].source
+    return ("", step.registered["model"].key) if "model" in step.registered else None

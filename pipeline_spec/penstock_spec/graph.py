@@ -10,11 +10,11 @@ import networkx as nx
 from pydantic import ValidationError
 
 from penstock_spec.checks import all_problems
-from penstock_spec.edges import Source, build_graph, gates_of
+from penstock_spec.edges import Source, build_graph, gates_of, model_key
 from penstock_spec.errors import Problem, SpecError, SpecReason
 from penstock_spec.pipeline import PipelineSpec
 from penstock_spec.plain import plain
-from penstock_spec.references import StepFacts, read_steps
+from penstock_spec.references import RegistryFacts, StepFacts, read_steps
 from penstock_spec.shapes import object_shape
 from penstock_spec.structure import without_nulls
 
@@ -64,9 +64,14 @@ class CompiledPipeline:
         """The type of an output: Table, Model, Report or Files."""
         return self.outputs(source[0])[source[1]]
 
-    def gates_of(self, model: Source) -> tuple[str, ...]:
-        """The validate steps that judge this model, in the order of the file."""
-        return gates_of(list(self._facts.values()), model)
+    def registered(self, step: str) -> Mapping[str, RegistryFacts]:
+        """What the step reads of the registry, by input name."""
+        return self._facts[step].registered
+
+    def gates_of(self, step: str) -> tuple[str, ...]:
+        """The validate steps that judge the model which this step reads, in the order of the file."""
+        model = model_key(self._facts[step])
+        return () if model is None else gates_of(list(self._facts.values()), model)
 
 
 def parse(raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None) -> PipelineSpec:
@@ -74,15 +79,18 @@ def parse(raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None) -> P
     return compile_pipeline(raw, applied).spec
 
 
-def compile_pipeline(raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None) -> CompiledPipeline:
+def compile_pipeline(
+    raw: Mapping[str, Any], applied: Mapping[str, Any] | None = None, name: str = ""
+) -> CompiledPipeline:
     """The executable form of a raw `spec`. SpecError with every problem, and never any other exception.
 
     `applied` is the spec as the user sent it, where that is known: the API server silently drops fields that
-    it does not know, and a misspelt field must not pass for an absent one.
+    it does not know, and a misspelt field must not pass for an absent one. `name` is the
+    pipeline's own, where it is known: no step may name it.
     """
     shape = object_shape(PipelineSpec)
     data = without_nulls(shape, plain(raw))
-    problems = all_problems(data, applied)
+    problems = all_problems(data, applied, name)
     if problems:
         raise SpecError(problems)
     try:

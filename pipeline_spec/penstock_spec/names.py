@@ -32,6 +32,7 @@ MANAGED_BY = "penstock"
 LABEL_PIPELINE = f"{GROUP}/pipeline"
 LABEL_RUN = f"{GROUP}/run"
 LABEL_STEP = f"{GROUP}/step"
+LABEL_TRIGGER = f"{GROUP}/trigger"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_ENDPOINT = f"{GROUP}/endpoint"
 LABEL_MODEL = f"{GROUP}/model"
@@ -45,6 +46,8 @@ LABEL_SERVER_SETTINGS = f"{GROUP}/server-settings"
 LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
 # On a ModelEndpoint: who asks, where the field manager's name alone would not say it.
 ANNOTATION_REQUESTED_BY = f"{GROUP}/requested-by"
+# On a ModelEndpoint that a deploy step has just made: its spec.monitoring comes with the next write.
+ANNOTATION_MONITORING_FOLLOWS = f"{GROUP}/monitoring-follows"
 # On the Job that judges a window of an endpoint, and on its pod. Never the two labels by which an endpoint's
 # Service selects the pods that serve.
 LABEL_WINDOW_OF = f"{GROUP}/window-of"
@@ -56,6 +59,9 @@ LABEL_CONNECTION = f"{GROUP}/connection"
 LABEL_QUEUE = "kueue.x-k8s.io/queue-name"
 LABEL_QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
 LABEL_WORKLOAD_JOB = "kueue.x-k8s.io/job-uid"
+
+# The Job controller's own, on a pod of an Indexed Job: its number.
+ANNOTATION_WORKER = "batch.kubernetes.io/job-completion-index"
 
 # Field managers of the deploy and the monitor step on a ModelEndpoint, and of all else that is applied.
 MANAGER_DEPLOY = "penstock-deploy"
@@ -127,12 +133,15 @@ class Reason(StrEnum):
     INVALID_PARAMETERS = "InvalidParameters"
     NO_NEW_DATA = "NoNewData"  # a trigger's run found everything as it was
     TRIGGER_GAVE_UP = "TriggerGaveUp"  # an Event: model after model did not pass
+    SOURCE_UNREACHABLE = "SourceUnreachable"  # what a trigger watches does not answer
+    SOURCE_REFUSED = "SourceRefused"  # it answers, but not with what was asked for
     RUN_SKIPPED = "RunSkipped"  # an Event: a trigger's time came and nothing was started
     SUCCEEDED = "Succeeded"
     STEPS_WAITING = "StepsWaiting"
     # run of mode Plan, and its steps
     PLANNED = "Planned"
     WOULD_RUN = "WouldRun"
+    WOULD_FAIL = "WouldFail"  # it is known already that it cannot end well
     WOULD_REUSE = "WouldReuse"
     WOULD_SKIP = "WouldSkip"
     UNKNOWN_YET = "UnknownYet"
@@ -140,6 +149,7 @@ class Reason(StrEnum):
     WAITING_FOR_STEPS = "WaitingForSteps"
     CREATED = "Created"  # the Job exists, no pod yet
     QUOTA_EXCEEDED = "QuotaExceeded"
+    NAMESPACE_FULL = "NamespaceFull"  # as many Jobs of runs live in it as the installation allows
     SCHEDULING = "Scheduling"
     PULLING_IMAGE = "PullingImage"
     FETCHING = "Fetching"  # the inputs of a user's program are being laid out
@@ -169,6 +179,9 @@ class Reason(StrEnum):
     INCONCLUSIVE = "Inconclusive"
     IMAGE_RUNS_AS_ROOT = "ImageRunsAsRoot"
     EVICTED = "Evicted"  # for its own use of the disk
+    CHILD_EXPIRED = "ChildExpired"  # the run of the pipeline that the step is took longer than that allows
+    CHILD_CANCELLED = "ChildCancelled"  # somebody cancelled it
+    NESTED_TOO_DEEP = "NestedTooDeep"  # pipelines within pipelines without end
     STORE_NOT_CONFIGURED = "StoreNotConfigured"
     CONNECTION_NOT_FOUND = "ConnectionNotFound"
     NAME_COLLISION = "NameCollision"  # an object of ours is not ours: another owner holds its name
@@ -283,6 +296,11 @@ def job_name(run: str, run_uid: str, step: str, attempt: int) -> str:
     """
     readable = f"{run}-{step}"[:40].rstrip("-")
     return f"{readable}-{short_hash(run_uid, step, str(attempt))}"
+
+
+def child_name(run: str, run_uid: str, step: str, attempt: int) -> str:
+    """The PipelineRun of one attempt of a step that is a pipeline; in form and meaning as `job_name`."""
+    return job_name(run, run_uid, step, attempt)
 
 
 def server_name(endpoint: str, version: str, digest: str, settings: str = "") -> str:

@@ -15,6 +15,8 @@ from penstock_spec.base import (
     SpecModel,
     exactly_one,
 )
+from penstock_spec.gang import NEEDS_PROGRAM, Gang
+from penstock_spec.kinds.child import Child
 from penstock_spec.kinds.deploy import Deploy, Resources
 from penstock_spec.kinds.ingest import Ingest
 from penstock_spec.kinds.monitor import Monitor
@@ -29,8 +31,8 @@ from penstock_spec.triggers import MAX_TRIGGERS, Trigger
 from penstock_spec.values import ParameterType
 from penstock_spec.when import When
 
-STEP_KINDS = ("ingest", "split", "train", "validate", "deploy", "monitor", "run")
-Body = Ingest | Split | Train | Validate | Deploy | Monitor | Run
+STEP_KINDS = ("ingest", "split", "train", "validate", "deploy", "monitor", "run", "pipeline")
+Body = Ingest | Split | Train | Validate | Deploy | Monitor | Run | Child
 
 
 class Parameter(SpecModel):
@@ -65,7 +67,7 @@ class DeclaredSecret(SpecModel):
 class Step(SpecModel):
     """One node of the graph: a name and exactly one kind."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one(*STEP_KINDS),)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one(*STEP_KINDS), NEEDS_PROGRAM)
 
     name: Name40 = Field(description="Name of the step; others refer to its outputs as <name>.<output>.")
     depends_on: Annotated[tuple[Name40, ...], Field(max_length=64)] = Field(
@@ -85,9 +87,8 @@ class Step(SpecModel):
     )
     deadline: Deadline | None = Field(
         default=None,
-        description="Time that one attempt may run, as 90s, 30m or 12h; of a deploy or monitor, that it "
-        "may take. "
-        "Left out, any time.",
+        description="Time that one attempt may run, as 90s, 30m or 12h; of a deploy, monitor or "
+        "pipeline, that it may take. Left out, any time.",
     )
     start_deadline: Deadline | None = Field(
         default=None,
@@ -103,6 +104,11 @@ class Step(SpecModel):
     queue: Queue | None = Field(
         default=None,
         description="Queue of this step's Jobs, in place of that of policy.queue. It changes no result.",
+    )
+    gang: Gang | None = Field(
+        default=None,
+        description="Several pods do this step together, as in distributed training; needs a program of "
+        "yours. Left out, one pod does it.",
     )
     reuse: Reuse | None = Field(
         default=None,
@@ -121,6 +127,9 @@ class Step(SpecModel):
     deploy: Deploy | None = Field(default=None, description="Serve a model behind an endpoint.")
     monitor: Monitor | None = Field(default=None, description="Log and judge what an endpoint is asked.")
     run: Run | None = Field(default=None, description="Run any image; gives the outputs that it declares.")
+    pipeline: Child | None = Field(
+        default=None, description="Run another pipeline; gives the outputs of it that are named here."
+    )
 
     @property
     def kind(self) -> str:
@@ -145,6 +154,7 @@ class Step(SpecModel):
             "deploy": self.deploy,
             "monitor": self.monitor,
             "run": self.run,
+            "pipeline": self.pipeline,
         }
         return bodies.get(kind)
 

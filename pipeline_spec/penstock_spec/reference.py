@@ -14,7 +14,12 @@ from penstock_spec.schema import described, summary
 from penstock_spec.shapes import Entries, Free, Items, Object, Scalar, Shape, object_shape
 
 NOTE = "<!-- Made from the models in pipeline_spec by `make generate`; changes here are overwritten. -->\n"
-_VARIABLE_OUTPUTS = {"split": "one Table per fraction, named like it", "run": "what `outputs` declares"}
+_DECLARED = "what `outputs` declares"
+_VARIABLE_OUTPUTS = {
+    "split": "one Table per fraction, named like it",
+    "run": _DECLARED,
+    "pipeline": _DECLARED,
+}
 
 
 def render() -> dict[str, str]:

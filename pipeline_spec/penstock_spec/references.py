@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from penstock_spec.base import SpecModel
+from penstock_spec.kinds.child import Child, ChildOutputType
 from penstock_spec.kinds.deploy import Deploy
 from penstock_spec.kinds.ingest import Ingest
 from penstock_spec.kinds.monitor import Monitor
@@ -25,6 +27,7 @@ KINDS: Mapping[str, type[SpecModel]] = {
     "deploy": Deploy,
     "monitor": Monitor,
     "run": Run,
+    "pipeline": Child,
 }
 # The inputs that a kind has by itself, and the type that each takes.
 BUILT_IN_INPUTS: Mapping[str, Mapping[str, str]] = {
@@ -35,6 +38,7 @@ BUILT_IN_INPUTS: Mapping[str, Mapping[str, str]] = {
     "deploy": {"model": MODEL},
     "monitor": {},
     "run": {},
+    "pipeline": {},
 }
 FIXED_OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "ingest": {"table": TABLE},
@@ -43,6 +47,8 @@ FIXED_OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "deploy": {},
     "monitor": {},
 }
+# Kinds that say themselves what they give, and the types that their outputs may have.
+_DECLARING: Mapping[str, type[StrEnum]] = {"run": OutputType, "pipeline": ChildOutputType}
 GROUPS = ("all", "any", "none")  # of a `when`
 _REFERENCE = re.compile(r"([a-z](?:[-a-z0-9]*[a-z0-9])?)\.([a-z][a-z0-9_]*)")
 
@@ -64,6 +70,24 @@ class Reference:
     def __str__(self) -> str:
         """As users write it."""
         return f"{self.step}.{self.output}"
+
+
+@dataclass(frozen=True)
+class RegistryFacts:
+    """An input that is a model of the registry; `data` is what stands below `registered`."""
+
+    path: Path
+    data: Mapping[str, Any]
+    optional: bool = False
+    in_container: bool = False  # of the user's program, not of the kind itself
+
+    @property
+    def key(self) -> str:
+        """Equal for inputs that are one version in every run."""
+        source = self.data.get("versionFrom")
+        if isinstance(source, Mapping):
+            return f"({source.get('parameter')})"
+        return str(self.data.get("version") or f"{self.data.get('model')}/{self.data.get('lifecycle')}")
 
 
 @dataclass(frozen=True)
@@ -95,6 +119,7 @@ class StepFacts:
     results: Mapping[str, str] | None = None  # name -> type, as far as known
     tests: Sequence["TestFacts"] = ()  # of `when`, in all groups
     always: bool = False
+    registered: Mapping[str, RegistryFacts] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)  # all that stands in the step
 
     @property
@@ -148,6 +173,7 @@ def _facts(position: int, name: str, step: Mapping[str, Any]) -> StepFacts:
         ],
         results=results_of(kind, body),
         always=step.get("always") is True,
+        registered=dict(_registered(kind, body, (*path, kind))) if kind else {},
         data=step,
         tests=list(_tests(step.get("when"), (*path, "when"))),
     )
@@ -157,7 +183,7 @@ def results_of(kind: str, body: Mapping[str, Any]) -> Mapping[str, str] | None:
     """Name and type of the small values that a step gives; None where the step's data does not tell."""
     if not kind:
         return None
-    declared = body.get("results", []) if kind == "run" else []
+    declared = body.get("results", []) if kind in _DECLARING else []
     if not isinstance(declared, list):
         return None
     results: dict[str, str] = {}
@@ -200,6 +226,25 @@ def _inputs(kind: str, body: Mapping[str, Any], path: Path) -> Iterator[tuple[st
             yield name, found
 
 
+def _registered(kind: str, body: Mapping[str, Any], path: Path) -> Iterator[tuple[str, RegistryFacts]]:
+    for name, wanted in BUILT_IN_INPUTS[kind].items():
+        if wanted == MODEL:
+            yield from _from_registry(name, body.get(f"{name}From"), (*path, f"{name}From"))
+    given = (container_of(kind, body) or {}).get("inputsFrom")
+    inside: Path = path if kind == "run" else (*path, "container")
+    for name, source in given.items() if isinstance(given, Mapping) else ():
+        if name not in BUILT_IN_INPUTS[kind]:
+            yield from _from_registry(name, source, (*inside, "inputsFrom", name), in_container=True)
+
+
+def _from_registry(
+    name: str, source: Any, path: Path, *, in_container: bool = False
+) -> Iterator[tuple[str, RegistryFacts]]:
+    found = source.get("registered") if isinstance(source, Mapping) else None
+    if isinstance(found, Mapping):
+        yield name, RegistryFacts(path, found, source.get("optional") is True, in_container)
+
+
 def _reference(text: Any, path: Path, wanted: str) -> Reference | None:
     match = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
     return None if match is None else Reference(path, match[1], match[2], wanted)
@@ -212,7 +257,7 @@ def outputs_of(kind: str, body: Mapping[str, Any]) -> Mapping[str, str] | None:
     if kind == "split":
         parts = body.get("fractions")
         return dict.fromkeys(parts, TABLE) if isinstance(parts, Mapping) else None
-    if kind != "run":
+    if kind not in _DECLARING:
         return None
     declared = body.get("outputs", [])
     if not isinstance(declared, list):
@@ -221,7 +266,7 @@ def outputs_of(kind: str, body: Mapping[str, Any]) -> Mapping[str, str] | None:
     for one in declared:
         name = one.get("name") if isinstance(one, Mapping) else None
         type_ = one.get("type", OutputType.FILES.value) if isinstance(one, Mapping) else None
-        if not isinstance(name, str) or type_ not in list(OutputType):
+        if not isinstance(name, str) or type_ not in list(_DECLARING[kind]):
             return None
         outputs[name] = str(type_)
     return outputs

@@ -1,7 +1,7 @@
 """The values of one run put in place: containers see only literals, never `...From`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_spec.base import SpecModel
@@ -13,9 +13,9 @@ from penstock_spec.paths import show
 from penstock_spec.pipeline import Parameter, PipelineSpec, Step
 from penstock_spec.plain import canonical, plain
 from penstock_spec.references import KINDS, container_of
-from penstock_spec.shapes import Entries, Items, Object, Scalar, Shape, object_shape
+from penstock_spec.shapes import Entries, Items, Object, Scalar, Shape, object_shape, takes_values
 from penstock_spec.structure import structure_problems
-from penstock_spec.triggers import SCHEDULED_TIME
+from penstock_spec.triggers import SCHEDULED_TIME, TRIGGERED_BY
 
 Values = Mapping[str, Any]
 
@@ -36,6 +36,7 @@ class ResolvedStep:
     resources: Resources
     image: str
     secrets: Mapping[str, str]
+    gang: Mapping[str, Any] = field(default_factory=dict)  # as set; empty where one pod does the step
 
 
 def resolve_parameters(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,12 +70,14 @@ def resolve_parameters(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str
     return values
 
 
-def run_values(spec: PipelineSpec, given: Mapping[str, Any], scheduled_time: str) -> dict[str, Any]:
+def run_values(
+    spec: PipelineSpec, given: Mapping[str, Any], scheduled_time: str, triggered_by: str = ""
+) -> dict[str, Any]:
     """The value of everything that `...From: {parameter: ...}` may name in one run.
 
     SpecError as `resolve_parameters`.
     """
-    return {**resolve_parameters(spec, given), SCHEDULED_TIME: scheduled_time}
+    return {**resolve_parameters(spec, given), SCHEDULED_TIME: scheduled_time, TRIGGERED_BY: triggered_by}
 
 
 def _given_problem(parameter: Parameter, data: Mapping[str, Any]) -> Problem | None:
@@ -115,6 +118,7 @@ def resolve_step(spec: PipelineSpec, step: Step, values: Values) -> ResolvedStep
         resources=Resources.model_validate(resources, by_alias=True, by_name=False),
         image=container.get("image", ""),
         secrets=_secrets(spec, container.get("env", ())),
+        gang=step.gang.as_set() if step.gang is not None else {},
     )
 
 
@@ -139,7 +143,7 @@ def _resolve_object(shape: Object, data: Mapping[str, Any], values: Values) -> d
     found: dict[str, Any] = {}
     for name, value in data.items():
         target = name.removesuffix("From")
-        if target == name or target not in shape.fields:
+        if target not in shape.fields or not takes_values(shape.fields[name].shape):
             found[name] = _resolve(shape.fields[name].shape, value, values)
         elif isinstance(shape.fields[name].shape, Entries):
             taken = {key: values[one["parameter"]] for key, one in value.items()}

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from penstock_spec.backfill import Backfill
 from penstock_spec.base import DNS_1035, JsonMap, Name40, Rule, SpecModel, exactly_one
 from penstock_spec.reuse import RunReuse
-from penstock_spec.triggers import Episode, ScheduledTime
+from penstock_spec.triggers import Episode, ScheduledTime, TriggeredBy
 
 _FIXED = (
     "pipeline",
@@ -18,11 +18,13 @@ _FIXED = (
     "trigger",
     "scheduledTime",
     "episode",
+    "triggeredBy",
     "mode",
     "rerun",
     "reuse",
     "backfill",
     "partOf",
+    "step",
 )
 
 
@@ -39,6 +41,9 @@ ONE_WAY = Rule(
     "!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",
     "a cancelled run stays cancelled; create another run",
 )
+
+
+MOST_FROM = 64  # steps that a rerun may begin with
 
 
 class RunMode(StrEnum):
@@ -59,7 +64,7 @@ class Rerun(SpecModel):
     run: Annotated[str, StringConstraints(pattern=DNS_1035, min_length=1, max_length=63)] = Field(
         description="Finished run of the same Pipeline. Its steps and parameters are those of this run too."
     )
-    from_: Annotated[tuple[Name40, ...], Field(min_length=1, max_length=64)] | None = Field(
+    from_: Annotated[tuple[Name40, ...], Field(min_length=1, max_length=MOST_FROM)] | None = Field(
         default=None,
         alias="from",
         description="Steps to do again, with everything that comes after them.",
@@ -70,10 +75,9 @@ class Rerun(SpecModel):
     )
 
 
-ONE_OF_A_KIND = Rule(
-    "[has(self.rerun), has(self.backfill), has(self.mode) && self.mode == 'Plan']"
-    ".filter(one, one).size() <= 1",
-    "set at most one of rerun, backfill and mode: Plan",
+BACKFILL_ALONE = Rule(
+    "!has(self.backfill) || (!has(self.rerun) && !(has(self.mode) && self.mode == 'Plan'))",
+    "a backfill neither repeats a run nor only plans: remove backfill, or rerun and mode",
 )
 NO_REUSE_IN_RERUN = Rule(
     "!has(self.rerun) || !has(self.reuse) || self.reuse == 'ByStep'",
@@ -84,7 +88,7 @@ NO_REUSE_IN_RERUN = Rule(
 class PipelineRunSpec(SpecModel):
     """What to execute, and with which values."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_WAY, ONE_OF_A_KIND, NO_REUSE_IN_RERUN)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_WAY, BACKFILL_ALONE, NO_REUSE_IN_RERUN)
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
     parameters: JsonMap = Field(
@@ -114,10 +118,15 @@ class PipelineRunSpec(SpecModel):
     episode: Episode | None = Field(
         default=None, description="What of an endpoint this run was started for, where a trigger saw it."
     )
+    triggered_by: TriggeredBy | None = Field(
+        default=None,
+        description="What a trigger saw, for which this run was started; steps take it as "
+        "{parameter: triggeredBy}.",
+    )
     mode: RunMode = Field(
         default=RunMode.RUN,
         description="Plan: the run says for each step whether it would run, be reused or be skipped, and "
-        "why; it executes and creates nothing, and ends Planned.",
+        "why; it executes and creates nothing, and ends Planned. Together with rerun: what that would do.",
     )
     rerun: Rerun | None = Field(
         default=None,
@@ -134,7 +143,12 @@ class PipelineRunSpec(SpecModel):
         "its own.",
     )
     part_of: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=63)] = Field(
-        default="", description="Backfill that this run was made by. Empty: it stands by itself."
+        default="",
+        description="Run that made this one: a backfill, or one that has it as a step. Empty: it stands by "
+        "itself.",
+    )
+    step: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=40)] = Field(
+        default="", description="Step of the run in partOf that this run is. Empty: it is none."
     )
     suspend: bool = Field(
         default=False,

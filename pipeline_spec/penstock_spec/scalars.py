@@ -14,11 +14,17 @@ _WORDS = {"string": "a text", "integer": "a whole number", "number": "a number",
 _PATTERNS = {  # what a pattern means, for people
     r"^[a-z]([-a-z0-9]*[a-z0-9])?$": "Use lower-case letters, digits and dashes, a letter first: my-name.",
     r"^[a-z][a-z0-9_]*$": "Use lower-case letters, digits and underscores, a letter first: my_name.",
-    r"^([a-z][a-z0-9_]*|scheduledTime)$": "Use lower-case letters, digits and underscores, a letter first.",
+    r"^([a-z][a-z0-9_]*|scheduledTime|triggeredBy)$": (
+        "Use lower-case letters, digits and underscores, a letter first."
+    ),
     r"^[a-z]([-a-z0-9]*[a-z0-9])?\.[a-z][a-z0-9_]*$": "Write it as <step>.<output>, for example split.train.",
     r"^[0-9]+(\.[0-9]{1,3})?m?$": "Write cores, 2 or 0.5, or thousandths of one, 500m.",
     r"^[0-9]+(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?$": "Write bytes with a unit: 512Mi or 4Gi.",
     r"^[1-9][0-9]{0,4}(s|m|h|d)$": "Write a number and a unit, s, m, h or d: 90s, 5m, 12h, 180d.",
+    r"^https?://[^@\s/?#]+/[^@\s?#]+$": "Write https://host/path; credentials belong into a Secret.",
+    r"^[a-zA-Z0-9][a-zA-Z0-9._:/-]*$": (
+        "Write an image with a tag, ghcr.io/acme/base:stable; a digest never changes."
+    ),
 }
 
 

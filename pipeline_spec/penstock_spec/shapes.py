@@ -16,7 +16,16 @@ from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from penstock_spec.base import AnyJson, Between, ListMap, MapLimits, Rule, SpecModel, StoredDefault
+from penstock_spec.base import (
+    AnyJson,
+    Between,
+    FromParameter,
+    ListMap,
+    MapLimits,
+    Rule,
+    SpecModel,
+    StoredDefault,
+)
 
 SCALARS: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
@@ -96,6 +105,12 @@ def object_shape(model: type[SpecModel]) -> Object:
     """The shape of a model, with everything below it."""
     fields = (_field(attribute, info) for attribute, info in model.model_fields.items())
     return Object(model, {one.name: one for one in fields}, model.cel_rules)
+
+
+def takes_values(shape: Shape) -> bool:
+    """Whether what stands here says where a value comes from: one, or a map of them."""
+    inner = shape.value if isinstance(shape, Entries) else shape
+    return isinstance(inner, Object) and inner.model is FromParameter
 
 
 def _field(attribute: str, info: FieldInfo) -> Field:

@@ -15,8 +15,9 @@ from penstock_spec.backfill import BackfillStatus
 from penstock_spec.base import Digest, Identifier, JsonMap, ListMap, MapLimits, Name40, Rule, SpecModel
 from penstock_spec.defaults import FrozenDefaults
 from penstock_spec.policy import Policy
+from penstock_spec.registered import MAX_PINNED, PinnedVersion
 from penstock_spec.trigger_status import TriggerStatus
-from penstock_spec.triggers import MAX_TRIGGERS
+from penstock_spec.triggers import MAX_TRIGGERS, TriggeredBy
 
 Word = Annotated[str, StringConstraints(max_length=64)]
 Sentence = Annotated[str, StringConstraints(max_length=1024)]
@@ -79,6 +80,8 @@ TERMINAL = frozenset(
 )
 # What a step that needs another one is satisfied by.
 SATISFYING = frozenset({StepState.SUCCEEDED, StepState.REUSED})
+# What is done again when a run is repeated for what went wrong in it.
+ENDED_ILL = frozenset({StepState.FAILED, StepState.BLOCKED, StepState.CANCELLED})
 
 
 class Verdict(StrEnum):
@@ -107,13 +110,27 @@ class ConditionStatus(SpecModel):
 Conditions = Annotated[Sequence[ConditionStatus], ListMap("type")]
 
 
+class ChildRun(SpecModel):
+    """The run of another pipeline that a step is."""
+
+    run: Name63 = Field(description="PipelineRun of the current or last attempt.")
+    revision: Name63 = Field(
+        default="", description="ControllerRevision that it executes; absent until it has one."
+    )
+    digest: Annotated[str, StringConstraints(max_length=71)] = Field(
+        default="", description="Digest of the frozen steps in it."
+    )
+
+
 class StepStatus(SpecModel):
     """One step of a run. Kept small: runs of many steps must fit one object."""
 
     name: Name40 = Field(
         description="As in spec.steps of the pipeline; the entries keep the order of the file."
     )
-    kind: Word = Field(description="Kind of the step: ingest, split, train, validate, deploy, monitor, run.")
+    kind: Word = Field(
+        description="Kind of the step: ingest, split, train, validate, deploy, monitor, run, pipeline."
+    )
     state: StepState = Field(description="Where the step stands.")
     reason: Word = Field(default="", description="One word for why it stands there.")
     message: Sentence = Field(default="", description="The same in words, with the next command to try.")
@@ -138,6 +155,9 @@ class StepStatus(SpecModel):
         default=(), description="Steps whose lost outputs are made again before the next attempt."
     )
     job: Name63 = Field(default="", description="Job of the current or last attempt.")
+    child: ChildRun | None = Field(
+        default=None, description="PipelineRun that the step is, where it is a pipeline, and its steps."
+    )
     digest: Annotated[str, StringConstraints(max_length=71)] = Field(
         default="", description="Digest over everything that determines the result."
     )
@@ -147,7 +167,8 @@ class StepStatus(SpecModel):
     )
     made_at: Time = Field(
         default="",
-        description="Of a result that is reused: when it was really made, in whatever run, RFC 3339 in UTC.",
+        description="When the result that is reused, or that an ingest compares its source with, was really "
+        "made, in whatever run. RFC 3339 in UTC.",
     )
     why: Annotated[str, StringConstraints(max_length=256)] = Field(
         default="", description="Why it runs or is reused, naming what changed since the run before."
@@ -196,16 +217,22 @@ class Snapshot(SpecModel):
     scheduled_time: Time = Field(
         default="", description="Of a rerun: the time that the run which it repeats was for."
     )
+    triggered_by: TriggeredBy | None = Field(
+        default=None, description="Of a rerun: what a trigger saw, for which the repeated run was started."
+    )
+
+
+def _once(name: str) -> Rule:
+    same = f"(has(self.{name}) && self.{name} == oldSelf.{name})"
+    return Rule(f"!has(oldSelf.{name}) || {same}", f"{name} is written once")
 
 
 class PipelineRunStatus(SpecModel):
     """How a run is doing."""
 
     cel_rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(oldSelf.snapshot) || (has(self.snapshot) && self.snapshot == oldSelf.snapshot)",
-            "snapshot is written once",
-        ),
+        _once("snapshot"),
+        _once("pinned"),
     )
 
     observed_generation: int = Field(
@@ -229,6 +256,11 @@ class PipelineRunStatus(SpecModel):
         default="", description="Steps that have ended well out of all, ready for a column: 3/7."
     )
     backfill: BackfillStatus | None = Field(default=None, description="Of a backfill: how far it is.")
+    pinned: Annotated[Sequence[PinnedVersion], ListMap("reference")] = Field(
+        default=(),
+        max_length=MAX_PINNED,
+        description="The registered models that this run reads, chosen once before its steps begin.",
+    )
     snapshot: Snapshot | None = Field(default=None, description="What this run executes, frozen.")
     started_at: Time = Field(
         default="", description="When the first step was allowed to start, RFC 3339 in UTC."

@@ -13,6 +13,8 @@ from penstock_spec.paths import Path, clip, show
 from penstock_spec.scalars import Report, check_scalar, said
 from penstock_spec.shapes import Entries, Field, Free, Items, Object, Shape
 
+_REGISTERED = "Write it below modelFrom, or below inputsFrom of a program; other inputs come from steps."
+
 
 def without_nulls(shape: Shape, data: Any) -> Any:
     """The data without the fields that are null, which mean "not set" (the API server drops them too)."""
@@ -64,6 +66,9 @@ def _check(shape: Shape, data: Any, path: Path, report: Report) -> None:
         _check_entries(shape, data, path, report)
     elif isinstance(shape, Free):
         _check_free(shape, data, path, report)
+    elif isinstance(data, Mapping) and "registered" in data:
+        message = "is a registered model, not the output of a step"
+        report(path, SpecReason.WRONG_TYPE, message, _REGISTERED)
     else:
         check_scalar(shape, data, path, report)
 

@@ -6,8 +6,13 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from penstock_spec.base import Name40, SpecModel
+from penstock_spec.probed import REVISION_LENGTH
 
+VERSIONS_REMEMBERED = 64
+STARTS_REMEMBERED = 64
 _Time = Annotated[str, StringConstraints(max_length=32)]
+
+_Revision = Annotated[str, StringConstraints(max_length=REVISION_LENGTH)]
 
 
 class TriggerStatus(SpecModel):
@@ -35,7 +40,7 @@ class TriggerStatus(SpecModel):
         default="", description="Uid of the endpoint whose episodes are counted."
     )
     episode: int = Field(default=0, description="Newest episode of the endpoint that has been decided.")
-    starts: Annotated[Sequence[_Time], Field(max_length=64)] = Field(
+    starts: Annotated[Sequence[_Time], Field(max_length=STARTS_REMEMBERED)] = Field(
         default=(), description="When it started runs in the last seven days."
     )
     counted_run: Annotated[str, StringConstraints(max_length=63)] = Field(
@@ -43,3 +48,26 @@ class TriggerStatus(SpecModel):
     )
     lost: int = Field(default=0, description="Models in a row that did not pass their gate.")
     lost_at: _Time = Field(default="", description="When the newest of these was judged.")
+    seen: _Revision = Field(
+        default="", description="Of data, a branch or an image: the revision that needs no decision."
+    )
+    found: _Revision = Field(
+        default="", description="Another revision, for which no run has been started yet; or absent."
+    )
+    change: int = Field(default=0, description="Number of the newest change that has been decided.")
+    looks_at: _Time = Field(default="", description="When it looks, or has begun to look, RFC 3339 in UTC.")
+    failures: int = Field(default=0, description="Looks in a row that have failed.")
+    reason: Annotated[str, StringConstraints(max_length=64)] = Field(
+        default="", description="One word for why the last look failed: SourceUnreachable."
+    )
+    trouble: Annotated[str, StringConstraints(max_length=512)] = Field(
+        default="", description="The same in words."
+    )
+    decided_number: int = Field(
+        default=0,
+        description="Of a model's versions: those up to this number need no decision; they were there when "
+        "it was armed.",
+    )
+    decided_numbers: Annotated[Sequence[int], Field(max_length=VERSIONS_REMEMBERED)] = Field(
+        default=(), description="Numbers above that for which a run was started, or none is to be."
+    )

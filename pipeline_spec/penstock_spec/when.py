@@ -31,7 +31,8 @@ TEXT_OPERATORS = ("equals", "notEquals", "in", "notIn")
 NUMBER_OPERATORS = ("greaterThan", "lessThan", "atLeast", "atMost")
 OPERATORS = (*TEXT_OPERATORS, *NUMBER_OPERATORS)
 # What a run may have been started by, beside the triggers that the pipeline declares.
-BY_CHANGE, BY_HAND = "change", "manual"
+BY_CHANGE, BY_HAND, BY_PARENT = "change", "manual", "parent"
+STARTERS = (BY_CHANGE, BY_HAND, BY_PARENT)
 
 
 class EndState(StrEnum):
@@ -53,7 +54,7 @@ class TriggerTest(SpecModel):
         default=None,
         alias="in",
         description="Holds when one of these triggers started the run. change: the pipeline was applied with "
-        "a change. manual: somebody created the run.",
+        "a change. manual: somebody created the run. parent: it is a step of another pipeline's run.",
     )
     not_in: Annotated[tuple[Name40, ...], Field(min_length=1, max_length=16)] | None = Field(
         default=None, description="Holds when none of these triggers started the run."

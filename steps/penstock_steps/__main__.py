@@ -1,4 +1,4 @@
-"""`python -m penstock_steps run|fetch|publish`: the program of the image penstock/steps."""
+"""`python -m penstock_steps run|fetch|probe|publish`: the program of the image penstock/steps."""
 
 import os
 import sys

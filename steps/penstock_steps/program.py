@@ -1,7 +1,8 @@
-"""The three ways in which our image takes part in a step, and how each one ends.
+"""The ways in which our image takes part in a step, and how each one ends.
 
     run       fetch the inputs, do the built-in work, store the outputs: one process
     fetch     lay the inputs out for a user's program
+    probe     look at what a trigger watches and say its revision; without the store
     publish   check and store what a user's program wrote
 
 Exit code 0 with a Result in the termination message, or 1 with a Failure. A fault of our own leaves no
@@ -117,14 +118,24 @@ def _fetch(task: Task, workspace: Workspace) -> None:
 
 
 def _publish(task: Task, workspace: Workspace) -> Result:
+    worker = workspace.environment.get(contract.WORKER_VARIABLE, "0")
+    if worker != "0":
+        return Result(message=f"worker {worker} has done its part; worker 0 gives the step's outputs")
     from penstock_steps import publish  # noqa: PLC0415 - not needed by run
 
     return publish.publish(task, workspace, store_from(workspace.environment, task.namespace))
 
 
+def _probe(task: Task, workspace: Workspace) -> Result:
+    from penstock_steps import probe  # noqa: PLC0415 - not needed by steps
+
+    return Result(source_revision=probe.revision(task.arguments, workspace))
+
+
 _MODES: Mapping[str, Callable[[Task, Workspace], Result | None]] = {
     "run": _run,
     "fetch": _fetch,
+    "probe": _probe,
     "publish": _publish,
 }
 MODES = tuple(_MODES)

@@ -31,9 +31,9 @@ def revision(source: Mapping[str, Any], workspace: Workspace) -> str:
     """
     if "configMap" in source:
         return _sha256(_mounted(source, workspace))
-    key, bucket = source["object"]["key"], _bucket(source, workspace)
+    key, bucket = source["object"]["key"], bucket_of(source, workspace)
     try:
-        return _revision(bucket.head(key, key))
+        return revision_of(bucket.head(key, key))
     except ArtifactMissing:
         raise _no_object(source, bucket) from None
 
@@ -45,7 +45,7 @@ def fetch(source: Mapping[str, Any], workspace: Workspace, folder: Path) -> Fetc
         path = folder / mounted.name
         path.write_bytes(mounted.read_bytes())
         return Fetched(path, _sha256(path))
-    key, bucket = source["object"]["key"], _bucket(source, workspace)
+    key, bucket = source["object"]["key"], bucket_of(source, workspace)
     path = folder / (Path(key).name or "source")
     try:
         return Fetched(path, bucket.call(key, lambda: _download(bucket, key, path)))
@@ -61,10 +61,11 @@ def _download(bucket: Bucket, key: str, path: Path) -> str:
         for chunk in answer.stream(min_chunk_size=_CHUNK):
             file.write(chunk)
     # Of the answer that brought the bytes, not of a second request: the object may be replaced in between.
-    return _revision(answer.meta)
+    return revision_of(answer.meta)
 
 
-def _revision(meta: Mapping[str, Any]) -> str:
+def revision_of(meta: Mapping[str, Any]) -> str:
+    """ETag, version and size of an object, as far as the place gives them."""
     parts = {
         "etag": (meta.get("e_tag") or "").strip('"'),
         "version": meta.get("version") or "",
@@ -88,7 +89,8 @@ def _mounted(source: Mapping[str, Any], workspace: Workspace) -> Path:
     return path
 
 
-def _bucket(source: Mapping[str, Any], workspace: Workspace) -> Bucket:
+def bucket_of(source: Mapping[str, Any], workspace: Workspace) -> Bucket:
+    """The bucket of the connection that the source names."""
     connection = source["object"]["connection"]
     variables = {**CONNECTION_VARIABLES, **CONNECTION_SECRET_VARIABLES}
     return Bucket(place_from(workspace.environment, variables, f"ConfigMap and Secret {connection}"))

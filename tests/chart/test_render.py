@@ -29,7 +29,9 @@ pytestmark = pytest.mark.e2e
 
 CLUSTER_WIDE = {"scope": {"clusterWide": True}}
 EXTERNAL = {"store": {"mode": "External", "external": {"url": "s3://models/prod", **KEYS}}}
+WEBHOOK = {"webhook": {"enabled": True, "secretName": "hooks"}}
 EVERYTHING: dict[str, Any] = {
+    **WEBHOOK,
     "commonLabels": {"team": "ml"},
     "imagePullSecrets": ["one", "two"],
     "image": {"registry": "mirror.example/ml", "steps": {"digest": f"sha256:{'0' * 64}"}},
@@ -54,8 +56,12 @@ MODES = {
     "own claim": {"store": {"bundled": {"persistence": {"existingClaim": "mine"}}}},
     "external store": EXTERNAL,
     "existing store": {"store": {"mode": "Existing"}},
+    "webhook": WEBHOOK,
+    "webhook of all namespaces": merged(CLUSTER_WIDE, WEBHOOK),
     "everything": EVERYTHING,
 }
+
+TALKERS = {"Deployment penstock", "Deployment penstock-webhook"}
 
 
 @pytest.fixture(params=list(MODES.values()), ids=list(MODES), scope="module")
@@ -81,7 +87,7 @@ def test_every_pod_says_what_it_needs_and_mounts_no_token_without_use(objects) -
             assert container["resources"]["limits"]["memory"], name
             assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
         mounts = pod["spec"]["automountServiceAccountToken"]
-        assert mounts is (name == "Deployment penstock"), f"{name}: only the operator talks to the API server"
+        assert mounts is (name in TALKERS), f"{name}: it has no business with the API server"
 
 
 def test_every_object_names_its_namespace_or_belongs_to_the_cluster(objects) -> None:
@@ -111,12 +117,14 @@ def test_selectors_select_the_pods_they_are_for(objects) -> None:
         assert selected == [service["metadata"]["name"]]
 
 
-def operator_rules(objects: list[Object]) -> list[list[dict[str, Any]]]:
-    """The rules that are bound to the operator's service account, one entry a binding."""
+def operator_rules(objects: list[Object], account: str = "penstock") -> list[list[dict[str, Any]]]:
+    """The rules that are bound to the operator's service account, or another, one entry a binding."""
     found = []
     for kind in ("RoleBinding", "ClusterRoleBinding"):
         for binding in of_kind(objects, kind):
-            assert [one["name"] for one in binding["subjects"]] == ["penstock"]
+            assert len(binding["subjects"]) == 1
+            if binding["subjects"][0]["name"] != account:
+                continue
             assert [one["namespace"] for one in binding["subjects"]] == [NAMESPACE]
             reference = binding["roleRef"]
             (role,) = [
@@ -140,10 +148,31 @@ def test_the_operator_has_the_same_rules_in_both_scopes() -> None:
     assert not of_kind(narrow, "ClusterRoleBinding")
 
 
-def test_nothing_but_the_operator_is_given_rights_and_nobody_all_rights(objects) -> None:
-    assert len(operator_rules(objects)) == len(
-        of_kind(objects, "RoleBinding") + of_kind(objects, "ClusterRoleBinding")
-    )
+def test_the_webhook_may_read_pipelines_and_create_runs_and_nothing_else() -> None:
+    wanted = [
+        {"apiGroups": ["penstock.dev"], "resources": ["pipelines"], "verbs": ["get"]},
+        {"apiGroups": ["penstock.dev"], "resources": ["pipelineruns"], "verbs": ["create"]},
+    ]
+    assert operator_rules(render(merged(CLUSTER_WIDE, WEBHOOK)), "penstock-webhook") == [wanted]
+    narrow = render(merged({"scope": {"namespaces": ["red", "blue"]}}, WEBHOOK))
+    assert operator_rules(narrow, "penstock-webhook") == [wanted, wanted]
+    without = render(merged(WEBHOOK, {"rbac": {"create": False}}))
+    assert operator_rules(without, "penstock-webhook") == []
+
+
+def test_without_being_asked_for_there_is_no_webhook() -> None:
+    assert "webhook" not in json.dumps([one["metadata"]["name"] for one in render()])
+
+
+def test_the_webhooks_secrets_are_mounted_and_never_read_over_the_api() -> None:
+    pod = named(render(WEBHOOK), "Deployment", "penstock-webhook")["spec"]["template"]["spec"]
+    assert pod["volumes"][0]["secret"]["secretName"] == "hooks"
+    assert "env" not in pod["containers"][0]
+
+
+def test_nothing_but_the_operator_and_the_webhook_is_given_rights_and_nobody_all_rights(objects) -> None:
+    bound = operator_rules(objects) + operator_rules(objects, "penstock-webhook")
+    assert len(bound) == len(of_kind(objects, "RoleBinding") + of_kind(objects, "ClusterRoleBinding"))
     for role in of_kind(objects, "Role") + of_kind(objects, "ClusterRole"):
         for rule in role["rules"]:
             assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}, role["metadata"]
@@ -298,6 +327,8 @@ def test_common_labels_cannot_break_selectors() -> None:
             {"scope": {"clusterWide": True, "namespaces": ["ml"]}},
             "either clusterWide or namespaces, not both",
         ),
+        ({"webhook": {"enabled": True}}, "enabled needs webhook.secretName"),
+        ({"webhook": {"secretName": "My Secret"}}, "does not match pattern"),
         ({"store": {"mode": "External"}}, "needs store.external.url, such as s3://"),
         ({"store": {"external": {"url": "s3://mine"}}}, "set store.mode=External"),
         (
@@ -322,7 +353,11 @@ def test_an_old_cluster_is_refused(helm) -> None:
 
 @pytest.mark.parametrize(
     ("golden", "values"),
-    [("namespaced", {}), ("cluster-wide", {**CLUSTER_WIDE, "commonLabels": {"team": "ml"}})],
+    [
+        ("webhook", merged(WEBHOOK, {"networkPolicy": {"enabled": True}})),
+        ("namespaced", {}),
+        ("cluster-wide", {**CLUSTER_WIDE, "commonLabels": {"team": "ml"}}),
+    ],
 )
 def test_the_whole_rendering_is_the_one_that_was_reviewed(golden, values, update_golden) -> None:
     fixed = {"crds": {"install": False}, "store": {"bundled": KEYS}, "tests": {"enabled": False}}

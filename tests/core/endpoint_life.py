@@ -287,7 +287,8 @@ class EndpointLife:
             return
         gone = next(one for one in self.cluster.deployments.values() if one.meta.uid == uid)
         assert gone.unit != self.selected, "what the Service selects was deleted"
-        if any(unit == gone.unit for _, unit in self.switches):
+        # What has never served has no clients.
+        if self.status.get("stable") and any(unit == gone.unit for _, unit in self.switches):
             waited = (self.now - self.switches[-1][0]).total_seconds()
             assert waited >= self.settings.settle, f"its clients had {waited} s to notice"
         rest = {name: one for name, one in self.cluster.deployments.items() if one.meta.uid != uid}

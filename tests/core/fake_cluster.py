@@ -51,6 +51,7 @@ class FakeCluster:
     verdicts: Mapping[str, Result] = field(default_factory=dict)  # of gates, by step
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of programs, by step
     source_revision: str = "etag-1"
+    revisions: dict[str, str] = field(default_factory=dict)  # of what triggers look at, by trigger
     endpoint_trouble: str = ""  # makes endpoints stall
     admits_after: float = 30.0  # seconds for which Kueue leaves a Job in its queue
     now: datetime = EPOCH
@@ -178,11 +179,19 @@ class FakeCluster:
         if fate == "quota" and self._age(job) < 90:
             return
         owner = {"kind": "Job", "name": name, "uid": job["metadata"]["uid"], "controller": True}
-        pod = {
-            "kind": "Pod",
-            "metadata": {"name": f"{name}-pod", "labels": {"job-name": name}, "ownerReferences": [owner]},
-            "status": {"phase": "Pending"},
-        }
+        pods = [
+            {
+                "kind": "Pod",
+                "metadata": {
+                    "name": f"{name}-pod{index or ''}",
+                    "labels": {"job-name": name},
+                    "ownerReferences": [owner],
+                    "worker": index,
+                },
+                "status": {"phase": "Pending"},
+            }
+            for index in range(job["spec"]["completions"])
+        ]
         if fate == "imposter" and ("Pod", f"{name}-old") not in self.objects:
             old = {**owner, "uid": "uid-of-a-job-that-is-gone"}
             self.create(
@@ -196,7 +205,8 @@ class FakeCluster:
                     "status": ended(self._success(job)),
                 }
             )
-        self.create(pod)
+        for pod in pods:
+            self.create(pod)
         made = {**self.objects[("Job", name)].get("status", {}), "podMade": True}
         self.change(self.objects[("Job", name)], status=made)
 
@@ -206,22 +216,35 @@ class FakeCluster:
             return
         if not job.get("status", {}).get("podMade") or job["status"].get("conditions"):
             return
-        pods = self.pods_of(job)
+        pods, workers = self.pods_of(job), job["spec"]["completions"]
         over = [one for one in pods if one["status"]["phase"] in ("Succeeded", "Failed")]
-        if pods and not over:
+        failed = [one for one in over if one["status"]["phase"] == "Failed"]
+        if len(pods) == workers and len(over) < workers and not failed:
             return
+        over = failed or over if len(pods) == workers else failed
         since = (
             datetime.fromisoformat(over[0]["status"]["ended"]) if over else self.now - timedelta(seconds=2)
         )
         if (self.now - since).total_seconds() < 1:
             return
         kind = "Complete" if over and over[0]["status"]["phase"] == "Succeeded" else "Failed"
+        for one in pods:
+            if one["status"]["phase"] == "Pending":  # the others of a gang that has failed
+                self.change(one, status={**one["status"], "since": written(self.now)})
         self.change(job, status={**job["status"], "conditions": [kind]})
 
     def fate(self, job: Object) -> str:
         task = task_of(job)
         fates = self.fates.get(task["step"], [])
         return fates[task["attempt"] - 1] if task["attempt"] <= len(fates) else "success"
+
+    def fate_of_worker(self, job: Object, worker: int) -> str:
+        """Of a gang one worker meets the attempt's fate; the others wait for it, as programs do that meet."""
+        fate, workers = self.fate(job), job["spec"]["completions"]
+        if workers == 1 or fate in ("late", "success", "hangs", "preempted"):
+            return fate
+        fated = 0 if fate == "no_result" else workers - 1
+        return fate if worker == fated else "success" if fate == "no_result" else "hangs"
 
     def _age(self, item: Object) -> float:
         return (self.now - datetime.fromisoformat(item["metadata"]["creationTimestamp"])).total_seconds()
@@ -231,7 +254,12 @@ class FakeCluster:
         job = self.get("Job", owner["name"])
         if job is None:
             return
-        age, fate = self._age(pod), self.fate(job)
+        if "since" in pod["status"]:
+            since = datetime.fromisoformat(pod["status"]["since"])
+            if (self.now - since).total_seconds() >= 2:  # what it takes its program to stop
+                self.delete("Pod", pod["metadata"]["name"])
+            return
+        age, fate = self._age(pod), self.fate_of_worker(job, pod["metadata"].get("worker", 0))
         status = self._status(job, fate, age)
         if status is None:
             kind = "Job" if fate == "job_deleted" else "Pod"
@@ -260,7 +288,9 @@ class FakeCluster:
         if fate in ("pod_deleted", "job_deleted"):
             return None
         if fate == "preempted" and "resumed" not in job.get("status", {}):
-            # A queueing system takes the room away again: the Job is suspended, and its pod goes.
+            # A queueing system takes the room away again: the Job is suspended, and its pods go.
+            for other in self.pods_of(job):
+                self.delete("Pod", other["metadata"]["name"])
             meta = {"suspended": True, "since": written(self.now)}
             self.change(self.objects[("Job", job["metadata"]["name"])], status={**job["status"], **meta})
             return None
@@ -312,6 +342,8 @@ class FakeCluster:
 
     def _success(self, job: Object) -> Result:
         task = task_of(job)
+        if task["kind"] == "probe":
+            return Result(source_revision=self.revisions.get(task["step"], "absent"))
         known = task.get("known")
         if known and known["sourceRevision"] == self.source_revision:
             return Result(unchanged=True, source_revision=self.source_revision, outputs=known["outputs"])

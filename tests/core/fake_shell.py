@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from penstock_operator.core import ahead, frozen, history
+from penstock_operator.core import ahead, frozen, history, room
 from penstock_operator.core.actions import (
     Action,
     Apply,
+    Cancel,
     Create,
     Delete,
     PatchStatus,
@@ -22,6 +23,7 @@ from penstock_operator.core.actions import (
     SetOwner,
 )
 from penstock_operator.core.observed import (
+    ChildView,
     ContainerView,
     EndpointView,
     JobView,
@@ -111,7 +113,7 @@ class FakeShell:
         raise NotSettled(f"{kind} {name}: {plan}")
 
     def _with_held(self, item: Object) -> Object:
-        written, status = self.held.pop(item["metadata"]["uid"], (None, {}))
+        written, status = self.held.get(item["metadata"]["uid"], (None, {}))
         return {**item, "status": dict(status)} if written == item.get("status") and status else item
 
     def _is_news(self, before: Object, plan: Plan, wanted: Mapping[str, Any]) -> bool:
@@ -145,6 +147,8 @@ class FakeShell:
                 return self._create(manifest, refusals)
             case Delete(kind, _, name, uid):
                 self._write(self.cluster.delete, kind, name, uid)
+            case Cancel(_, name, uid):
+                self._write(self._cancel, name, uid)
             case Apply(manifest, _):
                 self._write(self.cluster.apply, manifest)
             case SetOwner(kind, _, name, _, owner):
@@ -159,6 +163,11 @@ class FakeShell:
             case RegisterModel(model, digest, manifest):
                 self._register(model, digest, manifest)
         return False
+
+    def _cancel(self, name: str, uid: str) -> None:
+        found = self.cluster.get("PipelineRun", name)
+        if found is not None and found["metadata"]["uid"] == uid and not found["spec"].get("cancel"):
+            self.cluster.edit("PipelineRun", name, {**found["spec"], "cancel": True})
 
     def _create(self, manifest: Mapping[str, Any], refusals: dict[str, Refusal]) -> bool:
         name = manifest["metadata"]["name"]
@@ -189,13 +198,14 @@ class FakeShell:
     # Observing
 
     def _view(self) -> dict[Key, Object]:
-        """Jobs and pods as caches show them: each kind comes on a stream of its own, perhaps a few changes
-        late.
+        """Jobs, pods and child runs as caches show them: each kind comes on a stream of its own, perhaps a
+        few changes late.
         """
         past = self.cluster.past
+        families = any(one["spec"].get("step") for one in self.cluster.find("PipelineRun"))
         return {
             key: one
-            for kind in ("Job", "Pod")
+            for kind in ("Job", "Pod", *(["PipelineRun"] if families else []))
             for key, one in past[max(0, len(past) - 1 - self.lag())].items()
             if key[0] == kind
         }
@@ -205,17 +215,17 @@ class FakeShell:
             for key in [one for one in view if one[0] == "Pod"]:
                 del view[key]
             view.update({key: one for key, one in self.cluster.objects.items() if key[0] == "Pod"})
-        if ref.kind != "Job":
+        if ref.kind not in ("Job", "PipelineRun"):
             return
         if not ref.name:
-            for key in [one for one in view if one[0] == "Job"]:
+            for key in [one for one in view if one[0] == ref.kind]:
                 del view[key]
-            view.update({key: one for key, one in self.cluster.objects.items() if key[0] == "Job"})
+            view.update({key: one for key, one in self.cluster.objects.items() if key[0] == ref.kind})
             return
-        view.pop(("Job", ref.name), None)
-        found = self.cluster.get("Job", ref.name)
+        view.pop((ref.kind, ref.name), None)
+        found = self.cluster.get(ref.kind, ref.name)
         if found is not None:
-            view[("Job", ref.name)] = found
+            view[(ref.kind, ref.name)] = found
 
     def _observe_run(
         self, item: Object, view: dict[Key, Object], live: set[Ref], refusals: dict[str, Refusal]
@@ -230,9 +240,15 @@ class FakeShell:
             pipeline=None if pipeline is None else pipeline_of(pipeline),
             revision=self._revision(run, origin),
             origin=origin,
+            repeated=[] if origin is None else [one for one in runs if one.meta.owner_uid == origin.meta.uid],
             siblings=[one for one in runs if one.pipeline == run.pipeline] if run.backfill else (),
             made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=jobs_of(view, run.meta.uid),
+            services=[
+                meta
+                for one in self.cluster.find("Service")
+                if (meta := meta_of(one)).owner_uid == run.meta.uid
+            ],
             live=frozenset(live),
             refusals=dict(refusals),
             versions=[version_of(one) for one in self.cluster.find("ModelVersion")],
@@ -241,13 +257,39 @@ class FakeShell:
             },
             earlier=history.earlier_steps(run, runs),
             previous=None if previous is None else self._previous(previous),
+            children=self._children(view, run),
+            parents=self._parents(run),
             ahead=ahead.runs_ahead(run, runs),
             behind=ahead.runs_behind(run, runs),
+            live_jobs=frozenset(
+                one["metadata"]["name"]
+                for one in self.cluster.find("Job")
+                if not one.get("status", {}).get("conditions")
+            ),
+            older_claims=room.older_claims(run, runs),
             defaults=self._defaults(),
         )
 
+    def _children(self, view: Mapping[Key, Object], run: RunObject) -> dict[str, ChildView]:
+        found = {}
+        for (kind, name), item in view.items():
+            if kind == "PipelineRun" and meta_of(item).owner_uid == run.meta.uid:
+                revision = self._revision(run_of(item))
+                found[name] = ChildView(run_of(item), None if revision is None else revision.pipeline)
+        return found
+
+    def _parents(self, run: RunObject) -> list[RunObject]:
+        chain: list[RunObject] = []
+        while run.step:
+            item = self.cluster.get("PipelineRun", run.part_of)
+            if item is None or item["metadata"]["uid"] != run.meta.owner_uid:
+                break
+            run = run_of(item)
+            chain.append(run)
+        return chain
+
     def _observe_pipeline(
-        self, item: Object, _: dict[Key, Object], live: set[Ref], refusals: dict[str, Refusal]
+        self, item: Object, view: dict[Key, Object], live: set[Ref], refusals: dict[str, Refusal]
     ) -> ObservedPipeline:
         name, uid = item["metadata"]["name"], item["metadata"]["uid"]
         runs = [run_of(one) for one in self.cluster.find("PipelineRun")]
@@ -260,6 +302,7 @@ class FakeShell:
             endpoints={
                 one["metadata"]["name"]: endpoint_of(one) for one in self.cluster.find("ModelEndpoint")
             },
+            jobs=jobs_of(view, uid),
             refusals=dict(refusals),
             live=frozenset(live),
             defaults=self._defaults(),
@@ -280,7 +323,10 @@ class FakeShell:
         revision = self._revision(run)
         if revision is None or revision.pipeline is None:
             return None
-        return Previous(run.meta.name, revision.pipeline, run.given, run.logical_time, run.status["steps"])
+        steps, pinned = run.status["steps"], run.status.get("pinned", ())
+        return Previous(
+            run.meta.name, revision.pipeline, run.given, run.logical_time, steps, pinned, run.cause
+        )
 
 
 def meta_of(item: Object) -> Meta:
@@ -323,11 +369,13 @@ def run_of(item: Object) -> RunObject:
         item.get("status", {}),
         spec.get("scheduledTime", ""),
         spec.get("episode", {}),
+        spec.get("triggeredBy", {}),
         spec.get("mode", "Run"),
         spec.get("rerun", {}),
         spec.get("backfill", {}),
         spec.get("partOf", ""),
-        spec.get("reuse", "ByStep"),
+        spec.get("step", ""),
+        reuse=spec.get("reuse", "ByStep"),
     )
 
 
@@ -399,6 +447,7 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
             meta=meta_of(job),
             step=job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/step", ""),
             suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
+            workers=job["spec"]["completions"],
             started=moment_of(job.get("status", {}).get("startTime")),
             complete="Complete" in conditions,
             failed_reason="BackoffLimitExceeded" if "Failed" in conditions else "",
@@ -419,6 +468,7 @@ def pod_of(item: Object, job: Object) -> PodView:
         message=status.get("message", "") if "reason" in status else "",
         unschedulable=status.get("unschedulable", ""),
         disrupted=status.get("disrupted", ""),
+        worker=item["metadata"].get("worker", 0),
         containers=() if "unschedulable" in status else _containers(status, order, init),
     )
 

@@ -1,4 +1,7 @@
-"""docs/flow.md and pages like it, read by program: their pipelines, and the table behind each of its ends."""
+"""docs/flow.md and pages like it, read by program: their pipelines, and the table behind each of its ends.
+
+Those that wait to be asked have no table: they are steps of others.
+"""
 
 import ast
 import re
@@ -13,11 +16,22 @@ _BLOCK = re.compile(r"^```yaml\n(.*?)^```\n(.*?)(?=^```|\Z)", re.MULTILINE | re.
 _ROW = re.compile(r"^\| (\S+) \| (\w+) \| (.*?) ?\|$", re.MULTILINE)
 
 
-def _examples(page: str) -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
-    """Each pipeline on a page of docs with the end of its steps: name -> (state, because)."""
+def _pipelines(page: str) -> Iterator[tuple[Any, str]]:
+    """Each pipeline on a page of docs, and the text behind it."""
     for text, behind in _BLOCK.findall((ROOT / "docs" / page).read_text()):
         manifest = yaml.safe_load(text)
-        if not isinstance(manifest, dict) or manifest.get("kind") != "Pipeline":
+        if isinstance(manifest, dict) and manifest.get("kind") == "Pipeline":
+            yield manifest, behind
+
+
+def _waits(manifest: Any) -> bool:
+    return bool(manifest["spec"].get("policy", {}).get("onChange") == "Wait")
+
+
+def _examples(page: str) -> Iterator[tuple[Any, dict[str, tuple[str, str]]]]:
+    """Each pipeline that runs when it is applied, with the end of its steps: name -> (state, because)."""
+    for manifest, behind in _pipelines(page):
+        if _waits(manifest):
             continue
         table = behind[behind.index("| step | ends |") :].split("\n\n", 1)[0]
         names = {one["name"] for one in manifest["spec"]["steps"]}
@@ -31,17 +45,29 @@ def examples(page: str) -> dict[str, tuple[Any, dict[str, tuple[str, str]]]]:
     return {manifest["metadata"]["name"]: (manifest, ends) for manifest, ends in _examples(page)}
 
 
+PARTS = {manifest["metadata"]["name"]: manifest for manifest, _ in _pipelines("flow.md") if _waits(manifest)}
 EXAMPLES = examples("flow.md")
-OTHERS = examples("queues.md")  # that a real cluster needs more for than its own parts
+QUEUES = examples("queues.md")  # for which a real cluster needs Kueue
+GANGS = examples("gangs.md")
+
+
+def parts_of(manifest: Any) -> list[Any]:
+    """The pipelines that are steps of this one."""
+    steps = manifest["spec"]["steps"]
+    return [PARTS[name] for name in sorted({one["pipeline"]["name"] for one in steps if "pipeline" in one})]
 
 
 def left_by(step: Any) -> dict[str, Any]:
     """The small results that the program of a step writes, read from its own text."""
-    written = re.search(r"json\.dump\((\{.*?\}), open", " ".join(step["run"].get("command", ())))
+    written = re.search(r"json\.dump\((\{.*?\}), open", _program(step))
     return dict(ast.literal_eval(written[1])) if written else {}
 
 
 def fate_of(step: Any) -> str:
     """How the program of a step goes in the fake cluster; empty where it ends well at once."""
-    words = " ".join(step["run"].get("command", ()))
+    words = _program(step)
     return "exit3" if "SystemExit" in words else "hangs" if "sleep 3600" in words else ""
+
+
+def _program(step: Any) -> str:
+    return " ".join(step.get("run", {}).get("command", ()))

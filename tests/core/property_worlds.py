@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from penstock_operator.core.settings import Settings
 from tests.core.fake_cluster import FakeCluster
 from tests.core.pipelines import programs
 from tests.core.simulation import BrokenPromise, Simulation, pipeline
@@ -32,6 +33,11 @@ BUDGETS: Mapping[str, int | None] = {
     "pod_deleted": 20,
     "job_deleted": 20,
 }
+READS: Mapping[str, Any] = {
+    "there": {"registered": {"model": "m", "lifecycle": "Approved"}},
+    "optional": {"registered": {"model": "m", "lifecycle": "Production"}, "optional": True},
+    "missing": {"registered": {"version": "m-2"}},
+}
 CLASS = {"evicted": "disruption", "pod_deleted": "disruption", "job_deleted": "disruption"}
 
 
@@ -43,9 +49,12 @@ class World:
     after: Mapping[str, Sequence[str]] = field(default_factory=dict)  # dependsOn
     flags: Mapping[str, bool] = field(default_factory=dict)  # a `when` on a parameter, and whether it holds
     asks: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a `when` on the end of another step
+    reads: Mapping[str, str] = field(default_factory=dict)  # a registered model: there, optional or missing
     always: Sequence[str] = ()  # steps beside the graph that run after it
     stops: bool = False  # policy.onFailure: Stop
     deadline: str = ""  # policy.deadline
+    gangs: Sequence[str] = ()  # steps that three workers do
+    room: int = 0  # for so many Jobs at a time; 0: for any number
     queued: float = 0.0  # for so many seconds each Job waits in a queue; 0: there is none
     cancel_at: float | None = None  # seconds
     suspended: tuple[float, float] | None = None  # from and to, in seconds
@@ -88,9 +97,16 @@ def worlds(draw: st.DrawFn) -> World:
         after=after,
         flags=draw(st.dictionaries(st.sampled_from(names), st.booleans(), max_size=3)),
         asks=asks,
+        reads=draw(
+            st.dictionaries(
+                st.sampled_from(names), st.sampled_from(["there", "optional", "missing"]), max_size=2
+            )
+        ),
         always=always,
         stops=draw(st.integers(0, 3)) == 0,
         deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
+        gangs=sorted(draw(st.sets(st.sampled_from([*names, *always]), max_size=3))),
+        room=draw(st.sampled_from([0, 0, 0, 1, 2])),
         queued=draw(st.sampled_from([0.0, 0.0, 0.0, 5.0, 30.0])),
         cancel_at=draw(st.one_of(st.none(), st.none(), st.floats(0, 40))),
         suspended=draw(st.one_of(st.none(), st.tuples(st.floats(0, 20), st.floats(21, 900)))),
@@ -123,6 +139,9 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
         if not world.flags.get(name, True) or (asked and ends[asked][0] != state):
             left_out.add(name)
             ends[name] = ("Skipped", 0)
+            continue
+        if world.reads.get(name) == "missing":
+            ends[name] = ("Failed", 0)
             continue
         used: dict[str, int] = {}
         fates = [*world.fates.get(name, []), "success"]
@@ -158,6 +177,16 @@ def cut_short(
     return {**wanted, **cut}
 
 
+def registered_model(number: int) -> Any:
+    """An approved version of the one model that there is."""
+    return {
+        "kind": "ModelVersion",
+        "metadata": {"name": f"m-{number}", "namespace": "ml"},
+        "spec": {"model": "m", "number": number, "digest": f"sha256:{number:064}"},
+        "status": {"lifecycle": "Approved"},
+    }
+
+
 def spec_of(world: World) -> Any:
     """The pipeline of the world."""
     more: dict[str, Any] = {}
@@ -171,7 +200,9 @@ def spec_of(world: World) -> Any:
         if tests:
             more[name] = {"when": {"all": tests}}
     more |= {name: {"always": True} for name in world.always}
-    return programs(
+    for name in world.gangs:
+        more[name] = {**more.get(name, {}), "gang": {"workers": 3}}
+    spec = programs(
         {**world.needs, **dict.fromkeys(world.always, ())},
         world.after,
         more,
@@ -182,11 +213,17 @@ def spec_of(world: World) -> Any:
             **({"queue": {"localQueue": "small"}} if world.queued else {}),
         },
     )
+    for step in spec["steps"]:
+        if step["name"] in world.reads:
+            step["run"]["inputsFrom"] = {"champion": READS[world.reads[step["name"]]]}
+    return spec
 
 
 def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[[], None]]]:
     """What people do meanwhile."""
     acts: list[tuple[float, Callable[[], None]]] = []
+    if world.reads:  # the registry goes on while the run does
+        acts.append((4.0, lambda: simulation.cluster.create(registered_model(2)) and None))
     if world.cancel_at is not None:
         acts.append((world.cancel_at, lambda: simulation.say("p-g1", cancel=True)))
     if world.suspended is not None:
@@ -209,12 +246,14 @@ def simulate(world: World) -> Simulation:
         }
         | {name: list(world.needs) for name in world.always},
         always=frozenset(world.always),
+        settings=Settings(max_parallel=world.room),
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
         hold=lambda: chance.random() < world.holds,
     )
     simulation.acts = acts_of(world, simulation)
+    cluster.create(registered_model(1))
     cluster.create(pipeline("p", spec_of(world)))
     simulation.wake()
     simulation.run_to_rest()
@@ -232,6 +271,8 @@ def check(world: World) -> None:
     }
     if any(not one.get("status", {}).get("conditions") for one in simulation.cluster.find("Job")):
         raise BrokenPromise("a Job goes on after its run")
+    if list(simulation.cluster.find("Service")):
+        raise BrokenPromise("a gang's Service outlives it")
     wanted = expected(world)
     wanted = cut_short(world, wanted, found)
     if found != wanted:

@@ -24,6 +24,7 @@ class TriggerLife:
 
     def __post_init__(self) -> None:
         self.made: Counter[str] = Counter()  # runs ever created, by logical time; "" for those of a change
+        self.made_objects: list[Object] = []  # these runs, the oldest first
         self.cluster.watchers.append(self._watch)
         self.cluster.create(pipeline(NAME, self.spec))
         self.kills = 0
@@ -33,6 +34,7 @@ class TriggerLife:
     def _watch(self, verb: str, item: Object) -> None:
         if verb == "create" and item["kind"] == "PipelineRun":
             self.made[item["spec"].get("scheduledTime", "")] += 1
+            self.made_objects.append(item)
 
     def look(self) -> datetime | None:
         """The operator looks at the Pipeline until it neither dies nor wants to look again at once."""

@@ -56,7 +56,10 @@ class Simulation:
     def __post_init__(self) -> None:
         self.cluster.watchers.append(self._watch)
         self._states: dict[tuple[str, str], str] = {}
-        self._attempts: set[tuple[str, str, int]] = set()
+        self._attempts: set[tuple[str, str, int]] = set()  # run, step, number
+        self._recorded: set[tuple[str, str, int]] = set()  # those that a status has told of
+        self._children: set[str] = set()
+        self._pinned: dict[str, Any] = {}  # by run
         self._due: dict[tuple[str, str], datetime] = {}
         self.kills = 0
         self.shell = self._born()
@@ -72,6 +75,8 @@ class Simulation:
     def _watch(self, verb: str, item: Object) -> None:
         if item["kind"] == "Job" and verb == "create":
             self._job_created(item)
+        if item["kind"] == "PipelineRun" and verb == "create" and item["spec"].get("step"):
+            self._child_created(item)
         if verb == "status" and item["kind"] in STATUSES:
             STATUSES[item["kind"]].model_validate(item["status"], by_alias=True, by_name=False)
         if item["kind"] == "PipelineRun" and verb == "status":
@@ -90,7 +95,10 @@ class Simulation:
     def _job_created(self, job: Object) -> None:
         task = task_of(job)
         attempt = (task["run"], task["step"], task["attempt"])
-        if attempt in self._attempts:
+        # What somebody deletes before its start was written is made again: nobody can know of it.
+        if attempt in self._attempts and (
+            attempt in self._recorded or self.cluster.fate(job) != "job_deleted"
+        ):
             raise BrokenPromise(f"attempt {attempt} was started twice")
         self._attempts.add(attempt)
         run = self.cluster.get("PipelineRun", task["run"])
@@ -107,13 +115,50 @@ class Simulation:
         for other in self.cluster.find("Job"):
             theirs = task_of(other)
             same = (theirs["run"], theirs["step"]) == (task["run"], task["step"])
-            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
+            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
                 raise BrokenPromise(f"two attempts of {task['step']} side by side")
 
-    def _may_start(self, step: str, run: Object, states: Mapping[str, str]) -> None:
-        if any(one["type"] == "Finished" and one["status"] == "True" for one in run["status"]["conditions"]):
-            raise BrokenPromise(f"{step} started in a run that is over")
+        if job["spec"]["completions"] > 1 and not self.cluster.get("Service", job["metadata"]["name"]):
+            raise BrokenPromise(f"the gang {attempt} was started without its Service")
+        live = [one for one in self.cluster.find("Job") if not self._over(one)]
+        if self.settings.max_parallel and len(live) > self.settings.max_parallel:
+            raise BrokenPromise(f"{len(live)} Jobs live at a time")
+
+    def _child_created(self, run: Object) -> None:
+        name, step, parent = run["metadata"]["name"], run["spec"]["step"], run["spec"]["partOf"]
+        if name in self._children:
+            raise BrokenPromise(f"the child {name} was made twice")
+        self._children.add(name)
+        above = self.cluster.objects[("PipelineRun", parent)]
+        if self.finished(above):
+            raise BrokenPromise(f"a child was made in {parent}, which is over")
+        beside = [one for one in self._children_of(above) if one["spec"]["step"] == step]
+        if len(beside) > 1:
+            raise BrokenPromise(f"two children of {step} side by side")
+
+    def _children_of(self, run: Object) -> list[Object]:
+        """Its children that have not ended."""
+        uid = run["metadata"]["uid"]
+        owned = [one for one in self.cluster.find("PipelineRun") if one["spec"].get("step")]
+        mine = [one for one in owned if one["metadata"]["ownerReferences"][0]["uid"] == uid]
+        return [one for one in mine if not self.finished(one)]
+
+    def finished(self, run: Object) -> bool:
+        """Whether the run's status says that it is over."""
+        conditions = run.get("status", {}).get("conditions", ())
+        return any(one["type"] == "Finished" and one["status"] == "True" for one in conditions)
+
+    def _suspended(self, run: Object) -> bool:
+        """Whether the run, or one above it, is suspended and says so."""
         if run["spec"].get("suspend") and run["status"].get("suspendedAt"):
+            return True
+        above = self.cluster.get("PipelineRun", run["spec"].get("partOf", ""))
+        return bool(run["spec"].get("step") and above is not None and self._suspended(above))
+
+    def _may_start(self, step: str, run: Object, states: Mapping[str, str]) -> None:
+        if self.finished(run):
+            raise BrokenPromise(f"{step} started in a run that is over")
+        if self._suspended(run):
             raise BrokenPromise(f"{step} started in a suspended run")
         stops = run["status"]["snapshot"].get("policy", {}).get("onFailure") == "Stop"
         if (
@@ -122,6 +167,11 @@ class Simulation:
             and "Failed" in [state for name, state in states.items() if name not in self.always]
         ):
             raise BrokenPromise(f"{step} started after a failure that stops the run")
+
+    def _lives(self, job: Object) -> bool:
+        return not self._over(job) or any(
+            one["status"]["phase"] == "Pending" for one in self.cluster.pods_of(job)
+        )
 
     def _over(self, job: Object) -> bool:
         return bool(job.get("status", {}).get("conditions"))
@@ -135,12 +185,19 @@ class Simulation:
                 raise BrokenPromise(f"{entry['name']} went from {was} to {entry['state']}")
 
     def _run_changed(self, run: Object) -> None:
+        if self.finished(run) and (left := self._children_of(run)):
+            raise BrokenPromise(f"{run['metadata']['name']} ended before {left[0]['metadata']['name']}")
+        name, pinned = run["metadata"]["name"], run["status"].get("pinned")
+        if self._pinned.setdefault(name, pinned) not in (None, pinned):
+            raise BrokenPromise(f"{name} reads other versions than it had pinned")
+        self._pinned[name] = pinned
         for entry in run["status"].get("steps", ()):
             key = (run["metadata"]["name"], entry["name"])
             before = self._states.get(key, "Waiting")
             if entry["state"] not in FOLLOWING[before]:
                 raise BrokenPromise(f"{key} went from {before} to {entry['state']}")
             self._states[key] = entry["state"]
+            self._recorded |= {(*key, number) for number in range(1, entry.get("attempt", 0) + 1)}
 
     # Events and timers
 
@@ -237,7 +294,12 @@ class Simulation:
         waiting = {"waiting", "unschedulable", "hangs"}
         live = [one for one in self.cluster.find("Pod") if one["status"]["phase"] == "Pending"]
         moving = [
-            one for one in live if not waiting & set(one["status"]) or self._young(one) or self._timed(one)
+            one
+            for one in live
+            if not waiting & set(one["status"])
+            or "since" in one["status"]
+            or self._young(one)
+            or self._timed(one)
         ]
         open_ = [
             one for one in self.cluster.find("Job") if not self._over(one) and not self.cluster.pods_of(one)

@@ -100,6 +100,17 @@ def test_each_time_of_the_range_has_a_run_so_many_at_once() -> None:
     assert {life.made[one] for one in HOURS} == {1}
 
 
+def test_what_a_backfill_says_of_reuse_holds_for_each_of_its_runs() -> None:
+    asked = backfill(parallelism=2)
+    asked["spec"]["reuse"] = "Never"
+    life = Life()
+    life.start(asked)
+    assert [life.cluster.objects[("PipelineRun", one)]["spec"]["reuse"] for one in HOURS[:2]] == ["Never"] * 2
+    other = Life()
+    other.start(backfill())
+    assert "reuse" not in other.cluster.objects[("PipelineRun", HOURS[0])]["spec"]
+
+
 def test_times_that_have_a_run_already_are_left_alone() -> None:
     life = Life()
     life.start(backfill(to="2026-11-20T02:00:00Z"))

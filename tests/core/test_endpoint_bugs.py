@@ -58,7 +58,7 @@ BUGS: dict[str, tuple[Callable[..., Any], str, str]] = {
     "what was refused stays": (switch.surplus, "None if refused else scene.wanted", "scene.wanted"),
     "what was refused is made again": (
         plan_endpoint._applied,
-        "() if rollout is not None and rollout.refused else ",
+        " or (rollout is not None and rollout.refused)",
         "",
     ),
     "late pods take over": (rollout.ready_in_time, "since <= rollout.due", "bool(since)"),

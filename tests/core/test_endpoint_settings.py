@@ -25,6 +25,7 @@ from tests.core.endpoint_worlds import (
     world,
 )
 from tests.core.pods import NOW, ago, container, pod
+from tests.support import ROOT
 
 THEIRS = server("m-1", program=ServerSpec(image="acme/server:2"))
 ASKED = {"server": {"image": "acme/server:2"}}
@@ -197,10 +198,6 @@ def test_a_lost_service_comes_back_on_the_settings_that_served() -> None:
     assert action.manifest["spec"]["selector"] == server("m-1").selector  # type: ignore[union-attr]  # the same
 
 
-def without(labels: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in labels.items() if name != "penstock.dev/server-settings"}
-
-
 def test_what_an_earlier_penstock_made_serves_until_its_labelled_successor_is_ready() -> None:
     view = made("m-1")
     older = replace(
@@ -209,17 +206,20 @@ def test_what_an_earlier_penstock_made_serves_until_its_labelled_successor_is_re
         unit=replace(view.unit, settings=""),
         spec_hash="older",
     )
-    selects = replace(facade("m-1"), selector=without(dict(facade("m-1").selector)), spec_hash="older")
+    labels = {one: value for one, value in facade("m-1").selector.items() if not one.endswith("-settings")}
+    selects = replace(facade("m-1"), selector=labels, spec_hash="older")
     known = status_on("m-1")
     del known["stableSettings"], known["switchedAt"]
     begun = replace(world("m-1", [older], selects), status=known)
     first = plan(begun)
     assert [one for one in applied(first) if one[0] == "Deployment"] == [("Deployment", "m-1")]
     assert not deleted(first)
+    assert status(first)["message"].startswith("m-1 starts")
     ready = plan(replace(begun, deployments=[older, view]))
     assert ("Service", "m-1") in applied(ready)
     moved = plan(replace(begun, deployments=[older, view], service=facade("m-1"), live=LIVE))
     assert not deleted(moved)
+    assert not moved.events, "nobody has changed a setting"
     recorded = replace(begun, deployments=[older, view], service=facade("m-1"), status=status(moved))
     assert deleted(plan(recorded, ago(-60))) == ["d-old"]
 
@@ -266,3 +266,33 @@ def test_a_version_that_comes_with_the_settings_that_were_refused_is_refused_too
     life.edit(server=None)
     life.live(30)
     assert (life.answering, len(life.cluster.deployments)) == ("m-2", 1)
+
+
+@pytest.mark.parametrize(
+    "change", [{"server": {"image": "acme:2"}}, {"model": "m-2"}], ids=["settings", "version"]
+)
+def test_what_has_never_served_makes_room_at_once_for_what_is_asked_for_next(change: dict[str, Any]) -> None:
+    life = EndpointLife(fates={"acme:1": "crashing", "m-1": "good"})
+    life.ask("m-1")
+    life.edit(server={"image": "acme:1"})
+    life.live(10)
+    if "model" in change:
+        life.edit(server=None)
+        life.ask("m-2", "run m-g2, step serve")
+    else:
+        life.edit(**change)
+    life.live(1)
+    assert len(life.cluster.deployments) == 1, "nothing is kept that nobody can use"
+    life.live(30)
+    assert life.answering == ("m-2" if "model" in change else "m-1")
+    assert [one["revision"] for one in life.status["history"]] == [1]
+
+
+def test_the_page_shows_the_words_of_a_change_in_place_that_was_taken_back() -> None:
+    full = pod(unschedulable="0/3 nodes are available: 3 Insufficient memory.")
+    program = server("m-1", memory="100Ti")
+    stuck = made("m-1", 0, server=program, pods=(full,), meta=replace(made("m-1").meta, uid="d-new"))
+    asked = changed(stuck, spec=CHANGES["memory"])
+    planned = plan(replace(asked, status=status(plan(asked, ago(600)))))
+    page = " ".join((ROOT / "docs/endpoints.md").read_text().split())
+    assert status(planned)["message"].replace("m-1", "tumour-2") in page

@@ -294,3 +294,24 @@ def test_while_its_pods_are_replaced_one_by_one_a_version_serves_and_is_not_at_r
     assert find(status(planned), "Reconciling")["status"] == "True"  # type: ignore[index]  # it is there
     assert find(status(planned), "Ready")["status"] == "True"  # type: ignore[index]  # the same
     assert not planned.actions
+
+
+PROMISED: dict[str, tuple[ObservedEndpoint, bool]] = {
+    "a moment after it was made": (world("m-1", monitoring_follows=True), True),
+    "once it is there": (world("m-1", monitoring_follows=True, spec={"monitoring": {"every": "1m"}}), False),
+    "where nobody has promised it": (world("m-1"), False),
+    "where pods have been made": (world("m-1", [made("m-1", 0)], monitoring_follows=True), False),
+}
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_a_new_endpoint_waits_a_moment_for_the_monitoring_that_its_maker_has_promised(name: str) -> None:
+    observed, waits = PROMISED[name]
+    young = replace(observed, meta=replace(observed.meta, created=ago(2)))
+    planned = plan(young)
+    assert (("Deployment", "m-1") not in applied(planned)) == (waits or bool(observed.deployments))
+    if waits:
+        assert planned.look_again == ago(-8)
+        assert ("Deployment", "m-1") in applied(plan(young, ago(-8))), (
+            "a promise that is not kept holds up nothing"
+        )

@@ -3,24 +3,26 @@
 import pytest
 
 from tests.core.fake_cluster import FakeCluster
-from tests.core.flow_page import EXAMPLES, OTHERS, fate_of, left_by
+from tests.core.flow_page import EXAMPLES, GANGS, QUEUES, fate_of, left_by, parts_of
 from tests.core.simulation import Simulation
 
-PAGES = {**EXAMPLES, **OTHERS}
+PAGES = {**EXAMPLES, **QUEUES, **GANGS}
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_steps_of_an_example_end_as_the_page_says(name: str) -> None:
     manifest, ends = PAGES[name]
-    steps = manifest["spec"]["steps"]
+    parts = parts_of(manifest)
+    steps = [step for one in (manifest, *parts) for step in one["spec"]["steps"]]
     simulation = Simulation(
         FakeCluster(
             results={one["name"]: left_by(one) for one in steps},
             fates={one["name"]: [fate] for one in steps if (fate := fate_of(one))},
         )
     )
-    meta = {**manifest["metadata"], "namespace": "ml"}
-    simulation.person(lambda: simulation.cluster.create({**manifest, "metadata": meta}))
+    for one in (*parts, manifest):
+        meta = {**one["metadata"], "namespace": "ml"}
+        simulation.person(lambda one=one, meta=meta: simulation.cluster.create({**one, "metadata": meta}))
     simulation.run_to_rest()
     simulation.assert_at_rest()
     found = simulation.steps(f"{name}-g1")

@@ -13,6 +13,7 @@ from tests.core.pipelines import TUMOUR_NEEDS, programs, tumour
 from tests.core.schedule_world import TriggerLife
 from tests.core.simulation import Simulation, pipeline
 from tests.core.test_pipelines import apply, condition, new_run, runs, states, status
+from tests.core.test_registered import known
 
 WAIT = {"onChange": "Wait", "keepRuns": 1000}
 
@@ -172,7 +173,7 @@ def edited(spec: Any, chance: random.Random, number: int) -> Any:
     """One edit as people make them."""
     spec = copy.deepcopy(spec)
     step = chance.choice(spec["steps"])
-    match chance.randrange(7):
+    match chance.randrange(10):
         case 0 | 1:
             step["run"].setdefault("arguments", {})["step"] = f"v{number}"
         case 2:
@@ -192,6 +193,16 @@ def edited(spec: Any, chance: random.Random, number: int) -> Any:
             )
         case 5:
             step.setdefault("when", {"all": [{"trigger": {"in": ["change"]}}]})
+        case 6:
+            step["reuse"] = chance.choice([{"policy": "Never"}, {"policy": "Always"}, {"maxAge": "1h"}])
+        case 7:
+            standing = {"model": "tumour", "lifecycle": chance.choice(["Production", "Approved"])}
+            step["run"]["inputsFrom"] = {
+                "champion": {"registered": standing, "optional": chance.random() < 0.7}
+            }
+        case 8:
+            step.pop("reuse", None)
+            step["run"].pop("inputsFrom", None)
         case _:
             step.pop("when", None)
             step["resources"] = {"cpu": str(number % 3 + 1)}
@@ -200,6 +211,36 @@ def edited(spec: Any, chance: random.Random, number: int) -> Any:
 
 def named(found: Iterable[tuple[str, str]], *words: str) -> set[str]:
     return {step for step, word in found if word in words}
+
+
+def meanwhile(simulation: Simulation, chance: random.Random, number: int) -> None:
+    """What goes on in the namespace between two runs: time passes, the registry changes."""
+    cluster = simulation.cluster
+    if chance.random() < 0.2:
+        cluster.advance(2 * 3600)
+    if chance.random() < 0.3:
+        cluster.create(known(number + 1, chance.choice(["Production", "Approved", "Candidate"])))
+    elif chance.random() < 0.2:
+        for one in list(cluster.find("ModelVersion")):
+            cluster.change(one, "status", status={"lifecycle": "Archived"})
+
+
+def wishes(simulation: Simulation, chance: random.Random, spec: Any, number: int) -> dict[str, Any]:
+    """What else a run asks for: nothing, everything afresh, or a part of an earlier run once more."""
+    if chance.random() < 0.15:
+        return {"reuse": "Never"}
+    earlier = [f"run{one}" for one in range(number)]
+    if not earlier or chance.random() < 0.6:
+        return {}
+    repeated = chance.choice(earlier)
+    begin = chance.choice(sorted(simulation.steps(repeated)))
+    return {"rerun": {"run": repeated, "from": [begin]}}
+
+
+def unsure(spec: Any, wish: Any) -> bool:
+    """Whether a program may run that gives what it gave before: what reads it is not known then."""
+    moving = any(one["run"]["image"] == "ghcr.io/acme/step" or "reuse" in one for one in spec["steps"])
+    return moving or bool(wish)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -213,16 +254,70 @@ def test_s1_what_is_foreseen_of_two_hundred_random_edits_is_what_then_happens(se
         spec = chance.choice(older) if chance.random() < 0.2 else edited(spec, chance, number)
         older.append(spec)
         apply(simulation, spec)
-        plan = [(step, one) for step, (one, _) in foreseen(simulation, f"plan{number}").items()]
-        run(simulation, f"run{number}")
+        meanwhile(simulation, chance, number)
+        wish = wishes(simulation, chance, spec, number)
+        found = foreseen(simulation, f"plan{number}", **wish)
+        plan = [(step, one) for step, (one, _) in found.items()]
+        run(simulation, f"run{number}", **wish)
         ended = list(states(simulation, f"run{number}").items())
         assert named(plan, "WouldReuse") <= named(ended, "Reused"), (plan, ended)
         assert named(plan, "WouldSkip") <= named(ended, "Skipped"), (plan, ended)
         assert named(plan, "WouldRun") <= named(ended, "Succeeded"), (plan, ended)
-        # A program whose image may have changed may give what it gave before: that is what is not known.
-        unsure = {one["name"] for one in spec["steps"] if one["run"]["image"] == "ghcr.io/acme/step"}
-        if not unsure:
+        assert named(plan, "WouldFail") == named(ended, "Failed", "Blocked"), (plan, ended)
+        if not unsure(spec, wish):
             assert named(plan, "WouldRun", "UnknownYet") == named(ended, "Succeeded"), (plan, ended)
+        # Where its inputs are known, what runs says the same as was foreseen.
+        foretold, said = simulation.steps(f"plan{number}"), simulation.steps(f"run{number}")
+        for step in named(plan, "WouldRun"):
+            if "digest" in foretold[step]:
+                assert foretold[step]["why"] == said[step]["why"]
+                assert foretold[step]["digest"] == said[step]["digest"]
         counts.update(one for _, one in plan)
     assert counts["WouldRun"]
     assert counts["WouldReuse"]
+
+
+def test_a_plan_of_a_rerun_says_what_that_would_do_and_creates_nothing() -> None:
+    simulation = living(tumour(policy=WAIT))
+    before = len(simulation.cluster.log)
+    wish = {"rerun": {"run": "first", "from": ["fit"]}}
+    found = foreseen(simulation, **wish)
+    created = [one for one in simulation.cluster.log[before:] if one[0] == "create"]
+    assert created == [("create", "PipelineRun", "plan")]
+    taken, again = "taken over from run first", "done again: run first is repeated from here"
+    assert found == {
+        "data": ("WouldReuse", taken),
+        "split": ("WouldReuse", taken),
+        "fit": ("WouldRun", again),
+        "gate": ("WouldRun", again),
+        "serve": ("WouldRun", again),
+    }
+    told = status(simulation, "PipelineRun", "plan")
+    assert told["message"] == "3 would run: fit, gate, serve; 2 would be reused: data, split"
+    assert "snapshot" not in told
+    run(simulation, "again", **wish)
+    assert states(simulation, "again")["data"] == "Reused"
+    simulation.assert_at_rest()
+
+
+def test_a_plan_of_a_rerun_with_another_parameter_says_what_that_changes() -> None:
+    simulation = living(tumour(policy=WAIT))
+    found = foreseen(simulation, rerun={"run": "first", "from": ["serve"]}, parameters={"trees": 7})
+    assert found["fit"] == ("WouldRun", "changed: parameters.trees 200 -> 7")
+    assert found["gate"][0] == "WouldRun"
+    assert found["split"][0] == "WouldReuse"
+
+
+@pytest.mark.parametrize(
+    ("rerun", "reason"),
+    [
+        ({"run": "gone", "failed": True}, "RunNotFound"),
+        ({"run": "first", "failed": True}, "InvalidRerun"),
+        ({"run": "first", "from": ["nothing"]}, "InvalidRerun"),
+    ],
+    ids=["a run that there is not", "nothing has failed", "a step that there is not"],
+)
+def test_what_cannot_be_repeated_cannot_be_planned(rerun: Any, reason: str) -> None:
+    simulation = living(tumour(policy=WAIT))
+    run(simulation, "plan", mode="Plan", rerun=rerun)
+    assert status(simulation, "PipelineRun", "plan")["reason"] == reason

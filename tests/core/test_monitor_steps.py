@@ -249,6 +249,13 @@ def test_a_step_whose_other_needs_are_met_is_not_waited_for() -> None:
     assert not first_of({**WATCH, "dependsOn": ["look"]}, look=StepState.FAILED)
 
 
+def test_an_endpoint_is_told_as_it_is_made_that_its_monitoring_follows() -> None:
+    made = living(with_watch()).cluster.objects[("ModelEndpoint", "tumour")]
+    assert made["metadata"]["annotations"] == {"penstock.dev/monitoring-follows": "true"}
+    plain = living(tumour()).cluster.objects[("ModelEndpoint", "tumour")]
+    assert "annotations" not in plain["metadata"]
+
+
 def test_monitoring_is_written_with_the_endpoint_and_never_again() -> None:
     simulation = living(with_watch())
     verbs = [verb for verb, kind, _ in simulation.cluster.log if kind == "ModelEndpoint" and verb != "update"]

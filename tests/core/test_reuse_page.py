@@ -8,8 +8,9 @@ import yaml
 
 from penstock_spec.graph import compile_pipeline
 from penstock_spec.run import PipelineRunSpec
-from tests.core.fake_cluster import FakeCluster
+from tests.core.fake_cluster import FakeCluster, task_of
 from tests.core.simulation import Simulation
+from tests.core.test_registered import known
 from tests.support import ROOT
 
 PAGE = (ROOT / "docs/reuse.md").read_text()
@@ -42,6 +43,24 @@ def test_a_second_run_ends_as_the_page_says() -> None:
     assert found == told("forecast")
     afresh = simulation.steps("forecast-afresh").values()
     assert {(one["state"], one["why"]) for one in afresh} == {("Succeeded", "forced: the run asks for it")}
+
+
+@pytest.mark.parametrize(("champion", "read"), [(None, ["tumour-3"]), (2, ["tumour-3", "tumour-2"])])
+def test_a_version_is_promoted_as_the_page_says(champion: int | None, read: list[str]) -> None:
+    simulation = Simulation(FakeCluster())
+    simulation.cluster.create(known(3, "Candidate"))
+    if champion is not None:
+        simulation.cluster.create(known(champion, "Production"))
+    for one in (PIPELINES["promote"], RUNS["promote-tumour-3"]):
+        simulation.person(lambda one=one: simulation.cluster.create(one))
+        simulation.run_to_rest()
+    run = simulation.cluster.objects[("PipelineRun", "promote-tumour-3")]["status"]
+    assert [one["version"] for one in run["pinned"] if "version" in one] == read
+    assert {one["state"] for one in run["steps"]} == {"Succeeded"}
+    (task,) = [one for one in map(task_of, simulation.cluster.find("Job")) if one["step"] == "compare"]
+    assert ("champion" in task["inputs"]) == (champion is not None)
+    served = simulation.cluster.objects[("ModelEndpoint", "tumour")]["spec"]["model"]
+    assert served["version"] == "tumour-3"
 
 
 @pytest.mark.parametrize("name", PIPELINES)

@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import attempts, cancels, classify, halts, needs, plan_run, retry
+from penstock_operator.core import (
+    attempts,
+    cancels,
+    classify,
+    gang_services,
+    halts,
+    needs,
+    plan_run,
+    registered,
+    retry,
+    room,
+)
 from penstock_spec import names
 from tests.core.fake_shell import NotSettled
 from tests.core.property_worlds import World, check
@@ -91,15 +102,50 @@ UNSEEN = [
     )
     for seed in range(20)
 ]
+# While they run, the registry gets the version that s3 had missed, and a newer one than s2 reads.
+READING = [
+    World(CHAIN, reads={"s0": "there", "s2": "there", "s3": "missing"}, kills=0.1, seed=seed)
+    for seed in range(4)
+]
 # Longer in a queue than a start may take.
-QUEUED = [World(CHAIN, queued=700.0, fates={"s1": ["preempted"]}, lags=0.3, seed=seed) for seed in range(3)]
+QUEUED = [World(CHAIN, queued=700.0, fates={"s1": ["preempted"]}, lags=0.3, seed=seed) for seed in range(2)]
+CROWDED = [
+    World(
+        {"s0": [], "s1": [], "s2": ["s0"], "s3": []}, room=2, fates={"s1": ["evicted"]}, kills=0.1, seed=seed
+    )
+    for seed in range(6)
+]
+GANGS = [
+    World(
+        CHAIN,
+        gangs=["s0", "s1", "s2"],
+        fates={"s0": ["evicted", "oom"], "s1": ["pod_deleted", "no_result"], "s2": ["exit3"]},
+        kills=0.1,
+        lags=0.3,
+        seed=seed,
+    )
+    for seed in range(8)
+]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
 @pytest.mark.parametrize(
     "some",
-    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS, CUT, UNSEEN, QUEUED],
-    ids=["killed", "failing", "imposter", "deaf", "late", "conditions", "cut short", "unseen", "queued"],
+    [KILLED, FAILING, IMPOSTER, DEAF, LATE, CONDITIONS, CUT, UNSEEN, QUEUED, READING, CROWDED, GANGS],
+    ids=[
+        "killed",
+        "failing",
+        "imposter",
+        "deaf",
+        "late",
+        "conditions",
+        "cut short",
+        "unseen",
+        "queued",
+        "reading",
+        "crowded",
+        "gangs",
+    ],
 )
 def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]) -> None:
     check_all(some)
@@ -175,10 +221,24 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         pytest.param(halts.halted, "not context.is_live(JOBS)", "False", UNSEEN, id="ended by a cache"),
         pytest.param(
             cancels.held,
-            "not context.observed.run.suspend",
+            "not context.observed.run.suspended",
             "True",
             CUT,
             id="suspension holds nothing",
+        ),
+        pytest.param(
+            registered.pins,
+            'if "pinned" in run.status:',
+            'if run.status.get("startedAt") and len(observed.versions) < 2:',
+            READING,
+            id="pinned again when the registry changes",
+        ),
+        pytest.param(
+            registered.lacks,
+            "record.state is StepState.WAITING",
+            "False",
+            READING,
+            id="a model that is missing is not missed",
         ),
         pytest.param(
             classify.classify,
@@ -187,6 +247,25 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             QUEUED,
             id="the start deadline counts time in a queue",
         ),
+        pytest.param(
+            classify.is_at_rest,
+            "return is_over(job) and all(",
+            "return is_over(job) or all(",
+            GANGS,
+            id="a gang beside the last one's pods",
+        ),
+        pytest.param(
+            gang_services.needed,
+            "return () if manifest is None else (Create(manifest),)",
+            "return ()",
+            GANGS,
+            id="a gang without its Service",
+        ),
+        pytest.param(
+            gang_services.left_over, "one.name not in wanted and", "False and", GANGS, id="Services stay"
+        ),
+        pytest.param(room.full, " < limit", " <= limit", CROWDED, id="one Job too many"),
+        pytest.param(room.full, " | unseen", "", CROWDED, id="what this pass starts does not count"),
         pytest.param(
             retry.failed,
             "used < budget.retries and",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.flow_page import OTHERS
+from tests.core.flow_page import QUEUES
 from tests.support import Kubectl, steps_of, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -52,7 +52,7 @@ def kueue(kubectl: Kubectl) -> Iterator[None]:
 
 def placed(namespace: str, image: str) -> dict[str, Any]:
     """The example of docs/queues.md in the test's namespace, in an image that the cluster has."""
-    found: dict[str, Any] = copy.deepcopy(OTHERS["queued"][0])
+    found: dict[str, Any] = copy.deepcopy(QUEUES["queued"][0])
     found["metadata"]["namespace"] = namespace
     for step in found["spec"]["steps"]:
         step["run"]["image"] = image

@@ -61,7 +61,7 @@ def test_a_plan_says_what_would_run_and_creates_nothing(runs, kubectl, namespace
     assert found["status"]["status"] == "Planned"
     (step,) = found["status"]["steps"]
     assert (step["state"], step["reason"]) == ("Planned", "WouldRun")
-    assert "steps.say.run.arguments.time" in step["why"], "the time of the run is another one"
+    assert "parameters.scheduledTime" in step["why"], "the time of the run is another one"
     assert len(kubectl.list("jobs", namespace)) == before
 
 

@@ -2,22 +2,28 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from penstock_operator.core.child_starts import child_manifest
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy_fields import asked_fields
-from penstock_operator.core.observed import Meta, ObservedRun, RunObject
+from penstock_operator.core.frozen import Definition
+from penstock_operator.core.looks import look_job
+from penstock_operator.core.observed import Meta, ObservedPipeline, ObservedRun, PipelineObject, RunObject
+from penstock_operator.core.probe_targets import target_of
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.scaling import autoscaler_of
 from penstock_operator.core.serving import server_of
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import fresh_records
 from penstock_operator.core.target import Target
-from penstock_operator.core.work import job_manifest, work_of
+from penstock_operator.core.trigger_world import TriggerWorld
+from penstock_operator.core.work import job_manifest, job_name, service_manifest, work_of
 from penstock_operator.manifests.endpoints import Wish, endpoint, monitored
 from penstock_operator.manifests.facade import Facade, budget, service
 from penstock_operator.manifests.revisions import revision
@@ -30,6 +36,7 @@ from penstock_spec.contract import Known
 from penstock_spec.digest import run_digest
 from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.graph import CompiledPipeline, compile_pipeline
+from penstock_spec.kinds.child import Child
 from penstock_spec.monitoring import Monitoring
 from penstock_spec.resolve import resolve_parameters
 from penstock_spec.status import StepState
@@ -65,18 +72,26 @@ def context_of(name: str, compiled: CompiledPipeline) -> RunContext:
         records[one.name] = StepRecord(one.name, one.kind, StepState.SUCCEEDED, outputs=outputs)
     observed = ObservedRun(RunObject(about, name), None)
     values = resolve_parameters(compiled.spec, {})
-    return RunContext(observed, NOW, SETTINGS, compiled, values, records, records)
+    policy = compiled.spec.policy
+    return RunContext(observed, NOW, SETTINGS, compiled, values, records, records, policy)
 
 
 def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
-    """The Job of every step's first attempt, and of an ingest that knows an earlier result."""
+    """The Job of every step's first attempt, behind its Service where it has one; an ingest knows an earlier
+    result.
+    """
     context = context_of(name, compiled)
     made = []
     for step in compiled.order:
-        record = context.records[step]
-        if record.kind not in ("deploy", "monitor"):
+        record, body = context.records[step], compiled.spec.step(step).body
+        if isinstance(body, Child):
+            made.append(child_manifest(context, record, body, job_name(context, step, 1)))
+        elif record.kind not in ("deploy", "monitor"):
             known = Known(f"{name}-g0", "etag-1", record.outputs) if record.kind == "ingest" else None
-            made.append(job_manifest(context, record, work_of(context, record), 1, known))
+            job = job_manifest(context, record, work_of(context, record), 1, known)
+            begun = replace(record, job=job["metadata"]["name"], attempt=1)
+            found = service_manifest(context, begun)
+            made += [job] if found is None else [found, job]
     return made
 
 
@@ -146,6 +161,19 @@ def children_of(name: str, version: str, digest: str, spec: Mapping[str, Any]) -
     ]
 
 
+def probes_of(name: str, compiled: CompiledPipeline) -> list[Object]:
+    """The Jobs that look for the triggers."""
+    found = []
+    for trigger in compiled.spec.triggers:
+        target = target_of(trigger)
+        if target is not None:
+            observed = ObservedPipeline(PipelineObject(Meta("ml", name, "pl-uid", NOW), {}))
+            definition = Definition(compiled, "")
+            world = TriggerWorld(observed, definition, NOW, SETTINGS, trigger, None)
+            found.append(look_job(world, target, NOW))
+    return [dict(one) for one in found]
+
+
 def manifests_of(path: Path) -> list[Object]:
     """All that the operator makes for the pipeline in this file, in the order in which it comes about."""
     stored = pipeline_in(path)
@@ -153,4 +181,4 @@ def manifests_of(path: Path) -> list[Object]:
     compiled = compile_pipeline(stored["spec"])
     frozen = revision("ml", name, "pl-uid", run_digest(compiled.spec), compiled.spec)
     started = run(Start("ml", f"{name}-g1", name, "pl-uid", frozen["metadata"]["name"], 1))
-    return [frozen, started, *jobs_of(name, compiled), *serving_of(compiled)]
+    return [frozen, started, *probes_of(name, compiled), *jobs_of(name, compiled), *serving_of(compiled)]

@@ -21,7 +21,10 @@ MANIFESTS = [
 JOBS = [one for one in MANIFESTS if one.values[0]["kind"] == "Job"]  # type: ignore[index]  # a manifest
 WITH_PODS = [one for one in MANIFESTS if one.values[0]["kind"] in ("Job", "Deployment")]  # type: ignore[index]  # the same
 
-CREDENTIALS = {"PENSTOCK_STORE_SECRET_ACCESS_KEY", "PENSTOCK_SOURCE_SECRET_ACCESS_KEY", "PENSTOCK_STORE_URL"}
+NAMED = ("step", "window-of", "trigger")  # after which a Job is named
+STORE = {"PENSTOCK_STORE_SECRET_ACCESS_KEY", "PENSTOCK_STORE_URL"}
+CREDENTIALS = {*STORE, "PENSTOCK_SOURCE_SECRET_ACCESS_KEY", "PENSTOCK_SOURCE_PASSWORD"}
+PROBES = [one for one in JOBS if one.values[0]["metadata"]["name"].rpartition("-")[0].endswith("-look")]  # type: ignore[index]  # the same
 
 
 def pod_of(manifest: Any) -> Any:
@@ -52,7 +55,15 @@ def test_no_pod_has_a_token_and_every_container_has_requests_and_limits(manifest
         assert container["resources"]["requests"]["memory"] == container["resources"]["limits"]["memory"]
 
 
-@pytest.mark.parametrize("manifest", WITH_PODS)
+@pytest.mark.parametrize("manifest", PROBES)
+def test_a_probe_holds_the_credentials_that_it_looks_with_and_never_the_stores(manifest: Any) -> None:
+    (container,) = containers_of(manifest).values()
+    held = CREDENTIALS & {one["name"] for one in container["env"]}
+    wanted = {"sales": {"PENSTOCK_SOURCE_SECRET_ACCESS_KEY"}, "code": {"PENSTOCK_SOURCE_PASSWORD"}}
+    assert held == wanted.get(manifest["metadata"]["labels"]["penstock.dev/trigger"], set())
+
+
+@pytest.mark.parametrize("manifest", [one for one in WITH_PODS if one not in PROBES])
 def test_only_our_own_containers_that_move_data_hold_credentials(manifest: Any) -> None:
     containers = containers_of(manifest)
     ours = {name for name, one in containers.items() if one["image"].startswith("penstock/s")}
@@ -87,7 +98,9 @@ def test_a_jobs_task_comes_back_byte_for_byte_after_the_kubelets_expansion(manif
                 task = contract.Task.from_json(expanded(one["value"]))
                 assert contract.Task.from_json(task.to_json()) == task
                 labels = manifest["metadata"]["labels"]
-                known = labels.get("penstock.dev/step") or labels["penstock.dev/window-of"]
+                known = next(
+                    labels[f"penstock.dev/{one}"] for one in NAMED if f"penstock.dev/{one}" in labels
+                )
                 assert task.step == known
 
 

@@ -132,6 +132,17 @@ CASES: list[tuple[str, str, dict[str, Any], str, str]] = [
     ),
     (
         "PipelineRun",
+        "waits in a queue of Kueue, which is not there",
+        seen(
+            conditions=conditions(Finished="False"),
+            reason="QueueUnavailable",
+            message="step fit: waits in queue small, but this cluster has no Kueue",
+        ),
+        "Suspended",
+        "step fit: waits in queue small, but this cluster has no Kueue",
+    ),
+    (
+        "PipelineRun",
         "succeeded",
         seen(conditions=conditions(Finished="True", Succeeded="True"), progress="5/5", reason="Succeeded"),
         "Healthy",

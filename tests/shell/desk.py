@@ -109,14 +109,16 @@ class WritableApi(FakeApi):
 
     async def _patched(self, collection: str, name: str, operations: list[Object]) -> web.Response:
         known = self.objects[(collection, name)]
-        if operations[0]["value"] != known["metadata"]["resourceVersion"]:
+        field = operations[0]["path"].rpartition("/")[2]
+        if operations[0]["value"] != known["metadata"][field]:
             return answer(422, "Invalid", "the server rejected our request")
         changed = _after(known, operations[1:])
         return web.json_response(await self.put(collection, changed))
 
 
 def _after(item: Object, operations: list[Object]) -> Object:
-    changed: Object = {**item, "status": {**item.get("status", {})}, "metadata": {**item["metadata"]}}
+    parts = {part: {**item.get(part, {})} for part in ("spec", "status", "metadata")}
+    changed: Object = {**item, **parts}
     for one in operations:
         part, *keys = one["path"].strip("/").split("/")
         if not keys:

@@ -93,6 +93,13 @@ def test_whoever_asks_for_a_person_may_say_so() -> None:
     assert views_endpoint.requested_by(endpoint()) == ""
 
 
+def test_a_new_endpoint_may_say_that_its_monitoring_follows() -> None:
+    assert views_endpoint.monitoring_follows(
+        endpoint(annotations={"penstock.dev/monitoring-follows": "true"})
+    )
+    assert not views_endpoint.monitoring_follows(endpoint())
+
+
 def deployment(**status: Any) -> dict[str, Any]:
     labels = {"penstock.dev/model-version": "m-1", "penstock.dev/model-digest": "0123456789abcdef"}
     env = [

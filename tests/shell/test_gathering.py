@@ -75,6 +75,15 @@ def test_a_change_of_the_namespaces_defaults_concerns_its_pipelines_and_what_has
 # views
 
 
+def test_a_version_and_a_run_are_seen_with_all_that_reuse_asks_of_them() -> None:
+    lineage = {"run": "m-g1", "step": "fit", "stepDigest": "sha256:1"}
+    spec = {"model": "m", "number": 2, "digest": "sha256:2", "metrics": {"loss": 0.5}, "lineage": lineage}
+    found = views.version(item("ModelVersion", "m-2", spec=spec, status={"lifecycle": "Approved"}))
+    assert (found.lineage, found.metrics, found.lifecycle) == (lineage, {"loss": 0.5}, "Approved")
+    runs = [item("PipelineRun", "r", spec={"pipeline": "p", **more}) for more in ({}, {"reuse": "Never"})]
+    assert [views.run(one).reuse for one in runs] == ["ByStep", "Never"]
+
+
 def test_a_pod_whose_program_runs_as_an_init_container_is_seen_to_run() -> None:
     running = {
         "name": "main",
@@ -246,3 +255,38 @@ def test_an_endpoint_is_observed_with_its_windows_and_their_pods() -> None:
     (seen,) = observed.jobs.values()
     assert (seen.meta.owner_uid, seen.version) == ("uid-tumour", "tumour-3")
     assert [one.phase for one in seen.pods] == ["Failed"]
+
+
+# gangs
+
+
+@pytest.mark.parametrize(("text", "worker"), [("3", 3), ("0", 0), ("", 0), ("-1", 0), ("x", 0), ("²", 0)])
+def test_a_worker_is_known_by_the_number_that_its_job_gave_it(text: str, worker: int) -> None:
+    made = item("Pod", "p")
+    made["metadata"]["annotations"] = {"batch.kubernetes.io/job-completion-index": text}
+    assert views.pod(made).worker == worker
+
+
+@pytest.mark.parametrize(
+    ("spec", "workers"),
+    [
+        ({"completions": 4, "completionMode": "Indexed"}, 4),
+        ({"completions": 1, "completionMode": "NonIndexed"}, 1),
+        ({"completions": 4}, 1),
+        ({"completionMode": "Indexed"}, 1),
+    ],
+)
+def test_only_an_indexed_job_has_workers(spec: dict[str, Any], workers: int) -> None:
+    assert views.job(item("Job", "j", spec={"template": {}, **spec}), ()).workers == workers
+
+
+async def test_a_run_is_observed_with_the_services_of_its_gangs_and_is_woken_by_them() -> None:
+    caches = Caches(lambda _: None)
+    run = item("PipelineRun", "p-g1", spec={"pipeline": "p"})
+    mine, other = item("Service", "mine", owner=("PipelineRun", "p-g1")), item("Service", "tumour")
+    for kind, one in (("PipelineRun", run), ("Service", mine), ("Service", other)):
+        caches.learn(kind, one)
+    cluster: Any = None  # nothing is read live
+    observed = await Observer(caches, Reads(cluster, caches)).run(run, Findings())
+    assert [one.name for one in observed.services] == ["mine"]
+    assert list(affected(Change("Service", mine, None), caches)) == [Key("PipelineRun", "ml", "p-g1")]

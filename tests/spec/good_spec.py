@@ -23,6 +23,12 @@ triggers:
   cooldown: 12h
   maxPerWeek: 2
   giveUpAfter: 4
+- {name: sales, newData: {source: {object: {connection: lake, prefix: sales/}}, every: 1h}, cooldown: 2h}
+- {name: rows, newData: {source: {configMap: {name: rows, key: rows.csv}}}}
+- {name: code, git: {url: "https://git.example.com/ml/a.git", branch: rel/2, every: 5m, secret: robot}}
+- {name: base, image: {image: "registry.ml:5000/base:stable", plainHttp: true}, maxPerWeek: 2}
+- {name: hook, webhook: {}}
+- {name: promoted, registry: {model: tumour, lifecycle: Production}, cooldown: 10m, maxPerWeek: 5}
 policy:
   keepRuns: 20
   keepPods: {succeeded: 0s, failed: 7d}
@@ -80,6 +86,7 @@ steps:
 - name: serve
   deploy: {model: fit.model, endpoint: tumour, scale: {replicas: 2}}
 - name: report
+  gang: {workers: 2, processesPerWorker: 4}
   reuse: {policy: Always, maxAge: 7d}
   resources: {scratch: 4Gi}
   retry: {outOfDisk: {limit: 1, factor: 4}}
@@ -97,6 +104,7 @@ steps:
     - {name: REGION, valueFrom: {parameter: region}}
     - {name: TOKEN, secret: {name: token, key: token}}
     inputs: {gate: gate.report, rows: split.test}
+    inputsFrom: {champion: {registered: {model: tumour, lifecycle: Production}, optional: true}}
     arguments: {depth: 3, colours: [red, green]}
     argumentsFrom: {trees: {parameter: trees}}
     tables: Csv

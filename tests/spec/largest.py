@@ -103,4 +103,14 @@ def run_status() -> dict[str, Any]:
             step["log"] = "l" * 2048
         steps.append(step)
     snapshot = {"revision": "r-0123456789", "digest": DIGEST, "pipelineUid": "u" * 36}
-    return {"status": "Failed", "progress": "246/256", "snapshot": snapshot, "steps": steps}
+    pinned = [
+        {"reference": f"{'m' * 40}-{index}", "version": f"{'m' * 40}-{index}", "digest": DIGEST}
+        for index in range(32)
+    ]
+    return {
+        "status": "Failed",
+        "progress": "246/256",
+        "pinned": pinned,
+        "snapshot": snapshot,
+        "steps": steps,
+    }

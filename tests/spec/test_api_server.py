@@ -74,7 +74,7 @@ def test_a_spec_of_the_largest_size_is_taken_and_compiles(
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_status_of_the_largest_run_is_taken_and_its_snapshot_is_written_once(
+def test_a_status_of_the_largest_run_is_taken_and_what_it_executes_is_written_once(
     kubectl: Kubectl, space: str, tmp_path: Path
 ):
     # Its Pipeline does not exist, so no operator starts anything for it.
@@ -88,6 +88,9 @@ def test_a_status_of_the_largest_run_is_taken_and_its_snapshot_is_written_once(
     other = {"status": {"snapshot": {"revision": "r", "digest": DIGEST, "pipelineUid": "v"}}}
     done = kubectl.run(*words, "--dry-run=server", "-p", json.dumps(other), check=False)
     assert "snapshot is written once" in done.stderr
+    other = {"status": {"pinned": [{"reference": "m/Approved", "version": "m-2", "digest": DIGEST}]}}
+    done = kubectl.run(*words, "--dry-run=server", "-p", json.dumps(other), check=False)
+    assert "pinned is written once" in done.stderr
 
 
 def test_what_the_schema_refuses_is_refused_and_the_rest_reaches_the_compiler(kubectl: Kubectl, space: str):
@@ -128,6 +131,31 @@ def test_a_name_from_which_no_child_could_be_named_is_refused(
     kubectl: Kubectl, space: str, kind: str, name: str, spec: dict[str, Any], words: str
 ):
     done = dry_run(kubectl, space, obj(kind, name, spec))
+    assert words in done.stderr
+
+
+AGAIN = {"run": "a", "from": ["b"]}
+RANGE = {"trigger": "daily", "from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"reuse": "Never"}, ""),
+        ({"mode": "Plan", "reuse": "Never"}, ""),
+        ({"mode": "Plan", "rerun": AGAIN}, ""),
+        ({"backfill": RANGE, "reuse": "Never"}, ""),
+        ({"reuse": "Never", "rerun": AGAIN}, "a rerun says itself what is done again"),
+        ({"mode": "Plan", "backfill": RANGE}, "a backfill neither repeats a run nor only plans"),
+        ({"rerun": AGAIN, "backfill": RANGE}, "a backfill neither repeats a run nor only plans"),
+        ({"reuse": "Sometimes"}, "Unsupported value"),
+    ],
+)
+def test_what_a_run_asks_for_goes_together_or_is_refused(
+    kubectl: Kubectl, space: str, spec: dict[str, Any], words: str
+):
+    done = dry_run(kubectl, space, obj("PipelineRun", "asks", {"pipeline": "absent", **spec}))
+    assert (done.returncode == 0) == (words == "")
     assert words in done.stderr
 
 

@@ -156,4 +156,4 @@ def test_the_good_pipeline_says_what_each_step_needs_takes_and_gives():
     assert pipeline.inputs("gate") == {"model": ("fit", "model"), "test": ("split", "test")}
     assert pipeline.outputs("split") == {"train": "Table", "validation": "Table", "test": "Table"}
     assert pipeline.outputs("report") == {"page": "Files", "scores": "Table"}
-    assert pipeline.gates_of(("fit", "model")) == ("gate",)
+    assert pipeline.gates_of("serve") == pipeline.gates_of("gate") == ("gate",)

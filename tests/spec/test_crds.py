@@ -76,12 +76,11 @@ def test_a_file_that_differs_is_missing_or_stale_is_named(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", render())
-def test_each_file_is_smaller_than_200_kb_and_one_yaml_document(name: str):
-    text = render()[name]
-    assert len(text.encode()) < 200_000
-    assert (
-        yaml.safe_load(text)["metadata"]["name"] == f"{name.split('_')[1].removesuffix('.yaml')}.penstock.dev"
-    )
+def test_each_file_is_one_yaml_document_of_less_than_200_kb(name: str):
+    """As JSON: so the API server keeps it, and kubectl a copy in an annotation, which may have 256 KiB."""
+    found = yaml.safe_load(render()[name])
+    assert len(json.dumps(found, separators=(",", ":")).encode()) < 200_000
+    assert found["metadata"]["name"] == f"{name.split('_')[1].removesuffix('.yaml')}.penstock.dev"
 
 
 def test_no_schema_writes_a_default_into_objects_but_where_the_scale_subresource_reads_it():

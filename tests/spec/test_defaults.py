@@ -8,7 +8,14 @@ from penstock_spec.defaults import NamespaceDefaults, read_defaults
 from penstock_spec.schema import structural_schema
 
 GOOD = {
-    "policy": "{concurrency: Allow, keepRuns: 50, keepPods: {failed: 7d}, onFailure: Stop, deadline: 12h}",
+    "policy": """
+concurrency: Allow
+keepRuns: 50
+keepPods: {failed: 7d}
+onFailure: Stop
+deadline: 12h
+queue: {localQueue: team-a}
+""",
     "resources": 'cpu: "2"\nmemory: 4Gi\n',
     "scheduling": """
 nodeSelector: {pool: ml}
@@ -16,6 +23,7 @@ tolerations:
 - {key: acme.com/ml, operator: Exists, effect: NoSchedule}
 - {operator: Exists}
 """,
+    "jobs": "maxParallel: 20",
 }
 READ = {
     "policy": {
@@ -24,6 +32,7 @@ READ = {
         "keepPods": {"failed": "7d"},
         "onFailure": "Stop",
         "deadline": "12h",
+        "queue": {"localQueue": "team-a"},
     },
     "resources": {"cpu": "2", "memory": "4Gi"},
     "scheduling": {
@@ -33,6 +42,7 @@ READ = {
             {"operator": "Exists"},
         ],
     },
+    "jobs": {"maxParallel": 20},
 }
 TOLERATION = "data.scheduling.tolerations[0]"
 
@@ -74,6 +84,7 @@ def test_nothing_is_what_a_namespace_without_defaults_has() -> None:
         ("policy", "&a {keepRuns: *a}", "is nested deeper than 40 levels"),
         ("policy", "x" * 70000, "data.policy: is not such a text. Write YAML or JSON of at most 64 KiB."),
         ("resources", "memory: 4", "data.resources.memory: is a number, not a text. Put it in quotes."),
+        ("resources", "memory: '4'", "data.resources.memory: is 4 bytes, less than the 16Mi without which"),
         ("resources", "disk: 1", "data.resources.disk: there is no such field here. Use one of cpu, memory."),
         ("scheduling", "nodeSelector: {'-x': y}", 'data.scheduling.nodeSelector["-x"]: '),
         ("scheduling", "nodeSelector: {x: 'a b'}", "data.scheduling.nodeSelector.x: "),

@@ -41,6 +41,12 @@ def differs(old: dict[str, Any], new: dict[str, Any], step: str) -> str:
             "changed: image ghcr.io/acme/report:1.4 -> ghcr.io/acme/report:2",
         ),
         (("steps.report.run.env.MODE.value", "short"), "report", "changed: steps.report.run.env[0].value"),
+        (("steps.report.gang.workers", 3), "report", "changed: steps.report.gang.workers 2 -> 3"),
+        (
+            ("steps.report.gang", REMOVE),
+            "report",
+            "changed: steps.report.gang.processesPerWorker 4 -> unset (and 1 more)",
+        ),
         (("secrets.token.secret", "other"), "report", "changed: secret token"),
         (
             ("steps.data.ingest.csv", REMOVE),

@@ -142,16 +142,18 @@ def test_what_does_not_matter_starts_no_run(edit: tuple[str, Any]):
 def leaves() -> list[tuple[Any, ...]]:
     """Every scalar of the correct spec that should count for the run."""
     spec = good()
-    ignored = {"description", "owner", "policy", "triggers"}
+    ignored = {"owner", "policy", "triggers"}
     return [
         path
         for path in places(spec)
-        if not isinstance(at(spec, path), dict | list) and not ignored & set(path)
+        if not isinstance(at(spec, path), dict | list)
+        and path[0] not in ignored
+        and path[-1] != "description"
     ]
 
 
 WORDS = ["0", "x", "z.z", "f1", "Files", "Ignore", "Allow", "Boolean", "Integer", "Parquet", "Refuse", "us"]
-OTHER_VALUES = (41, 2, 0.125, "2d", "20s", "ChiSquared", "Failed", *WORDS)
+OTHER_VALUES = (41, 2, 0.125, "2d", "20s", "ChiSquared", "Failed", "Approved", "Never", *WORDS)
 
 
 @pytest.mark.parametrize("path", leaves(), ids=lambda path: ".".join(map(str, path)))
@@ -266,3 +268,16 @@ def test_a_digest_looks_like_a_digest_and_knows_what_json_is():
     assert digest_of("1") != digest_of(1)
     assert digest_of({}).startswith("sha256:")
     assert len(digest_of({})) == 71
+
+
+def test_a_queue_changes_no_result_and_a_gang_may():
+    step = step_digest(components(good(), "fit"))
+    assert step_digest(components(spoiled(("steps.fit.queue", REMOVE)), "fit")) == step
+    gang = step_digest(components(good(), "report"))
+    assert step_digest(components(spoiled(("steps.report.gang.workers", 3)), "report")) != gang
+
+
+def test_a_step_without_a_gang_has_the_digest_that_it_had_before_there_were_gangs():
+    found = components(good(), "gate")
+    known = {name: value for name, value in vars(found).items() if name != "gang"}
+    assert step_digest(found) == digest_of(known)

@@ -52,6 +52,15 @@ def test_a_spec_with_seven_faults_reports_seven():
     ]
 
 
+def test_a_pipeline_cannot_be_a_step_of_itself():
+    spec = {"steps": [{"name": "again", "pipeline": {"name": "tumour"}}]}
+    assert compile_pipeline(spec, None, "other").order == ("again",)
+    with pytest.raises(SpecError) as caught:
+        compile_pipeline(spec, None, "tumour")
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.reason) == ("spec.steps[0].pipeline.name", SpecReason.SELF_REFERENCE)
+
+
 def test_a_cycle_names_the_steps_on_it():
     (problem,) = problems_of(spoiled(("steps.data.dependsOn", ["fit"])))
     assert problem.message == "these steps wait for each other: data -> fit -> split -> data"
@@ -75,8 +84,8 @@ def test_what_was_applied_before_somebody_changed_the_object_otherwise_is_ignore
 
 def test_a_null_field_means_that_it_is_not_set():
     assert compile_pipeline(spoiled(("steps.fit.train.validation", None))).spec.step("fit").train is not None
-    (problem,) = problems_of(spoiled(("steps.serve.deploy.model", None)))
-    assert (problem.path, problem.reason) == ("spec.steps[4].deploy.model", SpecReason.MISSING_FIELD)
+    (problem,) = problems_of(spoiled(("steps.gate.validate.test", None)))
+    assert (problem.path, problem.reason) == ("spec.steps[3].validate.test", SpecReason.MISSING_FIELD)
 
 
 def test_a_misspelt_required_field_is_one_problem_not_two():

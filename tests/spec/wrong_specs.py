@@ -13,6 +13,7 @@ BREAK_THE_CIRCLE = (
     "Remove one of these references (a deploy also waits for every gate of its model, a monitor for every "
     "deploy to its endpoint)."
 )
+NEEDS_A_PROGRAM = "A gang runs a program of yours: run, or a container in place of the built-in program."
 SECOND_SERVE = {"name": "again", "deploy": {"model": "fit.model", "endpoint": "tumour"}}
 TELL = {"name": "tell", "always": True, "run": {"image": "a:1"}}
 TAIL = {"name": "tail", "run": {"image": "a:1"}}
@@ -24,6 +25,10 @@ FIT_AGAIN = {
         "estimator": {"class": "sklearn.tree.DecisionTreeClassifier"},
     },
 }
+
+
+def _newest(lifecycle: str) -> dict[str, Any]:
+    return {"registered": {"model": "tumour", "lifecycle": lifecycle}}
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,145 @@ def _schema(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, 
 
 WATCH_AGAIN = {"name": "rewatch", "monitor": {"endpoint": "tumour", "every": "5m"}}
 
+
+def prepare(body: Any = None, **step: Any) -> dict[str, Any]:
+    """A step that is another pipeline."""
+    gives = [{"name": "rows", "from": "load.rows", "type": "Table"}]
+    return {"name": "prepare", "pipeline": {"name": "lake", "outputs": gives, **(body or {})}, **step}
+
+
 WRONG = (
     # What only the compiler can see.
+    _row(
+        "a pipeline as a step asks for memory",
+        "spec.steps[7].resources",
+        Reason.CONFLICTING_FIELDS,
+        "Set them in its steps.",
+        ("steps.+", prepare(resources={"memory": "2Gi"})),
+    ),
+    _row(
+        "a pipeline as a step has a budget that only its own steps spend",
+        "spec.steps[7].retry.outOfMemory",
+        Reason.CONFLICTING_FIELDS,
+        "Set it there; here, deadline, disruption, userError speak of its run as a whole.",
+        ("steps.+", prepare(retry={"userError": {"limit": 1}, "outOfMemory": {"limit": 1}})),
+    ),
+    _row(
+        "a pipeline as a step waits in a queue",
+        "spec.steps[7].queue",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it.",
+        ("steps.+", prepare(queue={"localQueue": "gpu"})),
+    ),
+    _row(
+        "a pipeline as a step is reused as a whole",
+        "spec.steps[7].reuse",
+        Reason.CONFLICTING_FIELDS,
+        "Set it there, or policy: Never here: then all of them run.",
+        ("steps.+", prepare(reuse={"maxAge": "7d"})),
+    ),
+    _row(
+        "a pipeline as a step has a pod that starts in time",
+        "spec.steps[7].startDeadline",
+        Reason.CONFLICTING_FIELDS,
+        "Remove it, or set deadline.",
+        ("steps.+", prepare(startDeadline="5m")),
+    ),
+    _row(
+        "a parameter of the other pipeline is given twice",
+        "spec.steps[7].pipeline.parametersFrom.size",
+        Reason.CONFLICTING_FIELDS,
+        "Remove one of the two.",
+        ("steps.+", prepare({"parameters": {"size": 3}, "parametersFrom": {"size": {"parameter": "trees"}}})),
+    ),
+    _row(
+        "a parameter of the other pipeline comes from none of this one",
+        "spec.steps[7].pipeline.parametersFrom.size.parameter",
+        Reason.UNKNOWN_PARAMETER,
+        'Did you mean "trees"?',
+        ("steps.+", prepare({"parametersFrom": {"size": {"parameter": "tree"}}})),
+    ),
+    _row(
+        "a table of the other pipeline is judged as a model",
+        "spec.steps[3].validate.model",
+        Reason.TYPE_MISMATCH,
+        "Use one of fit.model.",
+        ("steps.+", prepare()),
+        ("steps.gate.validate.model", "prepare.rows"),
+    ),
+    _row(
+        "an output of the other pipeline is not named",
+        "spec.steps[5].run.inputs.rows",
+        Reason.UNKNOWN_OUTPUT,
+        'Did you mean "rows"?',
+        ("steps.+", prepare()),
+        ("steps.report.run.inputs.rows", "prepare.row"),
+    ),
+    _row(
+        "a result of the other pipeline is not named",
+        "spec.steps[5].when.all[0].result",
+        Reason.UNKNOWN_RESULT,
+        "Declare it there: results: [{name: count, from: <step>.<result>}].",
+        ("steps.+", prepare()),
+        ("steps.report.when.all.0", {"result": "prepare.count", "greaterThan": 3}),
+    ),
+    _row(
+        "a trigger is called what the run of a step is started by",
+        "spec.triggers[0].name",
+        Reason.RESERVED_NAME,
+        "Choose another name.",
+        ("triggers.nightly.name", "parent"),
+    ),
+    _row(
+        "a Candidate is deployed and nothing judges it",
+        "spec.steps[7].deploy.modelFrom.registered.lifecycle",
+        Reason.CONFLICTING_FIELDS,
+        "Add a validate step with the same modelFrom, or set lifecycle: Approved.",
+        ("steps.+", {"name": "bold", "deploy": {"modelFrom": _newest("Candidate"), "endpoint": "bold"}}),
+    ),
+    _row(
+        "a program's registered input has the name of another",
+        "spec.steps[5].run.inputsFrom.gate",
+        Reason.DUPLICATE,
+        "Choose another name.",
+        ("steps.report.run.inputsFrom", {"gate": _newest("Approved")}),
+    ),
+    _row(
+        "a gate's program has a registered input of the name that the gate has",
+        "spec.steps[3].validate.container.inputsFrom.model",
+        Reason.RESERVED_NAME,
+        "Choose another name.",
+        ("steps.gate.validate.container", {"image": "a:1", "inputsFrom": {"model": _newest("Approved")}}),
+    ),
+    _row(
+        "a registered version comes from a parameter that there is not",
+        "spec.steps[4].deploy.modelFrom.registered.versionFrom.parameter",
+        Reason.UNKNOWN_PARAMETER,
+        'Did you mean "region"?',
+        ("steps.serve.deploy.model", REMOVE),
+        ("steps.serve.deploy.modelFrom", {"registered": {"versionFrom": {"parameter": "regio"}}}),
+    ),
+    _row(
+        "a pipeline reads more registered models than a run can pin",
+        "spec.steps",
+        Reason.TOO_LARGE,
+        "Cut the pipeline in two.",
+        *(
+            (
+                "steps.+",
+                {
+                    "name": f"look-{number}",
+                    "run": {
+                        "image": "a:1",
+                        "inputsFrom": {
+                            f"m{one}": {"registered": {"version": f"m-{number}-{one}"}} for one in range(8)
+                        },
+                    },
+                },
+            )
+            for number in range(5)
+        ),
+    ),
     _row(
         "a deploy has a reuse policy",
         "spec.steps[4].reuse",
@@ -448,6 +590,55 @@ WRONG = (
         "Set it. Name of a LocalQueue of Kueue in the same namespace.",
         ("policy.queue.localQueue", REMOVE),
     ),
+    _schema(
+        "a gang on a built-in split",
+        "spec.steps[1].gang",
+        Reason.CONFLICTING_FIELDS,
+        NEEDS_A_PROGRAM,
+        ("steps.split.gang", {"workers": 2}),
+    ),
+    _schema(
+        "a gang on an estimator of ours",
+        "spec.steps[2].gang",
+        Reason.CONFLICTING_FIELDS,
+        NEEDS_A_PROGRAM,
+        ("steps.fit.gang", {"workers": 2}),
+    ),
+    _schema(
+        "a gang on a deploy",
+        "spec.steps[4].gang",
+        Reason.CONFLICTING_FIELDS,
+        NEEDS_A_PROGRAM,
+        ("steps.serve.gang", {"workers": 2}),
+    ),
+    _schema(
+        "a gang of nobody",
+        "spec.steps[5].gang.workers",
+        Reason.OUT_OF_RANGE,
+        "Use at least 1.",
+        ("steps.report.gang.workers", 0),
+    ),
+    _schema(
+        "a gang of too many",
+        "spec.steps[5].gang.workers",
+        Reason.OUT_OF_RANGE,
+        "Use at most 64.",
+        ("steps.report.gang.workers", 65),
+    ),
+    _schema(
+        "a gang that does not say how many",
+        "spec.steps[5].gang.workers",
+        Reason.MISSING_FIELD,
+        "Set it. Number of pods that run the program at the same time, each with the step's resources.",
+        ("steps.report.gang.workers", REMOVE),
+    ),
+    _schema(
+        "a gang without processes",
+        "spec.steps[5].gang.processesPerWorker",
+        Reason.OUT_OF_RANGE,
+        "Use at least 1.",
+        ("steps.report.gang.processesPerWorker", 0),
+    ),
     _row(
         "a schedule is a nickname",
         "spec.triggers[0].schedule.cron",
@@ -515,7 +706,7 @@ WRONG = (
         "a condition asks a built-in step for a result",
         "spec.steps[2].when.all[0].result",
         Reason.UNKNOWN_RESULT,
-        "Only run steps give results.",
+        "Only run and pipeline steps give results.",
         ("steps.fit.when", {"all": [{"result": "split.rows", "greaterThan": 0}]}),
     ),
     _row(
@@ -703,14 +894,14 @@ WRONG = (
         "a step has two kinds",
         "spec.steps[4]",
         Reason.CONFLICTING_FIELDS,
-        "Set exactly one of ingest, split, train, validate, deploy, monitor, run.",
+        "Set exactly one of ingest, split, train, validate, deploy, monitor, run, pipeline.",
         ("steps.serve.run", {"image": "a:1"}),
     ),
     _schema(
         "a step has no kind",
         "spec.steps[5]",
         Reason.MISSING_FIELD,
-        "Set exactly one of ingest, split, train, validate, deploy, monitor, run.",
+        "Set exactly one of ingest, split, train, validate, deploy, monitor, run, pipeline.",
         ("steps.report.run", REMOVE),
     ),
     _schema(
@@ -836,6 +1027,58 @@ WRONG = (
         ("steps.fit.resources.memory", "500m"),
     ),
     _schema(
+        "a deploy takes its model from two places",
+        "spec.steps[4].deploy",
+        Reason.CONFLICTING_FIELDS,
+        "Set exactly one of model, modelFrom.",
+        ("steps.serve.deploy.modelFrom", _newest("Approved")),
+    ),
+    _schema(
+        "a deploy has no model",
+        "spec.steps[4].deploy",
+        Reason.MISSING_FIELD,
+        "Set exactly one of model, modelFrom.",
+        ("steps.serve.deploy.model", REMOVE),
+    ),
+    _schema(
+        "a training takes its table from the registry of models",
+        "spec.steps[2].train.trainFrom",
+        Reason.UNKNOWN_FIELD,
+        "Use one of container, seed.",
+        ("steps.fit.train.trainFrom", _newest("Approved")),
+    ),
+    _schema(
+        "a table is a registered model",
+        "spec.steps[1].split.table",
+        Reason.WRONG_TYPE,
+        "Write it below modelFrom, or below inputsFrom of a program; other inputs come from steps.",
+        ("steps.split.split.table", _newest("Approved")),
+    ),
+    _schema(
+        "a registered model has no lifecycle",
+        "spec.steps[5].run.inputsFrom.champion.registered",
+        Reason.CONFLICTING_FIELDS,
+        "Set model and lifecycle together; a version stands by itself.",
+        ("steps.report.run.inputsFrom.champion.registered", {"model": "tumour"}),
+    ),
+    _schema(
+        "a registered model is asked for twice over",
+        "spec.steps[5].run.inputsFrom.champion.registered",
+        Reason.CONFLICTING_FIELDS,
+        "Set exactly one of model, version, versionFrom.",
+        (
+            "steps.report.run.inputsFrom.champion.registered",
+            {"model": "tumour", "lifecycle": "Approved", "version": "tumour-3"},
+        ),
+    ),
+    _schema(
+        "a rejected model is asked for",
+        "spec.steps[5].run.inputsFrom.champion.registered.lifecycle",
+        Reason.INVALID_VALUE,
+        "Use one of Approved, Candidate, Production.",
+        ("steps.report.run.inputsFrom.champion.registered.lifecycle", "Rejected"),
+    ),
+    _schema(
         "what is never reused has an age",
         "spec.steps[5].reuse",
         Reason.CONFLICTING_FIELDS,
@@ -860,7 +1103,7 @@ WRONG = (
         "a trigger has no kind",
         "spec.triggers[0]",
         Reason.MISSING_FIELD,
-        "Set exactly one of schedule, endpointCondition.",
+        "Set exactly one of schedule, endpointCondition, registry, newData, git, image, webhook.",
         ("triggers.nightly.schedule", REMOVE),
     ),
     _schema(
@@ -874,8 +1117,78 @@ WRONG = (
         "a schedule cools down",
         "spec.triggers[0]",
         Reason.CONFLICTING_FIELDS,
-        "Cooldown, maxPerWeek and giveUpAfter belong to endpointCondition; a schedule has its times.",
+        "Cooldown and maxPerWeek do not go with a schedule, which has its times, nor with a webhook.",
         ("triggers.nightly.cooldown", "1h"),
+    ),
+    _schema(
+        "a trigger on the registry gives up",
+        "spec.triggers[7]",
+        Reason.CONFLICTING_FIELDS,
+        "GiveUpAfter belongs to endpointCondition.",
+        ("triggers.promoted.giveUpAfter", 2),
+    ),
+    _schema(
+        "a trigger looks too often",
+        "spec.triggers[2].newData.every",
+        Reason.OUT_OF_RANGE,
+        "Use 1m to 30d.",
+        ("triggers.sales.newData.every", "10s"),
+    ),
+    _schema(
+        "a trigger watches an object and a folder at once",
+        "spec.triggers[2].newData.source.object",
+        Reason.CONFLICTING_FIELDS,
+        "Set exactly one of key, prefix.",
+        ("triggers.sales.newData.source.object.key", "sales/1.csv"),
+    ),
+    _schema(
+        "a trigger watches no source",
+        "spec.triggers[3].newData.source",
+        Reason.MISSING_FIELD,
+        "Set exactly one of object, configMap.",
+        ("triggers.rows.newData.source", {}),
+    ),
+    _schema(
+        "a repository's address holds credentials",
+        "spec.triggers[4].git.url",
+        Reason.INVALID_VALUE,
+        "Write https://host/path; credentials belong into a Secret.",
+        ("triggers.code.git.url", "https://me:secret@git.example.com/ml/churn.git"),
+    ),
+    _schema(
+        "a repository is reached by ssh",
+        "spec.triggers[4].git.url",
+        Reason.INVALID_VALUE,
+        "Write https://host/path; credentials belong into a Secret.",
+        ("triggers.code.git.url", "ssh://git.example.com/ml/churn.git"),
+    ),
+    _schema(
+        "credentials would go over plain http",
+        "spec.triggers[4].git",
+        Reason.CONFLICTING_FIELDS,
+        "Credentials are sent over https only.",
+        ("triggers.code.git.url", "http://git.example.com/ml/churn.git"),
+    ),
+    _schema(
+        "credentials of a registry would go over plain http",
+        "spec.triggers[5].image",
+        Reason.CONFLICTING_FIELDS,
+        "Credentials are sent over https only.",
+        ("triggers.base.image.secret", "robot"),
+    ),
+    _schema(
+        "an image is watched by its digest",
+        "spec.triggers[5].image.image",
+        Reason.INVALID_VALUE,
+        "Write an image with a tag, ghcr.io/acme/base:stable; a digest never changes.",
+        ("triggers.base.image.image", "ghcr.io/acme/base@sha256:" + "0" * 64),
+    ),
+    _schema(
+        "a trigger waits for a lifecycle that no version has",
+        "spec.triggers[7].registry.lifecycle",
+        Reason.INVALID_VALUE,
+        "Use one of Approved, Archived, Candidate, Production, Rejected.",
+        ("triggers.promoted.registry.lifecycle", "Golden"),
     ),
     _schema(
         "a trigger asks for a condition that no endpoint has",
@@ -890,5 +1203,19 @@ WRONG = (
         Reason.OUT_OF_RANGE,
         "Use 1m to 90d.",
         ("triggers.drift.cooldown", "5s"),
+    ),
+    _schema(
+        "an output of the other pipeline comes from no step",
+        "spec.steps[7].pipeline.outputs[0].from",
+        Reason.INVALID_VALUE,
+        "Write it as <step>.<output>, for example split.train.",
+        ("steps.+", prepare({"outputs": [{"name": "rows", "from": "load"}]})),
+    ),
+    _schema(
+        "a parameter of the other pipeline is null",
+        "spec.steps[7].pipeline.parameters.size",
+        Reason.NULL_VALUE,
+        "Give a value, or leave the name out: then the default holds.",
+        ("steps.+", prepare({"parameters": {"size": None}})),
     ),
 )

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -299,7 +300,7 @@ def test_the_command_line_says_how_it_is_used(words: list[str]) -> None:
     command = [sys.executable, "-m", "penstock_steps", *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "run|fetch|publish" in done.stderr
+    assert "run|fetch|probe|publish" in done.stderr
 
 
 def test_fetch_lays_out_how_the_run_has_gone_for_a_step_that_always_runs(tmp_path: Path) -> None:
@@ -320,3 +321,19 @@ def test_every_input_that_is_gone_from_the_store_is_named_at_once(tmp_path: Path
     assert isinstance(outcome, Failure)
     assert (outcome.failure_class, set(outcome.inputs)) == (FailureClass.INPUT_MISSING, {"rows", "more"})
     assert "input rows is gone from the store" in outcome.message
+
+
+def test_only_worker_0_of_a_gang_publishes(tmp_path: Path) -> None:
+    chain = running(tmp_path, {"name": "files"})
+    (out(chain, "files") / "a").write_text("a")
+    workspace = chain.workspace("it", chain.task("it"))
+    told = {}
+    for worker in ("0", "1"):
+        environment = {**workspace.environment, contract.WORKER_VARIABLE: worker}
+        one = replace(workspace, environment=environment)
+        one.termination.unlink(missing_ok=True)
+        assert execute("publish", one) == 0
+        told[worker] = decode(one.termination.read_text())
+    assert isinstance(told["0"], Result)
+    assert set(told["0"].outputs) == {"files"}
+    assert told["1"] == Result(message="worker 1 has done its part; worker 0 gives the step's outputs")

@@ -111,6 +111,9 @@ imagePullSecrets:
 {{- if and .Values.scope.clusterWide .Values.scope.namespaces -}}
 {{- fail "scope: set either clusterWide or namespaces, not both" -}}
 {{- end -}}
+{{- if and .Values.webhook.enabled (not .Values.webhook.secretName) -}}
+{{- fail "webhook: enabled needs webhook.secretName, a Secret that you make; see docs/webhook.md" -}}
+{{- end -}}
 {{- with .Values.store -}}
 {{- if and (eq .mode "External") (not .external.url) -}}
 {{- fail "store: mode External needs store.external.url, such as s3://bucket/folder" -}}

@@ -49,6 +49,15 @@ class Delete:
 
 
 @dataclass(frozen=True)
+class Cancel:
+    """Set spec.cancel of exactly this PipelineRun: the uid is a precondition. Not found is success."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class RegisterModel:
     """Give the model's bytes a number and create the ModelVersion; the same bytes keep the number they have.
 
@@ -92,7 +101,7 @@ class EventNote:
     warning: bool = False
 
 
-Action = Create | Apply | Delete | RegisterModel | SetOwner | PatchStatus
+Action = Create | Apply | Delete | Cancel | RegisterModel | SetOwner | PatchStatus
 
 
 @dataclass(frozen=True)

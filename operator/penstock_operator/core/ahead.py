@@ -65,7 +65,7 @@ def pipeline_uid(run: RunObject) -> str:
     up yet.
     """
     snapshot: Any = run.status.get("snapshot") or {}
-    return str(snapshot.get("pipelineUid", "")) or run.meta.owner_uid
+    return str(snapshot.get("pipelineUid", "")) or run.pipeline_owner
 
 
 def _may_share(one: RunObject, other: RunObject) -> bool:

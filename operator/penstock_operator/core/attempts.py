@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from penstock_operator.core.actions import Action, Create, Delete
-from penstock_operator.core.classify import classify, is_over, is_stuck, own_pods
+from penstock_operator.core.classify import classify, is_at_rest, is_over, is_stuck, lacks_pods
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.deadlines import patience
 from penstock_operator.core.endings import well
 from penstock_operator.core.findings import Done, Failed, Underway
+from penstock_operator.core.gang_services import needed
 from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.queued import HELD
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.retry import failed, refused
+from penstock_operator.core.retry import PASSING, failed, refused
 from penstock_operator.core.reuse import find_earlier, known
+from penstock_operator.core.room import full
 from penstock_operator.core.times import after, read
 from penstock_operator.core.waiting import NO_POD
 from penstock_operator.core.why import why
@@ -63,7 +65,7 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
         return None
     due = read(record.retry_at) or context.now
     job = context.job(record.job)
-    if job is not None and not is_over(job):
+    if job is not None and not is_at_rest(job):
         patience = after(due, context.settings.finish_grace)
         if not job.meta.deleting and (is_stuck(job) or context.now >= patience):
             return Decision(record, actions=(delete(job),), look_again=after(context.now, _SOON))
@@ -78,10 +80,10 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
 
 def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
     name = job_name(context, record.name, attempt)
-    refusal = context.observed.refusals.get(name) or _no_room(context)
+    refusal = context.observed.refusals.get(name) or _no_room(context) or full(context, name)
     if refusal is not None:
         # A retry keeps its state, so that its count goes on where it was.
-        queued = record.state is StepState.WAITING and refusal.reason == Reason.QUOTA_EXCEEDED
+        queued = record.state is StepState.WAITING and refusal.reason in PASSING
         return refused(context, replace(record, state=StepState.QUEUED) if queued else record, refusal)
     work = work_of(context, record)
     lost = record.failure_class == FailureClass.INPUT_MISSING  # what an earlier run had read is gone
@@ -105,7 +107,9 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
     # A Job that is there already was created by a plan that was cut short: its pod is judged in the next
     # pass.
     soon = context.now if exists else after(context.now, context.settings.resync)
-    return Decision(begun, actions=() if exists else (Create(manifest),), look_again=soon)
+    return Decision(
+        begun, actions=() if exists else (*needed(context, begun), Create(manifest)), look_again=soon
+    )
 
 
 def _no_room(context: RunContext) -> Refusal | None:
@@ -128,7 +132,7 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
         lost = Failed(FailureClass.DISRUPTION, "its Job is gone before it ended; somebody deleted it")
         return failed(context, record, lost, None)
     late = context.now >= after(job.meta.created, context.settings.inquiry_after)
-    if (late or is_over(job)) and not own_pods(job) and not context.is_live(PODS):
+    if (late or is_over(job)) and lacks_pods(job) and not context.is_live(PODS):
         # Jobs and pods come on streams of their own, and a pod that has lost our label on none.
         return Decision(record, confirm=(PODS,))
     trouble = context.observed.troubles.get(record.job)
@@ -140,6 +144,7 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
         decision = failed(context, record, finding, job)
     else:
         decision = _underway(context, record, finding)
+        decision = replace(decision, actions=needed(context, decision.record))
     return replace(decision, inquire=(record.job,)) if finding.inquire else decision
 
 

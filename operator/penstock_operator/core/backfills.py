@@ -112,7 +112,8 @@ def _schedule(observed: ObservedRun) -> Schedule | CannotStart:
     pipeline, name = observed.pipeline, observed.run.backfill["trigger"]
     if pipeline is None:
         raise ValueError("the pipeline was there a moment ago")
-    triggers = {one.name: one for one in define(pipeline.spec, pipeline.applied).pipeline.spec.triggers}
+    spec = define(pipeline.spec, pipeline.applied, pipeline.meta.name).pipeline.spec
+    triggers = {one.name: one for one in spec.triggers}
     found = triggers.get(name)
     if found is None:
         hint = did_you_mean(name, triggers) or "It has none."

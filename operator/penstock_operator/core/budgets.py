@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.findings import Failed
+from penstock_operator.core.pins import read_by
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.settings import Budget
 from penstock_operator.core.work import memory_of, scratch_of
@@ -89,6 +90,9 @@ def _more(what: str, given: str, grown: str, change: Change) -> Change:
 
 def _remade(context: RunContext, record: StepRecord, inputs: Sequence[str]) -> Change:
     """The steps that are run again: those of which this run has only taken over the outputs."""
+    for name, pin in read_by(context.pipeline, record.name, context.values, context.pins).items():
+        if name in inputs:
+            return Change(f"nothing makes the bytes of ModelVersion {pin.version} again", possible=False)
     sources = context.pipeline.inputs(record.name)
     names = tuple(dict.fromkeys(sources[one][0] for one in inputs if one in sources))
     records = [context.records[one] for one in names]

@@ -2,16 +2,18 @@
 again.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.attempts import delete
+from penstock_operator.core.child_runs import RUNS, endings, going, may_have_children
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Halt, RunContext
 from penstock_operator.core.halts import JOBS, cancelled
 from penstock_operator.core.notes import notes
-from penstock_operator.core.observed import ObservedRun, RunObject
+from penstock_operator.core.observed import ChildView, ObservedRun, RunObject
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import Summary, build
 from penstock_operator.core.settings import Settings
@@ -23,33 +25,63 @@ from penstock_spec.status import StepState
 _HALT = Halt(Reason.RUN_CANCELLED, "the run was cancelled")
 
 
-def cancels(observed: ObservedRun, now: datetime, _: Settings) -> Plan | None:
+def cancels(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
     """Rule: a cancelled run ends at once, and then its Jobs are deleted; their pods get their grace period.
 
     The end is written first: whoever dies in between leaves a finished run, whose Jobs are deleted all
-    the same.
+    the same. Only the runs that are steps of it have to end before.
     """
     run = observed.run
     if not run.cancel:
         return None
-    if JOBS not in observed.live:
-        # A Job that a cache does not show yet would run on unseen.
-        return Plan(confirm=(JOBS,))
     before = {entry["name"]: StepRecord.from_status(entry) for entry in run.status.get("steps", ())}
-    records = [one if one.ended else cancelled(one, _HALT, stamp(now)) for one in before.values()]
-    ended = [one for one in records if not before[one.name].ended]
-    said = sentence(
-        "somebody cancelled it", f"{len(ended)} of {len(records)} steps had not ended" if ended else ""
-    )
-    summary = Summary(StatusWord.CANCELLED, Reason.RUN_CANCELLED, said, finished=True, succeeded=False)
+    wanted = (JOBS, RUNS) if may_have_children(before.values()) else (JOBS,)
+    if not observed.live.issuperset(wanted):
+        # A Job, or a child, that a cache does not show yet would run on unseen.
+        return Plan(confirm=wanted)
+    children = going(observed)
+    records = [_cut(one, children, stamp(now)) for one in before.values()]
+    summary = _waiting_for(children) if children else _done(records)
     status = build(run, summary, records, now, run.status.get("snapshot"), started=False)
     own = [job for job in observed.jobs.values() if job.meta.owner_uid == run.meta.uid]
     return Plan(
-        status=status,
+        actions=endings(children),
+        status=status if status != run.status else None,
         after=tuple(delete(job) for job in own if is_stuck(job)),
         events=notes(before, records, summary),
-        steps_ended={one.name: str(one.state) for one in ended},
+        look_again=after(now, settings.resync) if children else None,
+        steps_ended={one.name: str(one.state) for one in records if one.ended and not before[one.name].ended},
     )
+
+
+def _cut(record: StepRecord, children: Sequence[ChildView], at: str) -> StepRecord:
+    """The entry of a step of a cancelled run: final, but of one whose child has not ended yet."""
+    child = next((one.run.meta.name for one in children if one.run.step == record.name), "")
+    if record.ended or not child:
+        return record if record.ended else cancelled(record, _HALT, at)
+    words = f"child run {child} is being ended: {_HALT.message}"
+    return replace(record, reason=_HALT.reason, message=words)
+
+
+def _waiting_for(children: Sequence[ChildView]) -> Summary:
+    first = children[0].run
+    words = f"it is being cancelled: child run {first.meta.name} has not ended"
+    return Summary(StatusWord.RUNNING, Reason.RUN_CANCELLED, words, first.step)
+
+
+def _done(records: Sequence[StepRecord]) -> Summary:
+    cut = sum(1 for one in records if one.state is StepState.CANCELLED and one.reason == Reason.RUN_CANCELLED)
+    said = sentence("somebody cancelled it", f"{cut} of {len(records)} steps had not ended" if cut else "")
+    return Summary(StatusWord.CANCELLED, Reason.RUN_CANCELLED, said, finished=True, succeeded=False)
+
+
+def held_from_above(observed: ObservedRun) -> ObservedRun:
+    """The world in which a step of a suspended run knows that it is held.
+
+    Its own spec is left alone: what a person has suspended stays so when the run above goes on.
+    """
+    above = next((one.meta.name for one in observed.parents if one.suspend), "")
+    return replace(observed, run=replace(observed.run, held_by=above)) if above else observed
 
 
 def holds_back(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
@@ -57,7 +89,7 @@ def holds_back(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     run, pipeline = observed.run, observed.pipeline
     if run.status.get("startedAt"):
         return None
-    if run.suspend:
+    if run.suspended:
         summary = Summary(StatusWord.SUSPENDED, Reason.RUN_SUSPENDED, _resume(run, "it has not begun"))
     elif pipeline is not None and pipeline.suspended:
         lifted = f"kubectl patch pl -n {run.meta.namespace} {run.pipeline} {_PATCH}"
@@ -75,12 +107,15 @@ _PATCH = """--type merge -p '{"spec":{"suspend":false}}'"""
 
 
 def _resume(run: RunObject, what: str) -> str:
-    return sentence(what, f"kubectl patch plr -n {run.meta.namespace} {run.meta.name} {_PATCH}")
+    """What is suspended, and the command that lifts it: here, or on the run that has this one as a step."""
+    name = run.meta.name if run.suspend else run.held_by
+    above = "" if run.suspend else f"run {name}, which it is part of, is suspended"
+    return sentence(what, above, f"kubectl patch plr -n {run.meta.namespace} {name} {_PATCH}")
 
 
 def held(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: while the run is suspended no attempt starts. What runs goes on."""
-    if not context.observed.run.suspend:
+    if not context.observed.run.suspended:
         return None
     if record.state is StepState.RETRYING:
         return Decision(record)
@@ -92,7 +127,7 @@ def held(context: RunContext, record: StepRecord) -> Decision | None:
 
 def shown_suspended(run: RunObject, summary: Summary) -> Summary:
     """The summary of a run that may be suspended."""
-    if not run.suspend or summary.finished:
+    if not run.suspended or summary.finished:
         return summary
     going_on = f"nothing new starts; step {summary.step} goes on" if summary.step else "nothing new starts"
     return Summary(StatusWord.SUSPENDED, Reason.RUN_SUSPENDED, _resume(run, going_on), summary.step)

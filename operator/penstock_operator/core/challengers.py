@@ -66,7 +66,7 @@ def _won(run: RunObject) -> bool:
 
 def _lost(run: RunObject) -> bool:
     return any(
-        one.get("kind") == "validate"
+        one.get("kind") in ("validate", "pipeline")
         and one.get("state") == StepState.FAILED
         and one.get("reason") in _NOT_PASSED
         for one in run.status.get("steps", ())

@@ -18,6 +18,7 @@ from penstock_spec import names
 from penstock_spec.names import Reason
 from penstock_spec.policy import Concurrency, OnChange
 from penstock_spec.run import RunMode
+from penstock_spec.trigger_names import is_cause_name
 
 RUNS = Ref(names.PIPELINE_RUN)
 
@@ -109,6 +110,8 @@ def _by_operator(run: RunObject, pipeline: Meta) -> bool:
         condition, number = str(run.episode["condition"]), int(run.episode["number"])
         possible |= {names.episode_name(base, condition, number)}
         possible |= {names.episode_name(base, condition, number, str(run.episode["uid"]))}
+    if run.trigger and run.triggered_by and is_cause_name(run.meta.name, base, run.trigger):
+        return True
     return run.meta.name in possible
 
 

@@ -8,7 +8,7 @@ are read as data; what a user's program leaves there is text.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from penstock_operator.core import ended, queued, waiting
+from penstock_operator.core import ended, gangs, queued, waiting
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Failed, Finding, Underway
 from penstock_operator.core.observed import JobView, PodView, Trouble
@@ -25,6 +25,8 @@ def classify(
     `trouble` answers an earlier `Underway.inquire`.
     """
     pods = own_pods(job)
+    if expected.workers > 1:
+        return gangs.finding(job, pods, expected, trouble, now, settings)
     succeeded = [pod for pod in pods if pod.phase == "Succeeded"]
     if succeeded:
         return ended.well(succeeded[0], expected)
@@ -68,13 +70,23 @@ def is_over(job: JobView) -> bool:
     return job.complete or bool(job.failed_reason)
 
 
+def is_at_rest(job: JobView) -> bool:
+    """Whether the Job is over and no pod of it still ends."""
+    return is_over(job) and all(pod.phase in {"Succeeded", "Failed"} for pod in own_pods(job))
+
+
 def is_stuck(job: JobView) -> bool:
     """Whether the Job would go on by itself although nobody waits for it.
 
     It must be deleted, and has no log to lose.
     """
-    return (
-        not is_over(job)
-        and not job.meta.deleting
-        and not any(pod.phase in {"Succeeded", "Failed"} for pod in own_pods(job))
-    )
+    if is_over(job) or job.meta.deleting:
+        return False
+    pods = own_pods(job)
+    done = {pod.worker for pod in pods if pod.phase == "Succeeded"}
+    return len(done) < job.workers and not any(pod.phase == "Failed" for pod in pods)
+
+
+def lacks_pods(job: JobView) -> bool:
+    """Whether some worker (of a gang, or the only one) has no pod that is known."""
+    return len({pod.worker for pod in own_pods(job)}) < job.workers

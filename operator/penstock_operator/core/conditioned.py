@@ -8,19 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from penstock_operator.core import damping
 from penstock_operator.core.actions import EventNote
 from penstock_operator.core.challengers import Tally, counted
+from penstock_operator.core.damping import Hold
 from penstock_operator.core.observed import EndpointView, Ref
 from penstock_operator.core.text import sentence
-from penstock_operator.core.times import after, earliest, read, stamp
+from penstock_operator.core.times import after, earliest, stamp
 from penstock_operator.core.trigger_world import Outcome, TriggerWorld
 from penstock_spec import names
-from penstock_spec.base import seconds_of
 from penstock_spec.names import Reason
-from penstock_spec.policy import Concurrency
 from penstock_spec.triggers import EndpointCondition
-
-_WEEK = 7 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -33,18 +31,6 @@ class _Desk:
     decided: int  # the newest episode that needs no decision any more
     starts: tuple[str, ...]  # of runs, in the last week
     tally: Tally
-
-    @property
-    def last_start(self) -> datetime | None:
-        return read(self.starts[-1]) if self.starts else None
-
-
-@dataclass(frozen=True)
-class _Hold:
-    """Why an episode starts nothing yet."""
-
-    message: str
-    until: datetime | None = None
 
 
 def conditioned(world: TriggerWorld, condition: EndpointCondition) -> Outcome:
@@ -63,13 +49,9 @@ def conditioned(world: TriggerWorld, condition: EndpointCondition) -> Outcome:
         anew or entry.get("endpointUid") != endpoint.meta.uid or entry.get("episode", 0) > endpoint.episodes
     )
     decided = endpoint.episodes if begins else int(entry.get("episode", 0))
-    starts = _recent(entry.get("starts", ()), world.now)
+    starts = damping.recent(entry.get("starts", ()), world.now)
     desk = _Desk(world, condition, endpoint, decided, starts, counted(world, anew=anew))
     return _pending(desk) if endpoint.episodes > decided else _outcome(desk, _idle(desk))
-
-
-def _recent(starts: Sequence[str], now: datetime) -> tuple[str, ...]:
-    return tuple(one for one in starts if after(read(one) or now, _WEEK) > now)
 
 
 def _idle(desk: _Desk) -> str:
@@ -159,49 +141,21 @@ def _start(desk: _Desk) -> Outcome:
     return _outcome(replace(desk, decided=desk.endpoint.episodes), words, notes=(note,))
 
 
-def _given_up(desk: _Desk) -> _Hold | None:
+def _given_up(desk: _Desk) -> Hold | None:
     """Challenger after challenger has lost: the data may be what is wrong, and somebody has to look."""
     limit = desk.world.trigger.give_up_after
     if desk.tally.lost < limit:
         return None
     what = f"given up: {desk.tally.lost} models in a row did not pass their gate"
     hint = "it goes on once a run of the pipeline succeeds, or after suspend and resume"
-    return _Hold(f"{what}, the last in run {desk.tally.run}; {hint}")
-
-
-def _under_way(desk: _Desk) -> _Hold | None:
-    """A run of this trigger has not ended."""
-    going = next((one for one in desk.world.mine if not one.finished and not one.meta.deleting), None)
-    return None if going is None else _Hold(f"run {going.meta.name} of this trigger is under way")
-
-
-def _forbidden(desk: _Desk) -> _Hold | None:
-    """Any run has not ended, and the policy is Forbid. The episode is not lost."""
-    policy = desk.world.definition.pipeline.spec.policy
-    if policy.concurrency is not Concurrency.FORBID or not desk.world.unfinished:
-        return None
-    return _Hold(f"run {desk.world.unfinished} is unfinished, and policy.concurrency is Forbid")
-
-
-def _cooling(desk: _Desk) -> _Hold | None:
-    """The last start is too young."""
-    if desk.last_start is None:
-        return None
-    until = after(desk.last_start, seconds_of(desk.world.trigger.cooldown))
-    return _Hold(f"cooling down until {stamp(until)}", until) if until > desk.world.now else None
-
-
-def _capped(desk: _Desk) -> _Hold | None:
-    """As many starts as a week may have."""
-    limit = desk.world.trigger.max_per_week
-    if len(desk.starts) < limit:
-        return None
-    until = after(read(desk.starts[-limit]) or desk.world.now, _WEEK)
-    return _Hold(f"{limit} runs in the last seven days are the most; next at {stamp(until)}", until)
+    return Hold(f"{what}, the last in run {desk.tally.run}; {hint}")
 
 
 # What holds a start back, in order.
-HOLDS: Sequence[Callable[[_Desk], _Hold | None]] = (_given_up, _under_way, _forbidden, _cooling, _capped)
+HOLDS: Sequence[Callable[[_Desk], Hold | None]] = (
+    _given_up,
+    lambda desk: damping.held(desk.world, desk.starts),
+)
 
 
 def _outcome(

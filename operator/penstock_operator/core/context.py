@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock_operator.core.actions import Action
 from penstock_operator.core.observed import JobView, ObservedRun, Ref, VersionView
+from penstock_operator.core.pins import Pins
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import stamp
@@ -40,6 +41,7 @@ class RunContext:
     records: Mapping[str, StepRecord]
     recorded: Mapping[str, StepRecord]
     policy: Policy = field(default_factory=Policy)
+    pins: Pins = field(default_factory=dict)  # the registered models that it reads
     halt: Halt | None = None  # why the run goes no further
     defaults: NamespaceDefaults = field(default_factory=NamespaceDefaults)  # those that the run has frozen
 
@@ -61,6 +63,15 @@ class RunContext:
     def is_live(self, ref: Ref) -> bool:
         """Whether the object was read live for this decision, so that its absence may be believed."""
         return ref in self.observed.live
+
+    def version_of(self, step: str, output: str) -> VersionView | None:
+        """The ModelVersion of a model that a step gave: by its name, of another run's also by its bytes."""
+        source = self.records[step]
+        digest, version = source.outputs.get(output), self.version(source.model_version)
+        if version is None or version.digest != digest:
+            version = next((one for one in self.observed.versions if one.digest == digest), None)
+            return version if source.kind == "pipeline" else None
+        return version
 
     def version(self, name: str) -> VersionView | None:
         """The ModelVersion of this name."""

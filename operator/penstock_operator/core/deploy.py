@@ -9,6 +9,7 @@ from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.deploy_fields import asked_fields, differs, left_to_others
 from penstock_operator.core.observed import EndpointView, Ref, VersionView
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.registered import unfit, version_read
 from penstock_operator.core.retry import refused
 from penstock_operator.core.text import one_line, sentence
 from penstock_operator.core.times import after
@@ -28,7 +29,7 @@ def deploys(context: RunContext, record: StepRecord) -> Decision | None:
     body = context.pipeline.spec.step(record.name).body
     if not isinstance(body, Deploy):
         return None
-    version = _version(context, record)
+    version = version_read(context, record.name)
     if version is None:
         what = "the model to deploy is not in the registry; somebody deleted its ModelVersion"
         return Decision(_failed(context, record, Reason.MODEL_VERSION_NOT_FOUND, what))
@@ -39,15 +40,19 @@ def deploys(context: RunContext, record: StepRecord) -> Decision | None:
     if live is not None and live.pinned is not None:
         return _pinned(context, record, body, live)
     if record.state is StepState.WAITING:
+        words = unfit(context, record.name, version)
+        if words:
+            return _unfit(context, record, version, words)
         return _ask(context, record, body, version, live)
     return _wait(context, record, body, version, live)
 
 
-def _version(context: RunContext, record: StepRecord) -> VersionView | None:
-    step, output = context.pipeline.inputs(record.name)["model"]
-    source = context.records[step]
-    version = context.version(source.model_version)
-    return version if version is not None and version.digest == source.outputs.get(output) else None
+def _unfit(context: RunContext, record: StepRecord, version: VersionView, words: str) -> Decision:
+    """The version's standing is read live first: a gate may have spoken just now."""
+    ref = Ref(names.MODEL_VERSION, version.meta.name)
+    if not context.is_live(ref):
+        return Decision(record, confirm=(ref,))
+    return Decision(_failed(context, record, Reason.MODEL_NOT_APPROVED, words))
 
 
 def _ask(
@@ -75,9 +80,9 @@ def _ask(
             return Decision(replace(begun, why=one_line(words, 256)), look_again=context.now)
         asked_by = live.asked_by or asked_by  # its scale changes, not who asked for the version
     wish = Wish(version.meta.name, version.digest, asked_by, fields)
-    manifest = endpoint(context.namespace, body.endpoint, wish)
-    begun = replace(begun, why=one_line(left, 256))
     first = watched_first(context, record, body.endpoint) if live is None else ()
+    manifest = endpoint(context.namespace, body.endpoint, wish, monitoring_follows=bool(first))
+    begun = replace(begun, why=one_line(left, 256))
     return Decision(begun, actions=(Apply(manifest, names.MANAGER_DEPLOY), *first), look_again=context.now)
 
 

@@ -23,6 +23,8 @@ class Expectation:
     cpu: str = ""  # what this attempt's program asks for
     memory: str = ""  # the same, and its limit
     queue: str = ""  # of Kueue, in which its Job waits for room
+    workers: int = 1  # pods of a gang
+    worker: int | None = None  # which of them is meant; None where there is only one
 
     @property
     def teller(self) -> str:
@@ -35,7 +37,12 @@ class Expectation:
 
     def logs(self, container: str = contract.MAIN) -> str:
         """The command that shows what the container said."""
-        return f"kubectl logs -n {self.namespace} job/{self.job} -c {container}"
+        if self.worker is None:
+            return f"kubectl logs -n {self.namespace} job/{self.job} -c {container}"
+        which = (
+            f"batch.kubernetes.io/job-name={self.job},batch.kubernetes.io/job-completion-index={self.worker}"
+        )
+        return f"kubectl logs -n {self.namespace} -l {which} -c {container} --tail=-1"
 
     def describe(self) -> str:
         """The command that shows why a pod does not start."""

@@ -15,6 +15,8 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy import serves
 from penstock_operator.core.observed import ObservedRun, Ref
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.registered import chosen_for, lacking, unfit, version_read
+from penstock_operator.core.rerun import Beginning, beginning
 from penstock_operator.core.reuse import find_earlier, reused
 from penstock_operator.core.run_status import Summary, build
 from penstock_operator.core.settings import Settings
@@ -31,7 +33,7 @@ from penstock_operator.core.why import again, why
 from penstock_operator.core.work import work_of
 from penstock_spec import names
 from penstock_spec.edges import RESULT, STATE
-from penstock_spec.graph import CompiledPipeline
+from penstock_spec.kinds.child import Child
 from penstock_spec.kinds.deploy import Deploy
 from penstock_spec.names import Reason, StatusWord
 from penstock_spec.resolve import run_values
@@ -70,32 +72,47 @@ def foresees(observed: ObservedRun, now: datetime, settings: Settings) -> Plan |
     run = observed.run
     if run.mode != RunMode.PLAN:
         return None
+    context = _begun(observed, now, settings) if run.rerun else _fresh(observed, now, settings)
+    if isinstance(context, Plan):
+        return context
+    if isinstance(context, CannotStart):
+        return not_started(observed, context, now, settings)
+    answers = foresee(context)
+    summary = _summary(answers)
+    records = [answers[step.name].shown("") for step in context.pipeline.spec.steps]
+    status = build(run, summary, records, now, None, started=False)
+    return Plan(status=status, events=(EventNote(Reason.PLANNED, summary.message),))
+
+
+def _fresh(observed: ObservedRun, now: datetime, settings: Settings) -> RunContext | CannotStart | Plan:
+    """The run as it stands before anything."""
+    run = observed.run
     ref = Ref(names.PIPELINE, run.pipeline)
     if not run.revision and ref not in observed.live:
         return Plan(confirm=(ref,))
     found = frozen_for(observed, now, settings)
     if isinstance(found, CannotStart):
-        return not_started(observed, found, now, settings)
-    problem = parameter_problem(found.pipeline, run.given, run.logical_time)
+        return found
+    problem = parameter_problem(found.pipeline, run.given, run.logical_time, run.cause)
     if problem is not None:
-        return not_started(observed, problem, now, settings)
+        return problem
     if joined := adoption(observed):
         return Plan(actions=joined)  # what earlier runs made is known by the Pipeline that they belong to
-    answers = foresee(context_for(observed, found.pipeline, now, settings))
-    summary = _summary(answers)
-    records = [answers[step.name].shown("") for step in found.pipeline.spec.steps]
-    status = build(run, summary, records, now, None, started=False)
-    return Plan(status=status, events=(EventNote(Reason.PLANNED, summary.message),))
+    records = {one.name: one for one in fresh_records(found.pipeline)}
+    values = run_values(found.pipeline.spec, run.given, run.logical_time, run.cause)
+    chosen = chosen_for(observed, found.pipeline, values)
+    if isinstance(chosen, Plan):
+        return chosen
+    return RunContext(observed, now, settings, found.pipeline, values, records, records, pins=chosen)
 
 
-def context_for(
-    observed: ObservedRun, pipeline: CompiledPipeline, now: datetime, settings: Settings
-) -> RunContext:
-    """The run as it stands before anything."""
-    run = observed.run
-    records = {one.name: one for one in fresh_records(pipeline)}
-    values = run_values(pipeline.spec, run.given, run.logical_time)
-    return RunContext(observed, now, settings, pipeline, values, records, records)
+def _begun(observed: ObservedRun, now: datetime, settings: Settings) -> RunContext | CannotStart | Plan:
+    """A run that repeats another, with all that it would take over."""
+    found = beginning(observed, now, settings)
+    if not isinstance(found, Beginning):
+        return found
+    joined = adoption(observed)
+    return Plan(actions=joined) if joined else found.context
 
 
 def foresee(context: RunContext) -> Mapping[str, Foreseen]:
@@ -117,6 +134,21 @@ def _perhaps_skipped(context: RunContext, record: StepRecord, answers: Answers) 
     """A step before it may turn out to be skipped, and this one with it."""
     doubtful = [answers[one] for one in context.pipeline.needs(record.name) if answers[one].may_be_skipped]
     return _unknown(record, doubtful[0].until, may_be_skipped=True) if doubtful else None
+
+
+def _taken_over(_: RunContext, record: StepRecord, __: Answers) -> Foreseen | None:
+    """A run that repeats another has its end already."""
+    if not record.ended:
+        return None
+    if record.state is StepState.SKIPPED:
+        return Foreseen(Reason.WOULD_SKIP, record.message, record)
+    return Foreseen(Reason.WOULD_REUSE, record.why, record)
+
+
+def _blocked(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """A step that it needs would fail."""
+    found = needs.blocked(context, record)
+    return None if found is None else Foreseen(Reason.WOULD_FAIL, found.record.message, found.record)
 
 
 def _skipped(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
@@ -169,15 +201,30 @@ def _unknown(record: StepRecord, until: str, *, may_be_skipped: bool = False) ->
     return Foreseen(Reason.UNKNOWN_YET, f"unknown until step {until} has run", record, until, may_be_skipped)
 
 
+def _lacks(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """The registry has no such model, or it may not be deployed as it stands."""
+    words = lacking(context, record)
+    if not words and record.kind == "deploy" and not context.pipeline.gates_of(record.name):
+        version = version_read(context, record.name)
+        words = "" if version is None else unfit(context, record.name, version)
+    if not words:
+        return None
+    ended = replace(record, state=StepState.FAILED, reason=str(Reason.MODEL_VERSION_NOT_FOUND))
+    return Foreseen(Reason.WOULD_FAIL, words, ended)
+
+
 def _compares(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
-    """Deploy and monitor steps have no result to reuse: they compare with what is live."""
-    if record.kind not in ("deploy", "monitor"):
+    """Deploy and monitor steps have no result to reuse: they compare with what is live. Nor has a child."""
+    if record.kind not in ("deploy", "monitor", "pipeline"):
         return None
     body = context.pipeline.spec.step(record.name).body
+    if isinstance(body, Child):
+        would = f"child pipeline {body.name} would run; which of its steps, they say themselves"
+        return Foreseen(Reason.WOULD_RUN, would, record)
     words = "compares how the endpoint is watched with how it should be"
     if isinstance(body, Deploy):
-        step, _output = context.pipeline.inputs(record.name)["model"]
-        version = context.records[step].model_version
+        found = version_read(context, record.name)
+        version = "nothing" if found is None else found.meta.name
         live = context.observed.endpoints.get(body.endpoint)
         same = live is not None and live.version == version and serves(live)
         words = f"endpoint {body.endpoint} is to serve {version}"
@@ -207,9 +254,12 @@ def _runs(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | Non
 
 # The first that answers decides.
 RULES: Sequence[Callable[[RunContext, StepRecord, Answers], Foreseen | None]] = (
+    _taken_over,
+    _blocked,
     _skipped,
     _perhaps_skipped,
     _conditional,
+    _lacks,
     _fed_by_unknown,
     _compares,
     _reuses,
@@ -219,6 +269,7 @@ RULES: Sequence[Callable[[RunContext, StepRecord, Answers], Foreseen | None]] = 
 
 def _summary(answers: Answers) -> Summary:
     said = [
+        _counted(answers, Reason.WOULD_FAIL, "would fail"),
         _counted(answers, Reason.WOULD_RUN, "would run"),
         _counted(answers, Reason.UNKNOWN_YET, "unknown until others have run"),
         _counted(answers, Reason.WOULD_REUSE, "would be reused"),

@@ -41,22 +41,23 @@ class Definition:
     digest: str
 
 
-def define(raw: Mapping[str, Any], applied: Mapping[str, Any] | None) -> Definition:
-    """What a Pipeline's spec means. The same file is asked about at every event, so the last answers are
-    kept.
+def define(raw: Mapping[str, Any], applied: Mapping[str, Any] | None, name: str) -> Definition:
+    """What the spec of the Pipeline of this name means.
+
+    The same file is asked about at every event, so the last answers are kept.
 
     Raises SpecError with every problem. A pure function of its arguments: forgetting changes nothing.
     """
-    found = _define_text(json.dumps(raw, sort_keys=True), json.dumps(applied, sort_keys=True))
+    found = _define_text(json.dumps(raw, sort_keys=True), json.dumps(applied, sort_keys=True), name)
     if isinstance(found, SpecError):
         raise SpecError(found.problems)
     return found
 
 
 @lru_cache(maxsize=256)
-def _define_text(raw: str, applied: str) -> Definition | SpecError:
+def _define_text(raw: str, applied: str, name: str) -> Definition | SpecError:
     try:
-        pipeline = compile_pipeline(json.loads(raw), json.loads(applied))
+        pipeline = compile_pipeline(json.loads(raw), json.loads(applied), name)
     except SpecError as error:
         return error
     return Definition(pipeline, run_digest(pipeline.spec))

@@ -7,6 +7,7 @@ from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.models import patch_version
 from penstock_operator.core.observed import VersionView
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.registered import version_read
 from penstock_operator.core.text import one_line
 from penstock_spec.contract import Result
 from penstock_spec.kinds.validate import OnInconclusive, Validate
@@ -19,7 +20,7 @@ _DECISIONS = 32  # kept in a version's status; the newest
 
 def judged(context: RunContext, ended: StepRecord, result: Result) -> Decision:
     """The gate's step ends as its verdict says; the decision goes into the ModelVersion first."""
-    version = _judged_version(context, ended)
+    version = version_read(context, ended.name)
     passed = result.verdict == Verdict.PASS or _tolerated(context, ended, result)
     actions = _decision(context, ended, version, result, passed=passed) if version is not None else ()
     shown = replace(ended, model_version=version.meta.name if version is not None else "")
@@ -44,17 +45,9 @@ def _tolerated(context: RunContext, ended: StepRecord, result: Result) -> bool:
     )
 
 
-def _judged_version(context: RunContext, ended: StepRecord) -> VersionView | None:
-    """The version that the gate judged: that of the step whose model it read, if it is the same bytes."""
-    step, output = context.pipeline.inputs(ended.name)["model"]
-    source = context.records[step]
-    version = context.version(source.model_version)
-    return version if version is not None and version.digest == source.outputs.get(output) else None
-
-
 def renewed(context: RunContext, reused: StepRecord) -> tuple[Action, ...]:
     """The write that a reused verdict asks for: it counts again, whatever was found in between."""
-    version = _judged_version(context, reused)
+    version = version_read(context, reused.name)
     if version is None:
         return ()
     result = Result(verdict=reused.verdict, metrics=reused.metrics)
@@ -112,7 +105,7 @@ def _lifecycle(context: RunContext, ended: StepRecord, version: VersionView, *, 
         return version.lifecycle
     if not passed:
         return str(Lifecycle.REJECTED)
-    gates = context.pipeline.gates_of(context.pipeline.inputs(ended.name)["model"])
+    gates = context.pipeline.gates_of(ended.name)
     others = (context.records[name] for name in gates if name != ended.name)
     # A gate that its own `when` left out of this run has nothing to say about the model.
     passed_too = all(one.state in SATISFYING or one.state is StepState.SKIPPED for one in others)

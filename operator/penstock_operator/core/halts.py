@@ -25,12 +25,15 @@ def _replaced(context: RunContext) -> Halt | None:
     observed, behind = context.observed, context.observed.behind
     if not behind or concurrency_of(observed.pipeline, observed.defaults) is not Concurrency.REPLACE:
         return None
-    rolling = any(
-        one.kind == "deploy" and one.state is StepState.RUNNING for one in context.recorded.values()
-    )
-    if rolling:
+    if any(_rolls_out(one) for one in context.recorded.values()):
         return None
     return Halt(Reason.RUN_REPLACED, f"run {behind[-1]} came, and policy.concurrency is Replace")
+
+
+def _rolls_out(record: StepRecord) -> bool:
+    """Whether a deploy of the step is under way; a step that is another pipeline has that one's reason."""
+    deploying = record.kind == "deploy" or (record.kind == "pipeline" and record.reason == Reason.DEPLOYING)
+    return deploying and record.state is StepState.RUNNING
 
 
 def _failure(context: RunContext) -> Halt | None:

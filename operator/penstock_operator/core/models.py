@@ -18,7 +18,7 @@ from penstock_spec.contract import Result
 from penstock_spec.kinds.train import Train
 from penstock_spec.model_version import Lifecycle
 from penstock_spec.names import Reason
-from penstock_spec.triggers import SCHEDULED_TIME
+from penstock_spec.triggers import SCHEDULED_TIME, TRIGGERED_BY
 
 
 def registered(context: RunContext, record: StepRecord, ended: StepRecord, result: Result) -> Decision:
@@ -72,11 +72,10 @@ def _model_name(context: RunContext, record: StepRecord) -> str:
 
 
 def _parameters(context: RunContext) -> dict[str, Any]:
-    """The values of the run, and the time that it is for where it is for a certain one."""
-    timeless = not context.observed.run.scheduled_time
-    return {
-        name: value for name, value in context.values.items() if not (timeless and name == SCHEDULED_TIME)
-    }
+    """The values of the run; what is built in only where it is for a certain time, or a trigger saw it."""
+    run = context.observed.run
+    left_out = {*(() if run.scheduled_time else (SCHEDULED_TIME,)), *(() if run.cause else (TRIGGERED_BY,))}
+    return {name: value for name, value in context.values.items() if name not in left_out}
 
 
 def _lineage(context: RunContext, ended: StepRecord) -> Lineage:

@@ -15,7 +15,8 @@ from penstock_spec.defaults import Defaults
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
-from penstock_spec.when import BY_CHANGE, BY_HAND
+from penstock_spec.triggers import cause_text
+from penstock_spec.when import BY_CHANGE, BY_HAND, BY_PARENT
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class PodView:
     scheduled_at: datetime | None = None  # when PodScheduled became True
     disrupted: str = ""  # reason of the condition DisruptionTarget when True
     ready: bool = False
+    worker: int = 0  # its number in a gang
     containers: Sequence[ContainerView] = ()
 
     def container(self, name: str) -> ContainerView | None:
@@ -91,6 +93,7 @@ class JobView:
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
     step: str = ""  # that it is an attempt of, from the pod template; empty where it is of none
     suspended: bool = False
+    workers: int = 1  # pods of a gang
     started: datetime | None = None  # status.startTime: begins anew after a suspension
     complete: bool = False
     failed_reason: str = ""  # reason of the condition Failed (or FailureTarget), e.g. BackoffLimitExceeded
@@ -191,6 +194,8 @@ class Previous:
     parameters: Mapping[str, Any]  # as given; defaults come from the pipeline
     scheduled_time: str  # RunObject.logical_time
     steps: Sequence[Mapping[str, Any]]  # its status.steps
+    pinned: Sequence[Mapping[str, Any]] = ()  # its status.pinned
+    cause: str = ""  # RunObject.cause
 
 
 @dataclass(frozen=True)
@@ -238,10 +243,13 @@ class RunObject:
     status: Mapping[str, Any] = field(default_factory=dict)
     scheduled_time: str = ""  # as given
     episode: Mapping[str, Any] = field(default_factory=dict)  # that started it; empty where none did
+    triggered_by: Mapping[str, Any] = field(default_factory=dict)  # spec.triggeredBy; empty where nothing
     mode: str = RunMode.RUN
     rerun: Mapping[str, Any] = field(default_factory=dict)  # spec.rerun; empty where it repeats none
     backfill: Mapping[str, Any] = field(default_factory=dict)  # spec.backfill; empty where it is none
-    part_of: str = ""  # the backfill that made it
+    part_of: str = ""  # the backfill that made it, or the run whose step it is
+    step: str = ""  # of that run; empty where it is none
+    held_by: str = ""  # the nearest suspended run of those above it; empty where none is (plan_run fills it)
     reuse: str = RunReuse.BY_STEP
 
     @property
@@ -249,13 +257,36 @@ class RunObject:
         """What sort of run it is: only ordinary ones queue, and tell how a Pipeline is doing."""
         if self.mode == RunMode.PLAN:
             return RunSort.PLAN
+        if self.step:
+            return RunSort.CHILD
         return RunSort.BACKFILL if self.backfill else RunSort.PART if self.part_of else RunSort.ORDINARY
+
+    @property
+    def pipeline_owner(self) -> str:
+        """Uid of the Pipeline that controls it; empty where nothing does, or the run whose step it is."""
+        return "" if self.step else self.meta.owner_uid
+
+    @property
+    def suspended(self) -> bool:
+        """Whether nothing new starts: by its own spec, or by that of a run above it."""
+        return self.suspend or bool(self.held_by)
 
     @property
     def logical_time(self) -> str:
         """The time that the run is for: as given or, of a rerun, kept; else when it was created."""
         kept = str(self._snapshot.get("scheduledTime", ""))
         return kept or self.scheduled_time or stamp(self.meta.created)
+
+    @property
+    def saw(self) -> Mapping[str, Any]:
+        """What a trigger saw: as given or, of a rerun, kept; empty where nothing."""
+        kept: Mapping[str, Any] = self._snapshot.get("triggeredBy") or self.triggered_by
+        return kept
+
+    @property
+    def cause(self) -> str:
+        """The same as steps may take it."""
+        return cause_text(self.saw)
 
     @property
     def given(self) -> Mapping[str, Any]:
@@ -270,6 +301,8 @@ class RunObject:
     @property
     def started_by(self) -> str:
         """The trigger's name as conditions know it: also `change` and `manual`."""
+        if self.step:
+            return BY_PARENT
         return self.trigger or (BY_CHANGE if self.generation else BY_HAND)
 
     @property
@@ -282,6 +315,14 @@ class RunObject:
 
 
 @dataclass(frozen=True)
+class ChildView:
+    """A run that is a step of the planned one."""
+
+    run: RunObject
+    pipeline: CompiledPipeline | None = None  # what it executes, once that is frozen and can be read
+
+
+@dataclass(frozen=True)
 class ObservedPipeline:
     """The world of plan_pipeline."""
 
@@ -290,6 +331,8 @@ class ObservedPipeline:
     revisions: Sequence[Revision] = ()  # owned by this Pipeline; filled when the plan asked to confirm them
     versions: Sequence[VersionView] = ()
     endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
+    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those that look for triggers
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job
     refusals: Mapping[str, Refusal] = field(
         default_factory=dict
     )  # by the name of the object we tried to create
@@ -306,6 +349,7 @@ class ObservedRun:
     # The one that its snapshot names, else that the run names. Read live: None means that it does not exist.
     revision: Revision | None = None
     jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this run
+    services: Sequence[Meta] = ()  # those controlled by this run
     # What was read live for this observation, as the plan before it asked. A Job among these that is not in
     # `jobs` does
     # not exist, or is not ours.
@@ -317,8 +361,15 @@ class ObservedRun:
     earlier: Sequence[Earlier] = ()  # newest first
     previous: Previous | None = None
     origin: RunObject | None = None  # the run that this one repeats
+    repeated: Sequence[RunObject] = ()  # the runs that are steps of that one
     siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
+    children: Mapping[str, ChildView] = field(default_factory=dict)  # by name; those controlled by this run
+    parents: Sequence[RunObject] = ()  # the run that this one is a step of, then that one's, and so on
     made_by: RunObject | None = None  # the backfill that it is part of
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
     defaults: Defaults = field(default_factory=Defaults)  # of the namespace, now
+    # Where the installation bounds how many Jobs live at a time: the names of those of all runs of the
+    # namespace, and room.older_claims.
+    live_jobs: frozenset[str] = frozenset()
+    older_claims: int = 0

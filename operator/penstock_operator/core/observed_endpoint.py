@@ -90,6 +90,7 @@ class ObservedEndpoint:
     # Field managers by path ("spec.model.version"), who wrote last is last: field_managers.PATHS.
     managers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     requested_by: str = ""  # the annotation penstock.dev/requested-by
+    monitoring_follows: bool = False  # the annotation of that name
     jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; of windows, controlled by this one
     troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job or Deployment
     live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked

@@ -143,7 +143,7 @@ def _columns(
 def _model(runs: Sequence[RunObject]) -> str:
     """The ModelVersion of the training that finished last."""
     for run in reversed(runs):
-        trained = [one for one in run.status.get("steps", ()) if one.get("kind") == "train"]
+        trained = [one for one in run.status.get("steps", ()) if one.get("kind") in ("train", "pipeline")]
         found = [one["modelVersion"] for one in trained if one.get("modelVersion")]
         if found:
             return str(found[-1])

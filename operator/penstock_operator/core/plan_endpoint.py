@@ -56,7 +56,7 @@ def plan_endpoint(observed: ObservedEndpoint, now: datetime, settings: Settings)
     deletions = [Delete(DEPLOYMENT, one.meta.namespace, one.meta.name, one.meta.uid) for one in leaving]
     plan = Plan(
         inquire=_silent(scene, now, settings),
-        actions=_applied(scene, rollout, unit, settings),
+        actions=_applied(scene, rollout, unit, now, settings),
         after=(*_lifecycles(scene), *(deletions if may_leave else ())),
         events=_notes(scene, rollout, history, shown),
         look_again=_look_again(scene, rollout, None if may_leave or not leaving else free_at, now, settings),
@@ -90,12 +90,13 @@ def _silent(scene: Scene, now: datetime, settings: Settings) -> tuple[str, ...]:
 
 
 def _applied(
-    scene: Scene, rollout: Rollout | None, unit: Unit | None, settings: Settings
+    scene: Scene, rollout: Rollout | None, unit: Unit | None, now: datetime, settings: Settings
 ) -> tuple[Action, ...]:
     """The objects that differ from what they should be."""
     if barred(scene) is not None:
         return ()
-    own = () if rollout is not None and rollout.refused else _own_deployment(scene, settings)
+    withheld = scene.held_until(now) is not None or (rollout is not None and rollout.refused)
+    own = () if withheld else _own_deployment(scene, settings)
     return (*own, *_scaled(scene), *_service(scene, unit), *companions(scene, unit))
 
 
@@ -153,15 +154,16 @@ def _notes(
     scene: Scene, rollout: Rollout | None, history: History, shown: Unit | None
 ) -> tuple[EventNote, ...]:
     notes = []
+    before = scene.last_stable
     if history.began is not None:
         began = history.began
-        before = history.entries[-2]["version"] if len(history.entries) > 1 else ""
+        other = history.entries[-2]["version"] if len(history.entries) > 1 else ""
         words = f"revision {began['revision']}: {began['version']} serves"
-        words += f" in place of {before}" if before else ""
+        words += f" in place of {other}" if other else ""
         words += f", asked for by {began['actor']}" if began.get("actor") else ""
         notes.append(EventNote(began["reason"], words))
-    elif scene.last_stable is not None and shown not in (None, scene.last_stable):
-        words = f"{scene.last_stable.version} serves with changed settings ({SETTINGS})"
+    elif before is not None and before.settings and shown not in (None, before):
+        words = f"{before.version} serves with changed settings ({SETTINGS})"
         notes.append(EventNote(Reason.SETTINGS_REPLACED, words))
     known = (scene.observed.status.get("rollout") or {}).get("refused", "")
     if rollout is not None and rollout.refused and rollout.refused != known:
@@ -177,4 +179,4 @@ def _look_again(
     waits = rollout is not None and not rollout.refused and now < rollout.due
     due = rollout.due if waits and rollout is not None else None
     stuck = after(now, settings.inquiry_after) if waits else None
-    return earliest(free_at, due, stuck, after(now, settings.resync))
+    return earliest(free_at, scene.held_until(now), due, stuck, after(now, settings.resync))

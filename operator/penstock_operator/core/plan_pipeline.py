@@ -16,7 +16,7 @@ from penstock_operator.core.retention import tidy
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.text import clip
 from penstock_operator.core.times import after, earliest
-from penstock_operator.core.triggers import Triggering, triggered
+from penstock_operator.core.triggers import Triggering, looked, triggered
 from penstock_spec.errors import SpecError
 from penstock_spec.names import Condition, Reason
 
@@ -28,9 +28,8 @@ def plan_pipeline(observed: ObservedPipeline, now: datetime, settings: Settings)
     if observed.pipeline.meta.deleting:
         return Plan()
     try:
-        definition = with_defaults(
-            define(observed.pipeline.spec, observed.pipeline.applied), observed.defaults
-        )
+        about = observed.pipeline
+        definition = with_defaults(define(about.spec, about.applied, about.meta.name), observed.defaults)
     except SpecError as error:
         return _refuse(observed, error, now)
     return _accept(observed, definition, now, settings)
@@ -43,7 +42,7 @@ def _refuse(observed: ObservedPipeline, error: SpecError, now: datetime) -> Plan
     news = told is None or told.get("message") != str(error)
     note = EventNote(Reason.INVALID_SPEC, clip(str(error), _EVENT_LENGTH), warning=True)
     changed = status if status != observed.pipeline.status else None
-    return Plan(status=changed, events=(note,) if news else ())
+    return Plan(status=changed, after=looked(observed), events=(note,) if news else ())
 
 
 def _accept(observed: ObservedPipeline, definition: Definition, now: datetime, settings: Settings) -> Plan:
@@ -57,9 +56,10 @@ def _accept(observed: ObservedPipeline, definition: Definition, now: datetime, s
     status = accepted_status(observed, definition.pipeline, change, starting, now)
     unsettled = change.waits_for or change.refusal is not None
     return Plan(
+        inquire=starting.inquire,
         actions=(*change.actions, *starting.actions),
         status=status if status != observed.pipeline.status else None,
-        after=tidying.after,
+        after=(*tidying.after, *starting.after),
         events=(
             *_notes(change),
             *starting.notes,

@@ -4,21 +4,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from penstock_operator.core import attempts, halts, needs, remakes, whens
-from penstock_operator.core.actions import Plan
+from penstock_operator.core import attempts, children, halts, needs, remakes, whens
+from penstock_operator.core.actions import Action, Plan
 from penstock_operator.core.backfills import backfills
 from penstock_operator.core.called_off import called_off
-from penstock_operator.core.cancels import cancels, held, holds_back, shown_suspended
+from penstock_operator.core.cancels import cancels, held, held_from_above, holds_back, shown_suspended
+from penstock_operator.core.child_runs import endings, going
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.deadlines import next_end, overdue
 from penstock_operator.core.deploy import deploys
 from penstock_operator.core.foresight import foresees
+from penstock_operator.core.gang_services import left_over
 from penstock_operator.core.kept_jobs import clearing
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ObservedRun
+from penstock_operator.core.pins import pins_of
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.registered import lacks, pins
 from penstock_operator.core.rerun import repeats
 from penstock_operator.core.reuse import reuses
 from penstock_operator.core.run_status import build, summary_of, without_news
@@ -41,7 +45,9 @@ RunRule = Callable[[ObservedRun, datetime, Settings], Plan | None]
 # What becomes of one step; the first rule that answers decides.
 STEP_RULES: Sequence[Rule] = (
     remakes.remade,  # what it had made is gone, and needed
+    children.outlived,  # it has ended, and another pipeline's run for it has not
     attempts.ended,  # nothing changes any more
+    children.winds_down,  # the run goes no further, and the run of another pipeline has to end first
     halts.halted,  # the run goes no further
     needs.blocked,  # a step it needs has failed
     needs.skipped,  # a step whose output it takes was skipped
@@ -49,8 +55,10 @@ STEP_RULES: Sequence[Rule] = (
     needs.waits,  # a step it needs has not ended
     held,  # the run is suspended
     overdue,  # it has no pod, and takes too long
+    lacks,  # the registry has no such model
     deploys,  # no Job: compares with what is live
     monitors,  # the same
+    children.composes,  # another pipeline has a run for it
     reuses,  # the same has been made before
     attempts.starts,  # its first Job
     remakes.awaits,  # an input of it is being made again
@@ -61,6 +69,7 @@ STEP_RULES: Sequence[Rule] = (
 
 def plan_run(observed: ObservedRun, now: datetime, settings: Settings) -> Plan:
     """The plan for one PipelineRun. The same world always gives the same plan."""
+    observed = held_from_above(observed)
     for rule in RUN_RULES:
         plan = rule(observed, now, settings)
         if plan is not None:
@@ -74,8 +83,8 @@ def leave_deleted(observed: ObservedRun, _: datetime, __: Settings) -> Plan | No
 
 
 def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Plan | None:
-    """Rule: a finished run never changes. Jobs that a cut-short plan left behind are deleted, and the others
-    when they have been kept for long enough.
+    """Rule: a finished run never changes. What a cut-short plan left behind is ended, and other Jobs go when
+    they have been kept for long enough.
     """
     run = observed.run
     if not run.finished:
@@ -83,7 +92,8 @@ def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Pla
     jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == run.meta.uid]
     kept = clearing(run, jobs, policy_of(run.status.get("snapshot") or {}).keep_pods, now)
     stuck = tuple(attempts.delete(job) for job in jobs if is_stuck(job))
-    return Plan(actions=stuck, after=kept.after, look_again=kept.look_again)
+    left: tuple[Action, ...] = (*stuck, *left_over(observed, ()), *endings(going(observed)))
+    return Plan(actions=left, after=kept.after, look_again=kept.look_again)
 
 
 def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
@@ -95,10 +105,11 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     before = {entry["name"]: StepRecord.from_status(entry) for entry in observed.run.status.get("steps", ())}
     records = {one.name: before.get(one.name, one) for one in fresh_records(frozen.pipeline)}
     run = observed.run
-    values = run_values(frozen.pipeline.spec, run.given, run.logical_time)
+    values = run_values(frozen.pipeline.spec, run.given, run.logical_time, run.cause)
     policy = policy_of(snapshot)
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
-    context = replace(context, halt=halts.halt_of(context), defaults=defaults_of(snapshot))
+    context = replace(context, defaults=defaults_of(snapshot), pins=pins_of(run.status))
+    context = replace(context, halt=halts.halt_of(context))
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:
         decision = _decide(context, context.records[name])
@@ -135,7 +146,11 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         inquire=inquire,
         actions=tuple(action for one in decisions for action in one.actions),
         status=status if status != run.status else None,
-        after=(*(action for one in decisions for action in one.after), *kept.after),
+        after=(
+            *(action for one in decisions for action in one.after),
+            *kept.after,
+            *left_over(context.observed, records),
+        ),
         events=notes(before, records, summary),
         look_again=earliest(
             again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)
@@ -166,5 +181,6 @@ RUN_RULES: Sequence[RunRule] = (
     take_snapshot,  # what it executes is frozen first
     holds_back,  # it is suspended before it has begun
     wait_for_turn,  # one run at a time per Pipeline
+    pins,  # the registered models that it reads are written down
     take_steps,
 )

@@ -29,6 +29,7 @@ class StepRecord:
     scratch: str = ""
     remakes: Sequence[str] = ()
     job: str = ""
+    child: Mapping[str, str] = field(default_factory=dict)  # run, revision, digest
     digest: str = ""
     source_revision: str = ""
     made_at: str = ""

@@ -5,8 +5,10 @@ digest is another one by changed parameters, and everything behind them. All els
 at its start, as the old one recorded it; so the old run may go afterwards.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import networkx as nx
 
@@ -15,8 +17,10 @@ from penstock_operator.core.ahead import pipeline_uid
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.history import made
 from penstock_operator.core.observed import ObservedRun, Ref, RunObject
+from penstock_operator.core.pins import pins_of
 from penstock_operator.core.policies import DEFAULTS
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.registered import chosen_for, with_pins
 from penstock_operator.core.run_status import build, waiting
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
@@ -31,19 +35,46 @@ from penstock_operator.core.start import (
 from penstock_operator.core.work import work_of
 from penstock_spec import names
 from penstock_spec.errors import did_you_mean
-from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import Reason
 from penstock_spec.resolve import run_values
-from penstock_spec.status import SATISFYING, StepState
+from penstock_spec.status import ENDED_ILL, SATISFYING, StepState
 
-_ENDED_ILL = frozenset({StepState.FAILED, StepState.BLOCKED, StepState.CANCELLED})
+
+@dataclass(frozen=True)
+class Beginning:
+    """How a run that repeats another begins; `time` is what it is for."""
+
+    frozen: Frozen
+    given: Mapping[str, Any]
+    time: str
+    context: RunContext  # with what is taken over in its records
 
 
 def repeats(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
     """Rule: a run that repeats another begins with what that one has made, and keeps its parameters."""
-    run, old = observed.run, observed.origin
+    run = observed.run
     if not run.rerun or run.status.get("snapshot"):
         return None
+    found = beginning(observed, now, settings)
+    if isinstance(found, Plan):
+        return found
+    if isinstance(found, CannotStart):
+        return not_started(observed, found, now, settings)
+    kept = {"parameters": found.given} if found.given else {}
+    snapshot = {**snapshot_of(observed, found.frozen), **kept, "scheduledTime": found.time}
+    saw = observed.origin.saw if observed.origin is not None else {}
+    snapshot |= {"triggeredBy": dict(saw)} if saw else {}
+    records = [found.context.records[step.name] for step in found.frozen.pipeline.spec.steps]
+    words = f"what is left of run {run.rerun['run']} is about to start"
+    summary = waiting(Reason.STEPS_WAITING, words)
+    pinned = with_pins(run, found.context.pins)
+    status = build(pinned, summary, records, now, snapshot, started=False)
+    return Plan(actions=adoption(observed), status=status, look_again=now)
+
+
+def beginning(observed: ObservedRun, now: datetime, settings: Settings) -> Beginning | CannotStart | Plan:
+    """What the new run has from the old one. A plan where something must be read live first."""
+    run, old = observed.run, observed.origin
     ref = Ref(names.PIPELINE_RUN, run.rerun["run"])
     if (old is None or not old.finished) and ref not in observed.live:
         return Plan(confirm=(ref,))
@@ -51,17 +82,19 @@ def repeats(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
         return Plan(confirm=(DEFAULTS,))
     found = _repeated(observed)
     if isinstance(found, CannotStart) or old is None:
-        return not_started(observed, found, now, settings) if isinstance(found, CannotStart) else Plan()
+        return found if isinstance(found, CannotStart) else Plan()
     given = {**old.given, **run.parameters}
-    problem = parameter_problem(found.pipeline, given, old.logical_time)
+    problem = parameter_problem(found.pipeline, given, old.logical_time, old.cause)
     if problem is not None:
-        return not_started(observed, problem, now, settings)
-    kept = {"parameters": given} if given else {}
-    snapshot = {**snapshot_of(observed, found), **kept, "scheduledTime": old.logical_time}
-    records = _taken_over(observed, old, found.pipeline, now, settings)
-    summary = waiting(Reason.STEPS_WAITING, f"what is left of run {old.meta.name} is about to start")
-    status = build(run, summary, records, now, snapshot, started=False)
-    return Plan(actions=adoption(observed), status=status, look_again=now)
+        return problem
+    values = run_values(found.pipeline.spec, given, old.logical_time, old.cause)
+    # The data is that of the old run, and so are the models of the registry that it read.
+    chosen = chosen_for(observed, found.pipeline, values, pins_of(old.status))
+    if isinstance(chosen, Plan):
+        return chosen
+    records = {step.name: StepRecord(step.name, step.kind) for step in found.pipeline.spec.steps}
+    fresh = RunContext(observed, now, settings, found.pipeline, values, records, records, pins=chosen)
+    return Beginning(found, given, old.logical_time, _taken_over(fresh, old))
 
 
 def _repeated(observed: ObservedRun) -> Frozen | CannotStart:
@@ -99,26 +132,22 @@ def _asked(run: RunObject, old: RunObject) -> frozenset[str]:
     """Where to begin: the named steps, else those that did not end well."""
     if "from" in run.rerun:
         return frozenset(run.rerun["from"])
-    return frozenset(one["name"] for one in old.status.get("steps", ()) if one["state"] in _ENDED_ILL)
+    return frozenset(one["name"] for one in old.status.get("steps", ()) if one["state"] in ENDED_ILL)
 
 
-def _taken_over(
-    observed: ObservedRun, old: RunObject, pipeline: CompiledPipeline, now: datetime, settings: Settings
-) -> list[StepRecord]:
-    """The entries of the new run at its start, in the order of the file."""
+def _taken_over(context: RunContext, old: RunObject) -> RunContext:
+    """The context with the entries that the new run takes over at its start."""
+    pipeline = context.pipeline
     before = {one["name"]: StepRecord.from_status(one) for one in old.status.get("steps", ())}
-    roots = [one for one in _asked(observed.run, old) if one in pipeline.graph]
+    roots = [one for one in _asked(context.observed.run, old) if one in pipeline.graph]
     again = {one for root in roots for one in (root, *nx.descendants(pipeline.graph, root))}
-    records = {step.name: StepRecord(step.name, step.kind) for step in pipeline.spec.steps}
-    values = run_values(pipeline.spec, {**old.given, **observed.run.parameters}, old.logical_time)
-    context = RunContext(observed, now, settings, pipeline, values, records, records)
     for name in pipeline.order:
         known = before.get(name)
         fresh = any(not context.records[one].ended for one in pipeline.needs(name))
         if known is None or name in again or fresh or pipeline.always(name) or not _holds(context, known):
             continue
         context = replace(context, records={**context.records, name: _taken(context, known, old.meta.name)})
-    return [context.records[step.name] for step in pipeline.spec.steps]
+    return replace(context, recorded=context.records)
 
 
 def _holds(context: RunContext, known: StepRecord) -> bool:

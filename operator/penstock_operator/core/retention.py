@@ -17,6 +17,7 @@ from penstock_spec import names
 
 REVISION = "ControllerRevision"
 REVISIONS = Ref(REVISION)
+DELIVERY_KEPT = 900.0  # seconds: more than twice the window in which a signature is good
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
         for sort in RunSort
         for one in _surplus(own_runs(observed, sort), keep)
         if one.meta.name not in awaited
+        and not _may_be_repeated(one, now)
+        and not _goes_with_another(one, observed.pipeline.meta.uid)
     ]
     if not surplus:
         return Tidying()
@@ -59,6 +62,18 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
 def _surplus(runs: Sequence[RunObject], keep: int) -> Sequence[RunObject]:
     finished = [one for one in runs if one.finished and not one.meta.deleting]
     return finished[: max(0, len(finished) - keep)]
+
+
+def _may_be_repeated(run: RunObject, now: datetime) -> bool:
+    """A message that was taken may come again, honestly or not, while its signature is good: its run's name
+    is what keeps it from starting another one.
+    """
+    return bool(run.triggered_by.get("delivery")) and now < after(run.meta.created, DELIVERY_KEPT)
+
+
+def _goes_with_another(run: RunObject, uid: str) -> bool:
+    """Whether it is a step of a run that still exists, and goes with that."""
+    return run.sort is RunSort.CHILD and run.meta.owner_uid not in ("", uid)
 
 
 def _awaited(observed: ObservedPipeline) -> frozenset[str]:

@@ -17,6 +17,9 @@ from penstock_operator.core.times import after, read, stamp_not_before
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import StepState
 
+# Refusals for want of room: there may be some later.
+PASSING = frozenset({Reason.QUOTA_EXCEEDED, Reason.NAMESPACE_FULL})
+
 
 def failed(context: RunContext, record: StepRecord, failure: Failed, job: JobView | None) -> Decision:
     """The attempt has failed: the step is tried again while its class has budget left, else it has failed
@@ -73,8 +76,8 @@ def _tails(context: RunContext) -> int:
 
 
 def refused(context: RunContext, record: StepRecord, refusal: Refusal) -> Decision:
-    """What becomes of a step whose object the API server does not take: by quota for now, else for good."""
-    if refusal.reason == Reason.QUOTA_EXCEEDED:
+    """What becomes of a step whose object cannot be made: where there is no room for now, else for good."""
+    if refusal.reason in PASSING:
         waiting = replace(record, reason=refusal.reason, message=one_line(refusal.message, 500))
         return Decision(waiting, look_again=after(context.now, context.settings.resync))
     if refusal.reason == Reason.NAME_COLLISION:

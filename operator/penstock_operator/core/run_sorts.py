@@ -10,3 +10,4 @@ class RunSort(Enum):
     PLAN = "plan"  # says what would happen
     BACKFILL = "backfill"  # has others made
     PART = "part"  # one of these
+    CHILD = "child"  # a step of another run

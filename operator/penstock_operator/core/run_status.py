@@ -69,13 +69,24 @@ def _well_or_cancelled(records: Sequence[StepRecord]) -> Summary:
 
 
 def without_news(run: RunObject, summary: Summary, records: Sequence[StepRecord]) -> Summary:
-    """A run that a trigger started and in which everything was reused: no source had anything new."""
-    made = [one for one in records if one.kind not in ("deploy", "monitor")]
-    old = all(one.state in (StepState.REUSED, StepState.SKIPPED) for one in made)
-    looked = any(one.kind == "ingest" and one.state is StepState.REUSED for one in made)
-    if not (run.trigger and summary.succeeded and old and looked):
+    """A run that a trigger (or a run above it) started and in which all was reused: no source had anything
+    new.
+    """
+    looked = any(
+        (one.kind == "ingest" and one.state is StepState.REUSED) or one.reason == Reason.NO_NEW_DATA
+        for one in records
+    )
+    started = run.trigger or run.step
+    if not (started and summary.succeeded and looked) or made_anything(records):
         return summary
     return replace(summary, reason=Reason.NO_NEW_DATA, message="no source has changed: everything was reused")
+
+
+def made_anything(records: Sequence[StepRecord]) -> bool:
+    """Whether a run has made something that was not there before. Deploys and monitors only compare."""
+    made = [one for one in records if one.kind not in ("deploy", "monitor")]
+    old = (Reason.UNCHANGED, Reason.NO_NEW_DATA)  # reused, or a child in which everything was
+    return any(one.state is not StepState.SKIPPED and one.reason not in old for one in made)
 
 
 def replaced_before_steps(by: str) -> Summary:
@@ -126,6 +137,7 @@ def build(
         "message": summary.message,
         "step": summary.step,
         "progress": _progress(records),
+        "pinned": before.get("pinned"),
         "snapshot": dict(snapshot) if snapshot else None,
         "startedAt": started_at,
         "suspendedAt": since,
@@ -143,7 +155,7 @@ def build(
 def is_held(run: RunObject, records: Sequence[StepRecord]) -> bool:
     """Whether the run's time stands still: it is suspended, or all that it does waits in queues of Kueue."""
     live = [one for one in records if one.state in _LIVELY]
-    return run.suspend or (
+    return run.suspended or (
         bool(live) and all(one.state is StepState.QUEUED and one.reason in HELD for one in live)
     )
 

@@ -4,6 +4,7 @@ parts.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -11,6 +12,7 @@ from penstock_operator.core.observed import Meta
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint, Unit
 from penstock_operator.core.scaling import replicas_of
 from penstock_operator.core.target import Problem, Target, target_of
+from penstock_operator.core.times import after
 from penstock_operator.manifests.facade import Facade
 from penstock_operator.manifests.server import Server
 from penstock_operator.manifests.windows import log_of
@@ -18,6 +20,8 @@ from penstock_spec.base import seconds_of
 from penstock_spec.checks.servers import impossible
 from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.names import Reason, digest_label, server_name
+
+HELD_SECONDS = 10.0  # that a new endpoint waits for the monitoring that its maker promised
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,11 @@ class Scene:
 
     @property
     def same_model(self) -> bool:
-        """Whether what serves is the wanted model, though by other settings."""
+        """Whether what serves is the wanted model, though by other settings. Of pods that an earlier Penstock
+        made nobody knows.
+        """
         target, current = self.target, self.current
-        if target is None or current is None or current == self.wanted:
+        if target is None or current is None or not current.settings or current == self.wanted:
             return False
         return current.serves(target.version, target.digest)
 
@@ -110,6 +116,14 @@ class Scene:
         # Figures count old pods too: only where there are no others are all that are ready new ones.
         figures = {found.replicas, found.existing, found.updated, found.ready, found.available}
         return found.observed_generation >= found.meta.generation and figures == {self.server.replicas}
+
+    def held_until(self, now: datetime) -> datetime | None:
+        """Until when no pods are made, because their log comes with the next write; None: they are."""
+        observed = self.observed
+        if not observed.monitoring_follows or observed.deployments or "monitoring" in observed.spec:
+            return None
+        end = after(observed.meta.created, HELD_SECONDS)
+        return end if now < end else None
 
     @property
     def unseen(self) -> str:

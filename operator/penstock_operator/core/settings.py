@@ -57,12 +57,14 @@ class Settings:
     inquiry_after: float = 10.0  # a Job without a started pod: read its Events
     start_deadline: float = 600.0  # from the Job's creation to the first container
     pipeline_grace: float = 60.0  # a run whose Pipeline is not there (yet)
+    gang_grace: float = 5.0  # a program of a gang has failed: the others' ends may explain why
     finish_grace: float = 30.0  # a failed attempt whose Job does not end by itself is deleted then
     revision_grace: float = 300.0  # a frozen spec that no run names (yet) is younger than this
     late_start: float = 300.0  # a scheduled start that comes later than this was missed
     resync: float = 60.0  # every unfinished object is looked at again at least so often
     settle: float = 5.0  # what served before stays so long after a switch: every node has to hear of it
     memory_factor: float = 1.5  # how memory, or scratch space, grows after an attempt ran out of it
+    max_parallel: int = 0  # Jobs of runs that may live in one namespace at a time; 0: any number
     log_tails: int = 10  # failed steps of a run that keep their last lines in status
     log_bytes: int = 2048
     budgets: Mapping[FailureClass, Budget] = field(default_factory=lambda: DEFAULT_BUDGETS)

@@ -66,7 +66,7 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     found = frozen_for(observed, now, settings)
     if isinstance(found, CannotStart):
         return not_started(observed, found, now, settings)
-    problem = parameter_problem(found.pipeline, run.parameters, run.logical_time)
+    problem = parameter_problem(found.pipeline, run.parameters, run.logical_time, run.cause)
     if problem is not None:
         return not_started(observed, problem, now, settings)
     summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
@@ -77,7 +77,7 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
 
 def snapshot_of(observed: ObservedRun, found: Frozen) -> dict[str, Any]:
     """What the status of a run says for ever about what it executes."""
-    uid = observed.run.meta.owner_uid or (observed.pipeline.meta.uid if observed.pipeline else "")
+    uid = observed.run.pipeline_owner or (observed.pipeline.meta.uid if observed.pipeline else "")
     snapshot: dict[str, Any] = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
     policy = effective(_policy(observed, found.pipeline), observed.defaults).as_set()
     said = {"policy": policy} if policy else {}
@@ -89,10 +89,10 @@ def _policy(observed: ObservedRun, frozen: CompiledPipeline) -> Policy:
     part of the digest.
     """
     pipeline = observed.pipeline
-    if pipeline is None or observed.run.meta.owner_uid not in ("", pipeline.meta.uid):
+    if pipeline is None or observed.run.pipeline_owner not in ("", pipeline.meta.uid):
         return frozen.spec.policy
     try:
-        return define(pipeline.spec, pipeline.applied).pipeline.spec.policy
+        return define(pipeline.spec, pipeline.applied, pipeline.meta.name).pipeline.spec.policy
     except SpecError:
         return frozen.spec.policy
 
@@ -134,7 +134,7 @@ def frozen_for(observed: ObservedRun, now: datetime, settings: Settings) -> Froz
             f"there is no Pipeline {run.pipeline} in namespace {run.meta.namespace}; apply it and start a run"
         )
         return CannotStart(Reason.PIPELINE_NOT_FOUND, message, for_good=not patient)
-    if run.meta.owner_uid not in ("", pipeline.meta.uid):
+    if run.pipeline_owner not in ("", pipeline.meta.uid):
         message = f"the Pipeline {run.pipeline} that this run belongs to was replaced; start another run"
         return CannotStart(Reason.PIPELINE_NOT_FOUND, message)
     frozen = _freeze(pipeline)
@@ -149,7 +149,7 @@ def _freeze(pipeline: PipelineObject) -> Frozen | CannotStart:
     """The Pipeline as it is now, in a revision that is made in the same plan."""
     meta = pipeline.meta
     try:
-        defined = define(pipeline.spec, pipeline.applied)
+        defined = define(pipeline.spec, pipeline.applied, meta.name)
     except SpecError as error:
         return CannotStart(Reason.INVALID_SPEC, f"the Pipeline {meta.name} is refused: {error}")
     manifest = revision(meta.namespace, meta.name, meta.uid, defined.digest, defined.pipeline.spec)
@@ -169,11 +169,11 @@ def thawed(observed: ObservedRun, name: str, digest: str = "") -> Frozen | Canno
 
 
 def parameter_problem(
-    pipeline: CompiledPipeline, given: Mapping[str, Any], scheduled_time: str
+    pipeline: CompiledPipeline, given: Mapping[str, Any], scheduled_time: str, triggered_by: str = ""
 ) -> CannotStart | None:
     """What is wrong with the run's parameters, by themselves or in any field that takes one."""
     try:
-        values = run_values(pipeline.spec, given, scheduled_time)
+        values = run_values(pipeline.spec, given, scheduled_time, triggered_by)
         for step in pipeline.spec.steps:
             resolve_step(pipeline.spec, step, values)
     except SpecError as error:

@@ -29,6 +29,9 @@ def chosen(scene: Scene, rollout: Rollout | None, now: datetime) -> Unit | None:
     last = scene.deployment(scene.last_stable)
     if last is not None and last.available > 0:
         return scene.last_stable
+    if scene.last_stable is None:
+        # Nothing has ever served: what could not start need not wait for its successor, nor take its room.
+        return scene.wanted or scene.current
     found = next((one for one in (scene.selected, scene.last_stable) if scene.deployment(one)), None)
     if found is None and rollout is not None and rollout.refused:
         return scene.current

@@ -27,6 +27,9 @@ class Outcome:
     entry: Entry
     runs: Sequence[Mapping[str, Any]] = ()  # manifests
     confirm: Sequence[Ref] = ()
+    jobs: Sequence[Mapping[str, Any]] = ()  # manifests of Jobs that look
+    awaits: str = ""  # the Job that looks, whose end is not in the entry yet
+    inquire: Sequence[str] = ()
     notes: Sequence[EventNote] = ()
     look_again: datetime | None = None
 
@@ -88,9 +91,13 @@ class TriggerWorld:
         return self.observed.refusals.get(name) or self.observed.refusals.get(frozen)
 
     def manifest(
-        self, name: str, moment: datetime | None = None, episode: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        moment: datetime | None = None,
+        episode: Mapping[str, Any] | None = None,
+        triggered_by: Mapping[str, Any] | None = None,
     ) -> Mapping[str, Any]:
-        """The run to be made, for a logical time or an episode."""
+        """The run to be made, for a logical time, an episode or something else that was seen."""
         meta = self.observed.pipeline.meta
         start = Start(
             namespace=meta.namespace,
@@ -102,5 +109,6 @@ class TriggerWorld:
             trigger=self.trigger.name,
             scheduled_time=stamp(moment) if moment is not None else "",
             episode=episode or {},
+            triggered_by=triggered_by or {},
         )
         return run(start)

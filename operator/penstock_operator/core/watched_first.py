@@ -16,7 +16,8 @@ from penstock_spec.status import SATISFYING, StepState
 def watched_first(context: RunContext, deploy: StepRecord, endpoint: str) -> tuple[Apply, ...]:
     """What the endpoint's monitor step will apply, in its name, where it has only this deploy to wait for.
 
-    The step then finds it done. One that may yet be skipped or blocked sets it itself, or never.
+    The endpoint waits a moment for it, and the step finds it done. A step that may yet be skipped or blocked
+    sets it itself, or never.
     """
     for step in context.pipeline.spec.steps:
         if isinstance(step.body, Monitor) and step.body.endpoint == endpoint and step.when is None:

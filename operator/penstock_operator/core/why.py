@@ -1,13 +1,18 @@
 """Why a step runs, in the words of its entry: what differs from before, else what forbids to take over."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from penstock_operator.core.context import RunContext
-from penstock_operator.core.observed import Earlier
+from penstock_operator.core.observed import Earlier, Previous
+from penstock_operator.core.pins import Pins, pins_of, read_by
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.reuse import expired, forced
 from penstock_operator.core.work import Work
 from penstock_spec.differences import Said, difference, said_of
 from penstock_spec.digest import Components, reusable_image, step_components
 from penstock_spec.errors import SpecError
+from penstock_spec.graph import CompiledPipeline
 from penstock_spec.resolve import resolve_step, run_values
 
 
@@ -21,8 +26,8 @@ def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | No
     old = _components_before(context, record.name)
     if previous is None or old is None:
         return "first run"
-    now = said_of(context.pipeline, record.name)
-    changed = difference(record.name, old, work.components, _said_before(context, record.name), now)
+    now = _said(context.pipeline, record.name, context.values, context.pins)
+    changed = difference(record.name, old, work.components, _said_before(previous, record.name), now)
     return changed or again(context, record) or _not_taken(context, record, work)
 
 
@@ -50,9 +55,14 @@ def _not_taken(context: RunContext, record: StepRecord, work: Work) -> str:
     return f"run {run} left no result to reuse"
 
 
-def _said_before(context: RunContext, step: str) -> Said:
-    previous = context.observed.previous
-    return Said() if previous is None else said_of(previous.pipeline, step)
+def _said(pipeline: CompiledPipeline, step: str, values: Mapping[str, Any], pins: Pins) -> Said:
+    versions = read_by(pipeline, step, values, pins)
+    return said_of(pipeline, step, {name: pin.version for name, pin in versions.items()})
+
+
+def _said_before(previous: Previous, step: str) -> Said:
+    values = run_values(previous.pipeline.spec, previous.parameters, previous.scheduled_time, previous.cause)
+    return _said(previous.pipeline, step, values, pins_of({"pinned": previous.pinned}))
 
 
 def _components_before(context: RunContext, step: str) -> Components | None:
@@ -67,7 +77,7 @@ def _components_before(context: RunContext, step: str) -> Components | None:
         return None
     pipeline = previous.pipeline
     try:
-        values = run_values(pipeline.spec, previous.parameters, previous.scheduled_time)
+        values = run_values(pipeline.spec, previous.parameters, previous.scheduled_time, previous.cause)
         resolved = resolve_step(pipeline.spec, pipeline.spec.step(step), values)
     except (KeyError, SpecError):
         return None
@@ -75,4 +85,5 @@ def _components_before(context: RunContext, step: str) -> Components | None:
         name: entries.get(source, {}).get("outputs", {}).get(output, "")
         for name, (source, output) in pipeline.inputs(step).items()
     }
-    return step_components(resolved, inputs)
+    read = read_by(pipeline, step, values, pins_of({"pinned": previous.pinned}))
+    return step_components(resolved, inputs | {name: pin.digest for name, pin in read.items()})

@@ -10,8 +10,11 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.deadlines import pod_seconds
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.outcome import outcome_text
+from penstock_operator.core.pins import read_by
 from penstock_operator.core.record import StepRecord
-from penstock_operator.manifests import jobs, pods
+from penstock_operator.manifests import gangs, jobs, pods
+from penstock_operator.manifests.gangs import Gang
+from penstock_operator.manifests.identity import owner
 from penstock_operator.manifests.quantity import grown_memory
 from penstock_spec import names
 from penstock_spec.contract import Input, Known, Task
@@ -21,7 +24,7 @@ from penstock_spec.kinds.run import Run
 from penstock_spec.names import FailureClass
 from penstock_spec.pipeline import Step
 from penstock_spec.policy import Queue
-from penstock_spec.references import container_of
+from penstock_spec.references import MODEL, container_of
 from penstock_spec.resolve import ResolvedStep, resolve_step
 
 
@@ -49,7 +52,10 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
         name: Input(context.records[source[0]].outputs[source[1]], pipeline.type_of(source))
         for name, source in pipeline.inputs(record.name).items()
     }
-    components = step_components(resolved, {name: one.digest for name, one in inputs.items()})
+    read = read_by(pipeline, record.name, context.values, context.pins)
+    inputs |= {name: Input(pin.digest, MODEL) for name, pin in read.items()}
+    digests = {name: one.digest for name, one in inputs.items()}
+    components = step_components(resolved, digests, record.child.get("digest", ""))
     return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
 
 
@@ -90,6 +96,22 @@ def cpu_of(context: RunContext, record: StepRecord) -> str:
 def queue_of(context: RunContext, name: str) -> Queue | None:
     """The queue in which the step's Jobs wait: its own, else that of the run's policy; None where none is."""
     return step_of(context, name).queue or context.policy.queue
+
+
+def gang_of(context: RunContext, name: str) -> Gang | None:
+    """The gang that does the step; None where one pod does."""
+    asked = step_of(context, name).gang
+    return None if asked is None else Gang(asked.workers, asked.processes_per_worker)
+
+
+def service_manifest(context: RunContext, record: StepRecord) -> dict[str, Any] | None:
+    """The Service of the record's attempt; None where one pod does the step."""
+    if gang_of(context, record.name) is None:
+        return None
+    run = context.observed.run
+    labels = jobs.labels_of(run.pipeline, run.meta.name, record.name, record.attempt)
+    reference = owner(names.PIPELINE_RUN, names.API_VERSION, run.meta.name, run.meta.uid)
+    return gangs.service(record.job, run.meta.namespace, labels, reference)
 
 
 def job_name(context: RunContext, step: str, attempt: int) -> str:
@@ -136,6 +158,7 @@ def job_manifest(
             outcome=outcome_text(context) if context.pipeline.always(record.name) else "",
             queue=queue.local_queue if queue is not None else "",
             priority=queue.priority_class or "" if queue is not None else "",
+            gang=gang_of(context, record.name),
         ),
         settings.pods,
     )
@@ -181,4 +204,5 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         cpu=cpu_of(context, record),
         memory=memory_of(context, record),
         queue=queue.local_queue if queue is not None else "",
+        workers=gang.workers if (gang := gang_of(context, record.name)) is not None else 1,
     )

@@ -22,16 +22,17 @@ class Wish:
     fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def endpoint(namespace: str, name: str, wish: Wish) -> dict[str, Any]:
+def endpoint(namespace: str, name: str, wish: Wish, *, monitoring_follows: bool = False) -> dict[str, Any]:
     """The manifest for server-side apply by the manager penstock-deploy. It has no owner: what is served
     stays. What is not in it belongs to whoever sets it.
     """
+    more = {"annotations": {names.ANNOTATION_MONITORING_FOLLOWS: "true"}} if monitoring_follows else {}
     model = {"version": wish.version, "digest": wish.digest, "askedBy": wish.asked_by}
     own = {part: dict(values) for part, values in wish.fields.items()}
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.MODEL_ENDPOINT,
-        "metadata": {"name": name, "namespace": namespace, "labels": pods.labels()},
+        "metadata": {"name": name, "namespace": namespace, "labels": pods.labels(), **more},
         "spec": {"model": model, **own},
     }
 

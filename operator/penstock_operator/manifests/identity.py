@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from penstock_spec.names import LABEL_SPEC_HASH
+from penstock_spec.names import LABEL_SPEC_HASH, PIPELINE_RUN
 
 
 def with_hash(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +53,14 @@ def may_adopt(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
         # Specs that differ in order or descriptions only have one digest, and so one revision.
         data = live.get("data") or {}
         return bool(wanted["data"]["digest"] == data.get("digest"))
+    if wanted.get("kind") == PIPELINE_RUN and _lasting(wanted["spec"]) != _lasting(live["spec"]):
+        return False
     return hash_of(wanted) == hash_of(live)
+
+
+def _lasting(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a run's spec nobody can change."""
+    return {name: value for name, value in spec.items() if name not in {"suspend", "cancel"}}
 
 
 def owner(kind: str, api_version: str, name: str, uid: str) -> dict[str, Any]:

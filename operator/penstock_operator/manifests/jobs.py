@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock_operator.manifests import pods
+from penstock_operator.manifests import gangs, pods
+from penstock_operator.manifests.gangs import Gang
 from penstock_operator.manifests.identity import owner, with_hash
 from penstock_operator.manifests.settings import PodSettings
 from penstock_spec import contract, names
@@ -52,20 +53,26 @@ class Attempt:
     scheduling: Mapping[str, Any] = field(default_factory=dict)  # nodeSelector and tolerations, as in a pod
     queue: str = ""  # of Kueue; empty: it starts at once
     priority: str = ""  # in that queue
+    gang: Gang | None = None  # None: one pod
+
+
+def labels_of(pipeline: str, run: str, step: str, attempt: int) -> dict[str, str]:
+    """The labels of everything that is made for one attempt."""
+    return pods.labels(
+        **{
+            names.LABEL_COMPONENT: "step",
+            names.LABEL_PIPELINE: pipeline,
+            names.LABEL_RUN: run,
+            names.LABEL_STEP: step,
+            names.LABEL_ATTEMPT: str(attempt),
+        }
+    )
 
 
 def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
     """The Job's manifest, with its hash. The same attempt always gives the same manifest."""
     task = attempt.task
-    labels = pods.labels(
-        **{
-            names.LABEL_COMPONENT: "step",
-            names.LABEL_PIPELINE: task.pipeline,
-            names.LABEL_RUN: task.run,
-            names.LABEL_STEP: task.step,
-            names.LABEL_ATTEMPT: str(task.attempt),
-        }
-    )
+    labels = labels_of(task.pipeline, task.run, task.step, task.attempt)
     return with_hash(
         {
             "apiVersion": "batch/v1",
@@ -80,8 +87,7 @@ def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
             },
             "spec": {
                 "backoffLimit": 0,  # attempts are ours: each failure class has its own budget
-                "completions": 1,
-                "parallelism": 1,
+                **gangs.job_fields(attempt.gang),
                 "podReplacementPolicy": "Failed",  # never a second pod beside one that is ending
                 # As Kueue's webhook would: where that does not answer, nothing starts without room.
                 **({"suspend": True} if attempt.queue else {}),
@@ -111,6 +117,12 @@ def _deadline(attempt: Attempt) -> dict[str, Any]:
 
 
 def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
+    spec = _containers(attempt, settings)
+    # With the Service of this name: each pod's host name is known as <Job>-<worker>.<Service>.
+    return spec if attempt.gang is None else {**spec, "subdomain": attempt.name}
+
+
+def _containers(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
     volumes = _source_volume(attempt)
     if attempt.program is None:
         asked = pods.resources(attempt.cpu, attempt.memory, scratch=attempt.scratch)
@@ -122,6 +134,8 @@ def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
         # A variable of its own: the kernel bounds each, and the task may take most of one.
         fetch["env"] = [*fetch["env"], pods.literal(contract.RUN_VARIABLE, attempt.outcome)]
     publish = ours(contract.PUBLISH, "publish", attempt.task, settings, asked)
+    if attempt.gang is not None:
+        publish["env"] = [*publish["env"], pods.from_field(contract.WORKER_VARIABLE, gangs.INDEX)]
     main = _theirs(attempt.program, attempt, settings)
     grace = settings.termination_grace_seconds
     return pods.pod_spec([publish], [fetch, main], volumes, grace, attempt.scratch)
@@ -163,8 +177,11 @@ def _theirs(program: Program, attempt: Attempt, settings: PodSettings) -> dict[s
 
     Its image, its user, files and plain values; no credentials but those it names.
     """
+    told = gangs.environment(attempt.gang, attempt.name) if attempt.gang is not None else ()
+    chosen = {one["name"] for one in program.env}
     env = [
         pods.literal("HOME", pods.TMP["mountPath"]),
+        *(one for one in told if one["name"] not in chosen),
         *(
             pods.literal(f"{contract.ARGUMENT_PREFIX}{name.upper()}", _text(value))
             for name, value in sorted(program.arguments.items())

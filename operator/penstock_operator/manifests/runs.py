@@ -21,6 +21,8 @@ class Start:
     generation: int
     trigger: str = ""  # empty for a change
     episode: Mapping[str, Any] = field(default_factory=dict)
+    triggered_by: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     mode: str = ""  # empty for one that executes
     part_of: str = ""  # the backfill that it belongs to
     reuse: str = ""  # empty: as each step says
@@ -28,7 +30,7 @@ class Start:
 
 
 def run(start: Start) -> dict[str, Any]:
-    """The manifest. Its name is the lock against a second start; all parameters take their defaults."""
+    """The manifest. Its name is the lock against a second start; parameters left out take their defaults."""
     return with_hash(
         {
             "apiVersion": names.API_VERSION,
@@ -49,11 +51,13 @@ def run(start: Start) -> dict[str, Any]:
 def _spec(start: Start) -> dict[str, Any]:
     spec = {
         "pipeline": start.pipeline,
+        "parameters": dict(start.parameters),
         "revision": start.revision,
         "generation": start.generation,
         "trigger": start.trigger,
         "scheduledTime": start.scheduled_time,
         "episode": dict(start.episode),
+        "triggeredBy": dict(start.triggered_by),
         "mode": start.mode,
         "partOf": start.part_of,
         "reuse": start.reuse,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from penstock_spec.checks import (
+    children,
     containers,
     deadlines,
     estimators,
@@ -16,6 +17,7 @@ from penstock_spec.checks import (
     parameters,
     pruned,
     references,
+    registered,
     retries,
     reuses,
     sizes,
@@ -35,6 +37,10 @@ CHECKS: tuple[Check, ...] = (
     parameters.uses,
     references.inputs,
     references.waits,
+    registered.candidates,
+    registered.names,
+    registered.parameters,
+    registered.totals,
     whens.references,
     whens.types,
     order.cycles,
@@ -61,20 +67,25 @@ CHECKS: tuple[Check, ...] = (
     monitors.endpoints,
     monitors.limits,
     monitors.redacted,
+    children.itself,
+    children.without_pod,
     triggers.names,
     triggers.schedules,
     sizes.totals,
 )
 
 
-def all_problems(data: Any, applied: Any = None) -> list[Problem]:
-    """Every problem of a plain spec, sorted by path. `applied`: see `pruned.unknown_fields`."""
+def all_problems(data: Any, applied: Any = None, name: str = "") -> list[Problem]:
+    """Every problem of a plain spec, sorted by path. `applied`: see `pruned.unknown_fields`.
+
+    `name` is the pipeline's own, where that is known.
+    """
     shape = object_shape(PipelineSpec)
     problems = structure_problems(shape, data, ("spec",))
     if applied is not None:
         problems += pruned.unknown_fields(shape, applied, data)
     if isinstance(data, Mapping):
-        document = read_document(data)
+        document = read_document(data, name)
         found = [problem for check in CHECKS for problem in check(document)]
         # A malformed value at or below the same place may be all that is wrong: one mistake, one problem.
         malformed = {place for one in problems for place in _with_parents(one.path)}

@@ -35,19 +35,27 @@ def names(document: Document) -> Iterator[Problem]:
     """Inputs that a kind has by itself, and outputs that would lie where a file of ours lies."""
     for step in document.steps:
         container = container_of(step.kind, step.body)
-        inputs = {} if container is None else container.get("inputs")
+        inputs = [
+            (place, name)
+            for place in ("inputs", "inputsFrom")
+            for name in _keys({} if container is None else container.get(place))
+        ]
         inside: Path = step.body_path if step.kind == "run" else (*step.body_path, "container")
         taken = {"source"} if step.kind == "ingest" else set(BUILT_IN_INPUTS.get(step.kind, ()))
-        for name in inputs if isinstance(inputs, Mapping) else ():
-            if name in taken:
-                message = f"a container of {step.kind} has the input {name} already"
+        for place, given in inputs:
+            if given in taken:
+                message = f"a container of {step.kind} has the input {given} already"
                 yield problem(
-                    (*inside, "inputs", name), SpecReason.RESERVED_NAME, message, "Choose another name."
+                    (*inside, place, given), SpecReason.RESERVED_NAME, message, "Choose another name."
                 )
         for path, name in _outputs(step.kind, step.body, step.body_path):
             if name == _RESERVED_OUTPUT:
                 message = "the name log is taken: /penstock/out/log is the program's log"
                 yield problem(path, SpecReason.RESERVED_NAME, message, "Choose another name.")
+
+
+def _keys(found: object) -> Iterator[str]:
+    return iter(found if isinstance(found, Mapping) else ())
 
 
 def _outputs(kind: str, body: Mapping[str, object], path: Path) -> Iterator[tuple[Path, object]]:

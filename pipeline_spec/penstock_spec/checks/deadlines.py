@@ -7,7 +7,7 @@ from penstock_spec.base import seconds_of
 from penstock_spec.checks.document import Document, problem
 from penstock_spec.errors import Problem, SpecReason
 
-_PODLESS = ("deploy", "monitor")
+_PODLESS = ("deploy", "monitor", "pipeline")
 
 
 def contradictions(document: Document) -> Iterator[Problem]:

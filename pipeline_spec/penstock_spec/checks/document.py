@@ -30,6 +30,7 @@ class Document:
     parameters: Mapping[str, Parameter]
     declared: frozenset[str]
     secrets: frozenset[str]
+    name: str = ""  # of the pipeline itself, where that is known
 
     @cached_property
     def by_name(self) -> Mapping[str, StepFacts]:
@@ -78,7 +79,7 @@ class Document:
         return None
 
 
-def read_document(data: Mapping[str, Any]) -> Document:
+def read_document(data: Mapping[str, Any], name: str = "") -> Document:
     """What can be understood of a plain spec."""
     parameters = {one.name: one for one in map(_parameter, _dicts(data.get("parameters"))) if one is not None}
     return Document(
@@ -87,6 +88,7 @@ def read_document(data: Mapping[str, Any]) -> Document:
         parameters=parameters,
         declared=frozenset(_names(data.get("parameters"))),
         secrets=frozenset(_names(data.get("secrets"))),
+        name=name,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from penstock_spec.checks.document import Document, problem
 from penstock_spec.errors import Problem, SpecReason
 
-_PODLESS = ("deploy", "monitor")
+_PODLESS = ("deploy", "monitor", "pipeline")
 
 
 def queues(document: Document) -> Iterator[Problem]:

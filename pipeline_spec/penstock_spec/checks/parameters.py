@@ -10,13 +10,14 @@ from penstock_spec.parameters import value_problem
 from penstock_spec.paths import Path, show
 from penstock_spec.pipeline import Parameter
 from penstock_spec.plain import canonical
-from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape
+from penstock_spec.shapes import Entries, Free, Object, Scalar, Shape, takes_values
 from penstock_spec.structure import structure_problems
-from penstock_spec.triggers import SCHEDULED_TIME
+from penstock_spec.triggers import BUILT_IN, SCHEDULED_TIME, TRIGGERED_BY
 from penstock_spec.values import ParameterType
 
 _NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
-_SOME_TIME = "2026-11-22T01:00:00Z"
+# A value that a built-in parameter may have.
+_SOME = {SCHEDULED_TIME: "2026-11-22T01:00:00Z", TRIGGERED_BY: "tumour-7"}
 # Which parameters can have values for a field of this type; texts take every value, written as JSON.
 _FITTING = {"integer": (ParameterType.INTEGER,), "number": _NUMBERS, "boolean": (ParameterType.BOOLEAN,)}
 
@@ -58,7 +59,7 @@ def uses(document: Document) -> Iterator[Problem]:
                     yield from _free_names(shape.fields[f"{name}From"].shape, data.get(name), (*path, name))
             elif isinstance(field.shape, Object) and field.shape.model is FromParameter:
                 yield from _use(document, data[name], target.shape, (*path, name, "parameter"))
-            elif isinstance(field.shape, Entries):
+            elif takes_values(field.shape):
                 yield from _map_uses(document, data, name, target.name, path)
 
 
@@ -90,13 +91,13 @@ def _use(document: Document, data: Mapping[str, Any], target: Shape, path: Path)
     name = data.get("parameter")
     if not isinstance(name, str):
         return
-    if name == SCHEDULED_TIME:
-        yield from _time_fits(target, path)
+    if name in BUILT_IN:
+        yield from _built_in_fits(name, target, path)
         return
     if name not in document.declared:
         hint = did_you_mean(name, document.declared) or "Declare it in spec.parameters."
-        if name.replace("_", "") == SCHEDULED_TIME.lower():
-            hint = f'Did you mean "{SCHEDULED_TIME}"?'
+        meant = next((one for one in BUILT_IN if name.replace("_", "") == one.lower()), None)
+        hint = f'Did you mean "{meant}"?' if meant else hint
         yield problem(path, SpecReason.UNKNOWN_PARAMETER, f'there is no parameter "{name}"', hint)
         return
     parameter = document.parameters.get(name)
@@ -113,10 +114,10 @@ def _use(document: Document, data: Mapping[str, Any], target: Shape, path: Path)
         yield from _default_fits(parameter, target, path)
 
 
-def _time_fits(target: Shape, path: Path) -> Iterator[Problem]:
-    """The built-in parameter is a text, so not for fields that take something else or another form."""
-    if isinstance(target, Scalar) and structure_problems(target, _SOME_TIME, path):
-        message = f"{SCHEDULED_TIME} is a text such as {_SOME_TIME}, which does not fit this field"
+def _built_in_fits(name: str, target: Shape, path: Path) -> Iterator[Problem]:
+    """A built-in parameter is a text, so not for fields that take something else or another form."""
+    if isinstance(target, Scalar) and structure_problems(target, _SOME[name], path):
+        message = f"{name} is a text such as {_SOME[name]}, which does not fit this field"
         yield problem(path, SpecReason.TYPE_MISMATCH, message, "Name a parameter of spec.parameters.")
 
 

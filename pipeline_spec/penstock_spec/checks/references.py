@@ -40,7 +40,7 @@ def _input(document: Document, step: StepFacts, reference: Reference) -> Problem
         return problem(
             reference.path, SpecReason.TYPE_MISMATCH, message, _fitting(document, step, reference.wanted)
         )
-    if step.kind == "deploy" and given == MODEL and source.kind != "train":
+    if step.kind == "deploy" and given == MODEL and source.kind not in ("train", "pipeline"):
         message = f'"{reference}" is not registered: only the model of a train step can be served'
         return problem(
             reference.path, SpecReason.TYPE_MISMATCH, message, "Train it in a train step with container."

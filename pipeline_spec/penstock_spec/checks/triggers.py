@@ -8,7 +8,7 @@ from penstock_spec.errors import Problem, SpecReason, did_you_mean
 from penstock_spec.paths import Path
 from penstock_spec.ticks import FIELDS, NoSchedule, check_line, zone_names
 from penstock_spec.triggers import Missed
-from penstock_spec.when import BY_CHANGE, BY_HAND
+from penstock_spec.when import STARTERS
 
 _NICKNAMES = {
     "@hourly": "0 * * * *",
@@ -38,7 +38,7 @@ def schedules(document: Document) -> Iterator[Problem]:
 def names(document: Document) -> Iterator[Problem]:
     """No trigger has a name by which conditions know what is none."""
     for position, trigger in dicts(document.data.get("triggers")):
-        if trigger.get("name") in (BY_CHANGE, BY_HAND):
+        if trigger.get("name") in STARTERS:
             message = f'"{trigger["name"]}" is how conditions name a start without a trigger'
             path: Path = ("spec", "triggers", position, "name")
             yield problem(path, SpecReason.RESERVED_NAME, message, "Choose another name.")

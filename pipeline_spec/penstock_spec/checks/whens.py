@@ -11,7 +11,7 @@ from penstock_spec.paths import Path, clip
 from penstock_spec.plain import canonical, plain
 from penstock_spec.references import StepFacts, TestFacts
 from penstock_spec.values import ParameterType
-from penstock_spec.when import BY_CHANGE, BY_HAND, NUMBER_OPERATORS, TEXT_OPERATORS
+from penstock_spec.when import NUMBER_OPERATORS, STARTERS, TEXT_OPERATORS
 
 _NUMBERS = (ParameterType.NUMBER, ParameterType.INTEGER)
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -25,7 +25,7 @@ _LIKE: Mapping[ParameterType, str] = {
 
 def references(document: Document) -> Iterator[Problem]:
     """Every step, result, parameter and trigger that a test asks about is there."""
-    triggers = {BY_CHANGE, BY_HAND, *_trigger_names(document)}
+    triggers = {*STARTERS, *_trigger_names(document)}
     for step in document.steps:
         for test in step.tests:
             yield from _step(document, step, test)
@@ -52,7 +52,9 @@ def _step(document: Document, step: StepFacts, test: TestFacts) -> Iterator[Prob
     elif test.result and other.results is not None and test.result not in other.results:
         message = f'step "{test.step}" gives no result "{test.result}"'
         declare = f"Declare it there: results: [{{name: {test.result}, type: Integer}}]."
-        others = declare if other.kind == "run" else "Only run steps give results."
+        given = f"Declare it there: results: [{{name: {test.result}, from: <step>.<result>}}]."
+        ways = {"run": declare, "pipeline": given}
+        others = ways.get(other.kind, "Only run and pipeline steps give results.")
         hint = did_you_mean(test.result, other.results) or others
         yield problem(path, SpecReason.UNKNOWN_RESULT, message, hint)
 

@@ -20,6 +20,7 @@ from penstock_spec.base import (
     at_most_one,
     exactly_one,
 )
+from penstock_spec.registered import RegisteredInput
 
 Argument = Annotated[str, StringConstraints(max_length=4096)]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", min_length=1, max_length=128)]
@@ -90,6 +91,13 @@ class Container(SpecModel):
         default_factory=dict,
         description="Outputs of other steps, each readable in the folder /penstock/in/<name>. "
         "Example: {rows: split.train}. A built-in kind's own inputs are there without being named.",
+    )
+    inputs_from: Annotated[Mapping[Identifier, RegisteredInput], MapLimits(properties=8, key_length=40)] = (
+        Field(
+            default_factory=dict,
+            description="Models of the registry, each readable in the folder /penstock/in/<name>. "
+            "Example: {champion: {registered: {model: tumour, lifecycle: Production}}}.",
+        )
     )
     arguments: JsonMap = Field(
         default_factory=dict,

@@ -15,7 +15,9 @@ from penstock_spec.base import (
     Rule,
     SpecModel,
     at_most_one,
+    exactly_one,
 )
+from penstock_spec.registered import FromRegistry
 
 MOST_PODS = 100
 
@@ -118,7 +120,16 @@ class Deploy(SpecModel):
     Waits for every gate of that model first.
     """
 
-    model: OutputRef = Field(description="The model to serve, as <step>.<output>: fit.model")
+    cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one("model", "modelFrom"),)
+
+    model: OutputRef | None = Field(
+        default=None, description="The model to serve, as <step>.<output>: fit.model"
+    )
+    model_from: FromRegistry | None = Field(
+        default=None,
+        description="The model to serve is one of the registry. It must be Approved or in Production by "
+        "then.",
+    )
     endpoint: Name45 = Field(description="ModelEndpoint to create or update; its Service has the same name.")
     scale: StepScale | None = Field(
         default=None,

@@ -5,8 +5,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from penstock_spec.base import FromParameter, OutputRef, Rule, SpecModel, at_most_one
+from penstock_spec.base import FromParameter, OutputRef, Rule, SpecModel, at_most_one, exactly_one
 from penstock_spec.kinds.container import Container
+from penstock_spec.registered import FromRegistry
 
 
 class Metric(StrEnum):
@@ -66,7 +67,15 @@ class OnInconclusive(StrEnum):
 class Validate(SpecModel):
     """Scores the served ONNX bytes on test rows and ends Pass, Fail or Inconclusive; gives `report`."""
 
-    model: OutputRef = Field(description="The model to judge, as <step>.<output>: fit.model")
+    cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one("model", "modelFrom"),)
+
+    model: OutputRef | None = Field(
+        default=None, description="The model to judge, as <step>.<output>: fit.model"
+    )
+    model_from: FromRegistry | None = Field(
+        default=None,
+        description="The model to judge is one of the registry; the verdict is written into its record.",
+    )
     test: OutputRef = Field(description="Table with rows that training never saw: split.test")
     thresholds: tuple[Threshold, ...] = Field(
         min_length=1, max_length=32, description="Bounds that must all be met for the verdict Pass."

@@ -26,7 +26,7 @@ if holds("Finished") then
   return {status = "Degraded", message = words}
 end
 -- A queueing system holds its Job back: nothing is wrong, and nothing moves before somebody makes room.
-if status.reason == "Suspended" then
+if status.reason == "Suspended" or status.reason == "QueueUnavailable" then
   return {status = "Suspended", message = words}
 end
 if status.progress ~= nil then

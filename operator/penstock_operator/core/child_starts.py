@@ -1,0 +1,64 @@
+"""What the run of a step that is another pipeline is asked to do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock_operator.core.context import RunContext
+from penstock_operator.core.observed import RunObject
+from penstock_operator.core.record import StepRecord
+from penstock_operator.core.reuse import forced
+from penstock_operator.core.work import work_of
+from penstock_operator.manifests.children import ChildStart, child_run
+from penstock_spec.kinds.child import Child
+from penstock_spec.reuse import RunReuse
+from penstock_spec.run import MOST_FROM
+from penstock_spec.status import ENDED_ILL
+
+
+def child_manifest(context: RunContext, record: StepRecord, body: Child, name: str) -> dict[str, Any]:
+    """The child run of the step's next attempt."""
+    run, rerun = context.observed.run, _repeated(context, record)
+    start = ChildStart(
+        namespace=context.namespace,
+        name=name,
+        pipeline=body.name,
+        parameters=work_of(context, record).resolved.arguments.get("parameters", {}),
+        parent=run.meta.name,
+        parent_uid=run.meta.uid,
+        step=record.name,
+        scheduled_time=run.logical_time,
+        triggered_by=run.saw,
+        rerun=rerun,
+        reuse=str(RunReuse.NEVER) if not rerun and _anew(context, record) else "",
+    )
+    return child_run(start)
+
+
+def _anew(context: RunContext, record: StepRecord) -> bool:
+    """Whether all of the child is executed, whatever there is. A second one builds on the first."""
+    return bool(forced(context, record) or context.observed.run.rerun) and not record.attempt
+
+
+def _repeated(context: RunContext, record: StepRecord) -> Mapping[str, Any]:
+    """`rerun` of the child, where its run repeats another one: as that is repeated, so is its child of then.
+
+    Empty where there is none to repeat any more, or a first one of this run has been made.
+    """
+    asked, old = context.observed.run.rerun, _child_of_then(context, record)
+    if not asked or old is None or record.attempt:
+        return {}
+    steps = old.status.get("steps", ())
+    if asked.get("failed") and any(one["state"] in ENDED_ILL for one in steps):
+        return {"run": old.meta.name, "failed": True}
+    every = [one["name"] for one in steps]
+    return {"run": old.meta.name, "from": every} if 0 < len(every) <= MOST_FROM else {}
+
+
+def _child_of_then(context: RunContext, record: StepRecord) -> RunObject | None:
+    """The child of this step in the run that is repeated, if it is one that can be repeated."""
+    origin = context.observed.origin
+    entries = origin.status.get("steps", ()) if origin is not None else ()
+    name = next((one.get("child", {}).get("run") for one in entries if one["name"] == record.name), None)
+    found = next((one for one in context.observed.repeated if one.meta.name == name), None)
+    able = found is not None and found.finished and bool(found.status.get("snapshot"))
+    return found if able else None

@@ -1,0 +1,128 @@
+"""A pipeline that is a step of another, through all that may befall them: it comes to rest, and no child
+outlives its parent. Random failures, kills at any write, stale caches, and people who cancel, hold, delete.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from penstock_operator.core import cancels, child_ends, child_runs, children
+from penstock_spec import names
+from tests.core.fake_shell import NotSettled
+from tests.core.family_worlds import Family, check, families
+from tests.core.simulation import BrokenPromise
+from tests.core.test_seeded_bugs import sow
+
+ANY = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
+
+
+@settings(max_examples=10, **ANY)
+@given(families())
+def test_every_family_comes_to_the_right_rest(family: Family) -> None:
+    check(family)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, **ANY)
+@given(families())
+def test_very_many_families_come_to_the_right_rest(family: Family) -> None:
+    check(family)
+
+
+KILLED = [Family(fates={"c0": ["oom"]}, kills=0.3, seed=seed) for seed in (2, 3)]
+CUT = [Family(fates={"c1": ["hangs"]}, deadline="12s", tells=False)]
+# The parent ends when caches may not show yet that it has a child.
+UNSEEN = [
+    Family(fates={"c0": ["hangs"]}, deadline="1s", tells=False, lags=0.9, stale=18, drops=1.0, seed=seed)
+    for seed in range(2)
+]
+CANCELLED = [
+    Family(fates={"c1": ["hangs"]}, cancel_at=6.0 + seed / 2, lags=0.9, seed=seed) for seed in range(2)
+]
+LATE = [Family(lags=0.8, seed=seed) for seed in range(3)]
+HELD = [Family(suspended=(2.0, 40.0))]
+FAILING = [Family(fates={"c1": ["exit3"]}, retries=1)]
+
+
+def check_all(some: Sequence[Family]) -> None:
+    for family in some:
+        check(family)
+
+
+@pytest.mark.parametrize(
+    ("owner", "function", "old", "new", "some"),
+    [
+        pytest.param(
+            names,
+            names.job_name,
+            "str(attempt))",
+            "str(attempt), __import__('secrets').token_hex(4))",
+            KILLED,
+            id="random name of the child",
+        ),
+        pytest.param(
+            children, children._create, "actions=(Create(", "after=(Create(", KILLED, id="status before child"
+        ),
+        pytest.param(
+            children,
+            children._watch,
+            "if not context.is_live(ref):",
+            "if False:",
+            LATE,
+            id="absence by a cache",
+        ),
+        pytest.param(
+            children, children.winds_down, "not context.is_live(RUNS)", "False", UNSEEN, id="ended by a cache"
+        ),
+        pytest.param(
+            children,
+            children.winds_down,
+            "if not children:",
+            "if True:",
+            CUT,
+            id="the parent does not wait for the end",
+        ),
+        pytest.param(
+            child_runs,
+            child_runs.going,
+            "not one.run.finished and",
+            "False and",
+            CANCELLED,
+            id="a cancel leaves children behind",
+        ),
+        pytest.param(
+            cancels,
+            cancels.cancels,
+            "_waiting_for(children) if children else _done(records)",
+            "_done(records)",
+            CANCELLED,
+            id="a cancelled parent ends before its child",
+        ),
+        pytest.param(
+            cancels, cancels.held_from_above, "if one.suspend", "if False", HELD, id="suspension stays above"
+        ),
+        pytest.param(
+            child_ends,
+            child_ends.child_ended,
+            "if is_true(status, Condition.SUCCEEDED):",
+            "if True:",
+            FAILING,
+            id="a failed child counts as a good one",
+        ),
+    ],
+)
+def test_a_seeded_bug_in_families_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    function: Callable[..., Any],
+    old: str,
+    new: str,
+    some: Sequence[Family],
+) -> None:
+    check_all(some)
+    sow(monkeypatch, function, old, new)
+    assert getattr(owner, function.__name__) is not function
+    with pytest.raises((BrokenPromise, NotSettled)):
+        check_all(some)

@@ -1,0 +1,116 @@
+"""Gangs on a real cluster: workers that meet by name; attempts that fail, grow and are cancelled as one."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.core.flow_page import GANGS
+from tests.support import pipeline, steps_of, wait_for
+
+pytestmark = pytest.mark.e2e
+
+NUMBER = "batch.kubernetes.io/job-completion-index"
+
+
+def placed(namespace: str, image: str) -> dict[str, Any]:
+    """The example of docs/gangs.md in the test's namespace, in an image that the cluster has."""
+    found: dict[str, Any] = copy.deepcopy(GANGS["together"][0])
+    found["metadata"]["namespace"] = namespace
+    for step in found["spec"]["steps"]:
+        step["run"]["image"] = image
+    return found
+
+
+def gang(namespace: str, image: str, program: str, workers: int = 3, **step: Any) -> dict[str, Any]:
+    """A pipeline of one step that so many workers do."""
+    run = {"image": image, "command": ["python3", "-c", program]}
+    small = {"cpu": "50m", "memory": "64Mi"}
+    one = {"name": "it", "gang": {"workers": workers}, "resources": small, "run": run, **step}
+    return pipeline("p", namespace, {"steps": [one]})
+
+
+def workers_of(kubectl: Any, namespace: str, step: str, attempt: int = 1) -> dict[str, Any]:
+    """The pods of a step's attempt by the numbers of their workers."""
+    selector = f"penstock.dev/step={step},penstock.dev/attempt={attempt}"
+    pods = kubectl.list("pods", namespace, "-l", selector)
+    return {one["metadata"]["annotations"][NUMBER]: one for one in pods}
+
+
+def services(kubectl: Any, namespace: str) -> list[str]:
+    return [one["metadata"]["name"] for one in kubectl.list("services", namespace)]
+
+
+def test_workers_meet_by_name_and_worker_0_gives_the_output(runs, kubectl, namespace, images) -> None:
+    run = runs.execute(placed(namespace, images["server"]))
+    found = steps_of(run)
+    assert {name: one["state"] for name, one in found.items()} == dict.fromkeys(
+        ("base", "add", "check"), "Succeeded"
+    )
+    pods = workers_of(kubectl, namespace, "add")
+    assert set(pods) == {"0", "1", "2"}
+    assert {one["status"]["phase"] for one in pods.values()} == {"Succeeded"}
+    log = kubectl.run("logs", "-n", namespace, pods["2"]["metadata"]["name"], "-c", "main").stdout
+    assert log == "worker 2 of 3 knows 303\n"
+    wait_for("the Service to go", lambda: not services(kubectl, namespace))
+
+
+def test_a_worker_that_fails_ends_the_gang_and_is_named(runs, kubectl, namespace, images) -> None:
+    program = "import os, sys, time; os.environ['RANK'] == '1' and sys.exit(3); time.sleep(3600)"
+    run = runs.execute(gang(namespace, images["server"], program))
+    (entry,) = run["status"]["steps"]
+    assert (entry["state"], entry["failureClass"], entry["attempt"]) == ("Failed", "UserError", 1)
+    assert entry["message"].startswith("worker 1: the program ended with exit code 3")
+    selector = entry["message"].partition(" -l ")[2].split()[0]
+    assert len(kubectl.list("pods", namespace, "-l", selector)) == 1, "the command shows the log of one pod"
+
+    def alive() -> list[str]:
+        pods = workers_of(kubectl, namespace, "it").values()
+        return [one["metadata"]["name"] for one in pods if one["status"]["phase"] in ("Pending", "Running")]
+
+    wait_for("the others to end", lambda: not alive())
+    wait_for("the Service to go", lambda: not services(kubectl, namespace))
+
+
+def test_a_worker_that_needs_more_memory_gets_more_for_all(runs, kubectl, namespace, images) -> None:
+    # The others wait for it, as programs that meet do, and fail when it is gone.
+    program = (
+        "import os, socket, time\n"
+        "rank, address = os.environ['RANK'], (os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']))\n"
+        "if rank == '0':\n"
+        "    server = socket.create_server(('', address[1]))\n"
+        "    peer = server.accept()[0]\n"
+        "    assert peer.recv(8) == b'done', 'the other worker is gone'\n"
+        "else:\n"
+        "    while True:\n"
+        "        try:\n"
+        "            peer = socket.create_connection(address, timeout=60)\n"
+        "            break\n"
+        "        except OSError:\n"
+        "            time.sleep(1)\n"
+        "    held = b'x' * (80 * 2**20)\n"
+        "    peer.sendall(b'done')\n"
+    )
+    run = runs.execute(gang(namespace, images["server"], program, workers=2))
+    (entry,) = run["status"]["steps"]
+    assert entry["state"] == "Succeeded", entry
+    assert set(entry["retries"]) == {"OutOfMemory"}
+    pods = workers_of(kubectl, namespace, "it", entry["attempt"])
+    limits = {
+        one["resources"]["limits"]["memory"]
+        for pod in pods.values()
+        for one in pod["spec"]["initContainers"]
+        if one["name"] == "main"
+    }
+    assert limits == {entry["memory"]}
+
+
+def test_a_cancelled_gang_leaves_neither_pods_nor_names(runs, kubectl, namespace, images) -> None:
+    kubectl.apply(gang(namespace, images["server"], "import time; time.sleep(3600)"))
+    name = runs.started("p", 1)
+    wait_for("the gang to run", lambda: steps_of(runs.get(name)).get("it", {}).get("state") == "Running")
+    assert len(services(kubectl, namespace)) == 1
+    kubectl.run("patch", "plr", name, "-n", namespace, "--type=merge", "-p", '{"spec":{"cancel":true}}')
+    assert runs.finished(name, 20)["status"]["status"] == "Cancelled"
+    wait_for("the pods to go", lambda: not kubectl.list("pods", namespace))
+    wait_for("the Service to go", lambda: not services(kubectl, namespace))
