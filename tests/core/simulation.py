@@ -133,6 +133,13 @@ class Simulation:
         if self.settings.max_parallel and len(live) > self.settings.max_parallel:
             raise BrokenPromise(f"{len(live)} Jobs live at a time")
 
+    def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
+        for other in self.cluster.find("Job"):
+            theirs = task_of(other)
+            same = (theirs["kind"], theirs["pipeline"]) == ("archive", task["pipeline"])
+            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
+                raise BrokenPromise(f"two Jobs archive the runs of {task['pipeline']} side by side")
+
     def _not_too_many(self, run: Object, step: str) -> None:
         """No more Jobs at a time than policy and step allow. One whose pod has ended is under way no more."""
         tasks = [
@@ -146,13 +153,6 @@ class Simulation:
         cells = [one for one in mine if one["step"] == step]
         if own is not None and len(cells) > own:
             raise BrokenPromise(f"{len(cells)} cells of {step} at a time, more than {own}")
-
-    def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
-        for other in self.cluster.find("Job"):
-            theirs = task_of(other)
-            same = (theirs["kind"], theirs["pipeline"]) == ("archive", task["pipeline"])
-            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
-                raise BrokenPromise(f"two Jobs archive the runs of {task['pipeline']} side by side")
 
     def _child_created(self, run: Object) -> None:
         name, step, parent = run["metadata"]["name"], run["spec"]["step"], run["spec"]["partOf"]
