@@ -18,6 +18,7 @@ from penstock_operator.core import (
     classify,
     gang_services,
     halts,
+    iterations,
     needs,
     parallel,
     plan_cells,
@@ -25,6 +26,7 @@ from penstock_operator.core import (
     registered,
     retry,
     room,
+    taking,
 )
 from penstock_spec import names
 from tests.core.fake_shell import NotSettled
@@ -122,6 +124,19 @@ CELLED = [
     )
     for seed in range(12)
 ]
+# Steps that are repeated: one that is good enough in time, one never, one that fails on the way.
+REPEATED = [
+    World(
+        {"s0": [], "s1": ["s0"], "s2": [], "s3": [], "s4": ["s3"]},
+        loops={"s0": (3, 4), "s2": (4, 2), "s3": (3, 3)},
+        values={"s1": "s0"},
+        fates={"s0#2": ["oom", "store"], "s3#2": ["exit3"] if seed % 2 else ["job_deleted"]},
+        kills=0.2,
+        lags=0.3,
+        seed=seed,
+    )
+    for seed in range(4)
+]
 # While they run, the registry gets the version that s3 had missed, and a newer one than s2 reads.
 READING = [
     World(CHAIN, reads={"s0": "there", "s2": "there", "s3": "missing"}, kills=0.1, seed=seed)
@@ -173,6 +188,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         GANGS,
         PATIENT,
         CELLED,
+        REPEATED,
     ],
     ids=[
         "killed",
@@ -189,6 +205,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "gangs",
         "patient",
         "celled",
+        "repeated",
     ],
 )
 def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]) -> None:
@@ -304,6 +321,34 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "own",
             CELLED,
             id="cells share one place of the step",
+        ),
+        pytest.param(
+            iterations._iterated,
+            "last is not None and not good and",
+            "not good and",
+            REPEATED,
+            id="an iteration beside the one before",
+        ),
+        pytest.param(
+            iterations._iterated,
+            "        state=StepState.FAILED,\n",
+            "",
+            REPEATED,
+            id="never good enough is good enough",
+        ),
+        pytest.param(
+            cells.failures,
+            "return (record,)",
+            "return ()",
+            REPEATED,
+            id="a step that failed without a failed iteration is forgotten",
+        ),
+        pytest.param(
+            taking.previous_of,
+            ".cells[record.cell - 1]",
+            ".cells[1]",
+            REPEATED,
+            id="an iteration goes on from the first",
         ),
         pytest.param(
             plan_run._prepared,
