@@ -57,7 +57,7 @@ def check_all(some: Sequence[Family]) -> None:
         pytest.param(
             names,
             names.job_name,
-            "str(attempt))",
+            "str(attempt), *which)",
             "str(attempt), __import__('secrets').token_hex(4))",
             KILLED,
             id="random name of the child",
