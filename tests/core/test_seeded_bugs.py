@@ -153,6 +153,8 @@ GANGS = [
     )
     for seed in range(8)
 ]
+# The others of a gang that has failed still end, and no cache shows them.
+ENDING = [World(CHAIN, gangs=["s0", "s1"], fates={"s0": ["evicted"], "s1": ["oom"]}, blind=True)]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
@@ -171,6 +173,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         READING,
         CROWDED,
         GANGS,
+        ENDING,
         PATIENT,
         CELLED,
     ],
@@ -187,6 +190,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "reading",
         "crowded",
         "gangs",
+        "ending",
         "patient",
         "celled",
     ],
@@ -360,6 +364,13 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "return is_over(job) or all(",
             GANGS,
             id="a gang beside the last one's pods",
+        ),
+        pytest.param(
+            attempts.retries,
+            "lacks_pods(job) and not context.is_live(PODS)",
+            "False",
+            ENDING,
+            id="a gang beside pods that no cache shows",
         ),
         pytest.param(
             gang_services.needed,
