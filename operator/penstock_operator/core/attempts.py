@@ -143,9 +143,10 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
     finding = classify(job, expectation(context, record), trouble, context.now, settings)
     if isinstance(finding, Done):
         return well(context, record, finding)
-    if isinstance(finding, Failed) and is_stuck(job) and not context.is_live(PODS):
-        # Patience with what still waits has run out, by what a cache says of it.
-        return Decision(record, confirm=(PODS,))
+    unseen = tuple(ref for ref in (Ref(JOB, record.job), PODS) if not context.is_live(ref))
+    if isinstance(finding, Failed) and is_stuck(job) and unseen:
+        # Patience has run out with what waits, perhaps in a queue by now, by what caches say of it.
+        return Decision(record, confirm=unseen)
     if isinstance(finding, Failed):
         decision = failed(context, record, finding, job)
     else:
