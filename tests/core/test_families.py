@@ -58,7 +58,7 @@ def check_all(some: Sequence[Family]) -> None:
             names,
             names.job_name,
             "str(attempt), *which)",
-            "str(attempt), __import__('secrets').token_hex(4))",
+            "str(attempt), *which, __import__('secrets').token_hex(4))",
             KILLED,
             id="random name of the child",
         ),
