@@ -52,6 +52,7 @@ class Simulation:
     repeated: frozenset[str] = frozenset()  # steps of which one iteration comes after the other
     settings: Settings = field(default_factory=Settings)
     lag: Callable[[], int] = lambda: 0
+    blind: bool = False  # caches show no pods
     fate_of_write: Callable[[], str] = lambda: ""
     drop_event: Callable[[], bool] = lambda: False
     hold: Callable[[], bool] = lambda: False  # whether a status that is only news is written later
@@ -72,7 +73,13 @@ class Simulation:
 
     def _born(self) -> FakeShell:
         return FakeShell(
-            self.cluster, self.settings, self.lag, self.fate_of_write, self.hold, self._status_planned
+            self.cluster,
+            self.settings,
+            self.lag,
+            self.blind,
+            self.fate_of_write,
+            self.hold,
+            self._status_planned,
         )
 
     # Promises
