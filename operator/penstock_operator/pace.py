@@ -89,7 +89,7 @@ def _interval(kind: str, wanted: Mapping[str, Any]) -> float:
 
 def is_news(kind: str, before: Mapping[str, Any], plan: Plan, wanted: Mapping[str, Any]) -> bool:
     """Whether nothing rests on this status: nothing ends, and nothing is to follow the write."""
-    if kind not in NEWS or plan.steps_ended or plan.events or plan.after:
+    if kind not in NEWS or plan.steps_ended or plan.pressing or plan.events or plan.after:
         return False
     changed = {name for name in {*before, *wanted} if before.get(name) != wanted.get(name)}
     if kind == names.PIPELINE and wanted.get("status") == StatusWord.RUNNING:

@@ -122,7 +122,7 @@ class FakeShell:
         known = before.get("status", {})
         changed = {name for name in {*known, *wanted} if known.get(name) != wanted.get(name)}
         telling = {"conditions", "reason", "message", "step", "progress", "steps"}
-        return changed <= telling and not (plan.steps_ended or plan.events or plan.after)
+        return changed <= telling and not (plan.steps_ended or plan.pressing or plan.events or plan.after)
 
     # Carrying out
 

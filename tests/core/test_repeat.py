@@ -224,6 +224,13 @@ def test_a_run_that_only_plans_tells_that_the_limit_is_known_to_be_too_small() -
     assert found == {"fit": "WouldFail", "use": "WouldFail"}
 
 
+def test_an_iteration_begins_only_when_the_end_of_the_one_before_is_written() -> None:
+    simulation = Simulation(FakeCluster(results=LOSSES), repeated=frozenset({"fit"}), hold=lambda: True)
+    simulation.person(lambda: simulation.cluster.create(pipeline("p", {"steps": [fit()]})))
+    simulation.run_to_rest()
+    assert states(simulation, "p-g1") == {"fit": "Succeeded"}
+
+
 def test_a_cancelled_run_ends_the_iteration_under_way_and_begins_no_other() -> None:
     simulation = Simulation(FakeCluster(results=LOSSES, fates={"fit#2": ["hangs"]}), {})
     simulation.acts = [(20.0, lambda: simulation.say("p-g1", cancel=True))]

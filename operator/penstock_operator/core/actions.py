@@ -133,6 +133,7 @@ class Plan:
     ] = ()  # only after the status has been written: deletions of what has been recorded
     events: Sequence[EventNote] = ()
     look_again: datetime | None = None  # the next time at which the answer may change without an event
+    pressing: bool = False  # the status is built upon, though neither a step's end nor an Event says so
     steps_ended: Mapping[str, str] = field(
         default_factory=dict
     )  # step -> state, for metrics, when it ended just now

@@ -170,9 +170,19 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         look_again=earliest(
             again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)
         ),
+        pressing=_iterated(context, before),
         steps_ended={
             one.name: str(one.state) for one in records if one.ended and not _was_ended(before, one.name)
         },
+    )
+
+
+def _iterated(context: RunContext, before: Mapping[str, StepRecord]) -> bool:
+    """Whether an iteration has ended only now: the next one is built upon that."""
+    return any(
+        _ended_leaves(one) > (_ended_leaves(before[name]) if name in before else 0)
+        for name, one in context.records.items()
+        if context.pipeline.repeated(name)
     )
 
 
