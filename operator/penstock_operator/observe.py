@@ -21,6 +21,7 @@ from penstock_operator.core.observed import (
 )
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.sweep import first_of
 from penstock_operator.reads import Findings, Reads
 from penstock_operator.resources import AUTOSCALER, BUDGET, CONFIG_MAP, SERVICE
 from penstock_operator.store import Object
@@ -43,6 +44,7 @@ class Observer:
         """The world of plan_pipeline."""
         about = views.pipeline(item, applied_spec(item))
         namespace = about.meta.namespace
+        defaults = self._defaults(namespace)
         return ObservedPipeline(
             pipeline=about,
             runs=self._runs_of(namespace, about.meta.name),
@@ -53,7 +55,9 @@ class Observer:
             troubles=dict(findings.troubles),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
-            defaults=self._defaults(namespace),
+            defaults=defaults,
+            first=defaults.values.artifacts.keep is not None and self._first(namespace) == about.meta.uid,
+            references=findings.references,
         )
 
     async def run(self, item: Object, findings: Findings) -> ObservedRun:
@@ -135,6 +139,9 @@ class Observer:
         """Those of the namespace as they are now."""
         item = self._caches[CONFIG_MAP].get(namespace, names.DEFAULTS)
         return Defaults() if item is None else read_defaults(item.get("data") or {})
+
+    def _first(self, namespace: str) -> str:
+        return first_of(map(views.meta, self._caches[names.PIPELINE].find("namespace", namespace)))
 
     def _runs_of(self, namespace: str, pipeline: str) -> tuple[RunObject, ...]:
         found = self._caches[names.PIPELINE_RUN].find("pipeline", f"{namespace}/{pipeline}")

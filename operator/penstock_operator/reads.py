@@ -3,6 +3,7 @@
 Whatever is read goes into the caches as well.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from penstock_operator.caches import Caches
 from penstock_operator.cluster import Cluster
 from penstock_operator.core import frozen, queued
 from penstock_operator.core.observed import Ref, Refusal, Revision, Trouble
+from penstock_operator.core.references import HOLDERS, REFERENCES, referred_by
 from penstock_operator.errors import Forbidden, NotFound
 from penstock_operator.resources import (
     CONTROLLER_REVISION,
@@ -42,6 +44,7 @@ class Findings:
     troubles: dict[str, Trouble] = field(default_factory=dict)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     revisions: list[Revision] = field(default_factory=list)
+    references: frozenset[bytes] = frozenset()  # to the store, of the whole namespace
 
 
 class Reads:
@@ -70,6 +73,8 @@ class Reads:
         for ref in refs:
             if ref.kind == CONTROLLER_REVISION:
                 findings.revisions = await self._owned_revisions(namespace, uid)
+            elif ref.kind == REFERENCES:
+                findings.references = await self._references(namespace)
             elif ref.name:
                 await self.fresh(ref.kind, namespace, ref.name)
             elif ref.kind == POD:
@@ -77,6 +82,16 @@ class Reads:
             else:
                 await self.compare(ref.kind, namespace)
             findings.live.add(ref)
+
+    async def _references(self, namespace: str) -> frozenset[bytes]:
+        """All that anything refers to, as it is now: no cache is asked, and what cannot be read ends it."""
+        found: set[bytes] = set()
+        for kind in HOLDERS:
+            items, _ = await self._cluster.list(kind, namespace, labels_of(kind))
+            for item in items:
+                found |= referred_by(item)
+                await asyncio.sleep(0)  # others have their turn: there may be hundreds of large statuses
+        return frozenset(found)
 
     async def _pods_of_jobs(self, namespace: str) -> None:
         """Every pod of our Jobs, whatever has become of the label by which pods are watched."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from penstock_operator import views
 from penstock_operator.caches import Caches
 from penstock_operator.core import room
+from penstock_operator.core.sweep import first_of
 from penstock_operator.resources import CONFIG_MAP, JOB, POD
 from penstock_operator.store import Change, Object, controller_of
 from penstock_operator.workqueue import Key
@@ -18,6 +19,8 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
     item = change.subject
     if change.kind == names.PIPELINE:
         yield _key(change.kind, item)
+        if change.after is None or change.after["metadata"].get("deletionTimestamp"):
+            yield from _first(item["metadata"]["namespace"], caches)
         if change.before is None or change.after is None or _resumes(change):
             yield from _unfinished(caches, "pipeline", _pipeline_index(item, item["metadata"]["name"]))
     elif change.kind == names.PIPELINE_RUN:
@@ -37,6 +40,13 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
         yield from _owner(item)
     if _leaves_room(change):
         yield from _next_in_line(item["metadata"].get("namespace", ""), caches)
+
+
+def _first(namespace: str, caches: Caches) -> Iterator[Key]:
+    """The Pipeline that has the namespace's artifacts swept from now on."""
+    known = list(caches[names.PIPELINE].find("namespace", namespace))
+    uid = first_of(map(views.meta, known))
+    yield from (_key(names.PIPELINE, one) for one in known if one["metadata"]["uid"] == uid)
 
 
 def _leaves_room(change: Change) -> bool:

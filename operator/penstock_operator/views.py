@@ -15,6 +15,7 @@ from penstock_operator.core.observed import (
 )
 from penstock_operator.manifests.archive import records_of
 from penstock_operator.manifests.identity import controller_uid, hash_of
+from penstock_operator.manifests.sweep import COMPONENT as SWEEP
 from penstock_operator.store import Object
 from penstock_spec import names
 from penstock_spec.reuse import RunReuse
@@ -110,6 +111,7 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
         version=_template_label(item, names.LABEL_WINDOW_VERSION),
         step=_template_label(item, names.LABEL_STEP),
         archives=records_of(item),
+        sweeps=_template_label(item, names.LABEL_COMPONENT) == SWEEP,
         attempt=_whole(_template_label(item, names.LABEL_ATTEMPT)),
         suspended=bool(spec.get("suspend")),
         workers=int(spec.get("completions") or 1) if spec.get("completionMode") == "Indexed" else 1,

@@ -122,6 +122,11 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     ARCHIVE_FAILED = "ArchiveFailed"  # an Event: records of runs could not be written several times
     INVALID_DEFAULTS = "InvalidDefaults"  # of the namespace: penstock-defaults
+    ARTIFACTS_FOUND = "ArtifactsFound"  # the sweeper found some that nothing refers to, and left them
+    ARTIFACTS_SWEPT = "ArtifactsSwept"  # it deleted some
+    NOTHING_TO_SWEEP = "NothingToSweep"
+    SWEEP_FAILED = "SweepFailed"  # an Event: the first failure of a series
+    TOO_MANY_REFERENCES = "TooManyReferences"  # more than one Job can be told; nothing is swept
     # run
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
     RUN_NOT_FOUND = "RunNotFound"  # the one to be repeated
@@ -311,6 +316,12 @@ def archive_job(pipeline: str, pipeline_uid: str, runs: Sequence[str], attempt: 
     """The Job that writes the records of these runs (uids), in the given attempt; at most 59 characters."""
     unique = short_hash(pipeline_uid, *runs, str(attempt))
     return f"{pipeline[:40].rstrip('-')}-archive-{unique}"
+
+
+def sweep_job(pipeline: str, pipeline_uid: str, moment: datetime) -> str:
+    """The Job that looks through the namespace's artifacts at this time; at most 57 characters."""
+    unique = short_hash(pipeline_uid, moment.strftime("%Y%m%d%H%M%S"))
+    return f"{pipeline[:40].rstrip('-')}-sweep-{unique}"
 
 
 def child_name(run: str, run_uid: str, step: str, attempt: int) -> str:

@@ -42,6 +42,11 @@ def digest_of(*parts: Any) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def nothing_swept() -> Result:
+    counts = ("blobs", "bytes", "found", "found_bytes", "deleted", "deleted_bytes")
+    return Result(results=dict.fromkeys(counts, 0), message="nothing to sweep")
+
+
 @dataclass
 class FakeCluster:
     """The store and what happens in it by itself. `fates` says how the attempts of a step or cell go, from
@@ -61,6 +66,7 @@ class FakeCluster:
     log: list[tuple[str, str, str]] = field(default_factory=list)  # verb, kind, name
     watchers: list[Callable[[str, Object], None]] = field(default_factory=list)
     archive: dict[str, Object] = field(default_factory=dict)  # what lies in the store, by uid of the run
+    sweeper: Callable[[Object], Result] = lambda _job: nothing_swept()  # what a Job that sweeps comes to
 
     def __post_init__(self) -> None:
         self._version = 0
@@ -349,6 +355,8 @@ class FakeCluster:
             for record in unpack(environment_of(job)):
                 self.archive.setdefault(record["uid"], record)
             return Result(message="archived")
+        if task["kind"] == "sweep":
+            return self.sweeper(job)
         if task["kind"] == "probe":
             return Result(source_revision=self.revisions.get(task["step"], "absent"))
         known = task.get("known")

@@ -41,7 +41,9 @@ from penstock_operator.core.observed import (
 )
 from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
+from penstock_operator.core.references import HOLDERS, REFERENCES, referred_by
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.sweep import first_of
 from penstock_spec.defaults import Defaults, read_defaults
 from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused, task_of
 
@@ -306,6 +308,14 @@ class FakeShell:
             refusals=dict(refusals),
             live=frozenset(live),
             defaults=self._defaults(),
+            first=first_of(map(meta_of, self.cluster.find("Pipeline"))) == uid,
+            references=self.references() if Ref(REFERENCES) in live else frozenset(),
+        )
+
+    def references(self) -> frozenset[bytes]:
+        """What anything refers to now, never from a cache."""
+        return frozenset(
+            one for kind in HOLDERS for item in self.cluster.find(kind) for one in referred_by(item)
         )
 
     def _defaults(self) -> Defaults:
@@ -448,6 +458,7 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
             meta=meta_of(job),
             step=job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/step", ""),
             archives=archives_of(job),
+            sweeps=task_of(job)["kind"] == "sweep",
             attempt=int(job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/attempt", "0")),
             suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
             workers=job["spec"]["completions"],

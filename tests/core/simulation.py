@@ -97,6 +97,9 @@ class Simulation:
 
     def _job_created(self, job: Object) -> None:
         task = task_of(job)
+        if task["kind"] == "sweep":
+            self._sweep_begun(job)
+            return
         if task["kind"] == "archive":
             self._archive_begun(job, task)
             return
@@ -121,7 +124,7 @@ class Simulation:
         self._not_too_many(run, task["step"])
         for other in self.cluster.find("Job"):
             theirs = task_of(other)
-            if theirs["kind"] == "archive":
+            if theirs["kind"] in ("archive", "sweep"):
                 continue
             same = (theirs["run"], leaf_of(theirs)) == (task["run"], leaf_of(task))
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
@@ -132,6 +135,12 @@ class Simulation:
         live = [one for one in self.cluster.find("Job") if not self._over(one)]
         if self.settings.max_parallel and len(live) > self.settings.max_parallel:
             raise BrokenPromise(f"{len(live)} Jobs live at a time")
+
+    def _sweep_begun(self, job: Object) -> None:
+        for other in self.cluster.find("Job"):
+            same = other["metadata"]["uid"] == job["metadata"]["uid"]
+            if task_of(other)["kind"] == "sweep" and not same and not self._over(other):
+                raise BrokenPromise("two Jobs sweep side by side")
 
     def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
         for other in self.cluster.find("Job"):

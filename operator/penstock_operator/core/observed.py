@@ -97,6 +97,7 @@ class JobView:
     step: str = ""  # that it is an attempt of, from the pod template; empty where it is of none
     # Uid of each run whose record it writes -> digest of the record, from the pod template.
     archives: Mapping[str, str] = field(default_factory=dict)
+    sweeps: bool = False  # whether it looks through the store's artifacts, from the pod template
     attempt: int = 0  # its number, from the pod template; 0 where it has none
     suspended: bool = False
     workers: int = 1  # pods of a gang
@@ -307,6 +308,9 @@ class ObservedPipeline:
     )  # by the name of the object we tried to create
     live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
     defaults: Defaults = field(default_factory=Defaults)  # of the namespace
+    first: bool = False  # whether it is the one of the namespace that has artifacts swept: sweep.first_of
+    # What anything in the namespace refers to in the store; filled when the plan asked to confirm it.
+    references: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True)

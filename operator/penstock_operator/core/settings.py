@@ -62,6 +62,8 @@ class Settings:
     revision_grace: float = 300.0  # a frozen spec that no run names (yet) is younger than this
     late_start: float = 300.0  # a scheduled start that comes later than this was missed
     resync: float = 60.0  # every unfinished object is looked at again at least so often
+    # A day, as the sweeper of artifacts counts `keep` and its day of grace; shorter only where that is tried.
+    sweep_day: float = 86400.0
     settle: float = 5.0  # what served before stays so long after a switch: every node has to hear of it
     memory_factor: float = 1.5  # how memory, or scratch space, grows after an attempt ran out of it
     max_parallel: int = 0  # Jobs of runs that may live in one namespace at a time; 0: any number
