@@ -59,7 +59,7 @@ def starts(context: RunContext, record: StepRecord) -> Decision | None:
 def retries(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: the next attempt starts when its time has come and the one before it has finished or is gone.
 
-    Gone is believed only after a live read: two attempts of one step never run side by side.
+    Gone, the Job or a pod of it, is believed only after a live read: two attempts never run side by side.
     """
     if record.state is not StepState.RETRYING:
         return None
@@ -75,6 +75,9 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
     ref = Ref(JOB, record.job)
     if record.job and job is None and not context.is_live(ref):
         return Decision(record, confirm=(ref,))
+    if job is not None and lacks_pods(job) and not context.is_live(PODS):
+        # Workers of a gang still end after it has failed: a pod that no cache shows may be one of them.
+        return Decision(record, confirm=(PODS,))
     return _create(context, record, record.attempt + 1)
 
 
@@ -140,9 +143,10 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
     finding = classify(job, expectation(context, record), trouble, context.now, settings)
     if isinstance(finding, Done):
         return well(context, record, finding)
-    if isinstance(finding, Failed) and is_stuck(job) and not context.is_live(PODS):
-        # Patience with what still waits has run out, by what a cache says of it.
-        return Decision(record, confirm=(PODS,))
+    unseen = tuple(ref for ref in (Ref(JOB, record.job), PODS) if not context.is_live(ref))
+    if isinstance(finding, Failed) and is_stuck(job) and unseen:
+        # Patience has run out with what waits, perhaps in a queue by now, by what caches say of it.
+        return Decision(record, confirm=unseen)
     if isinstance(finding, Failed):
         decision = failed(context, record, finding, job)
     else:
