@@ -20,7 +20,9 @@ from penstock_operator.resources import (
     DEPLOYMENT,
     EVENT,
     JOB,
+    JOB_SET,
     MANAGED_SELECTOR,
+    OPTIONAL_KINDS,
     POD,
     WATCHED_KINDS,
     WORKLOADS,
@@ -102,9 +104,16 @@ class Reads:
 
     async def compare(self, kind: str, namespace: str | None) -> int:
         """List a kind and put the cache right; gives how many differences there were."""
-        if kind not in (*CUSTOM_KINDS, *WATCHED_KINDS):
+        if kind not in (*CUSTOM_KINDS, *WATCHED_KINDS, *OPTIONAL_KINDS):
             raise ValueError(f"there is no cache of {kind}")
-        items, version = await self._cluster.list(kind, namespace, labels_of(kind), fields_of(kind))
+        try:
+            items, version = await self._cluster.list(kind, namespace, labels_of(kind), fields_of(kind))
+        except NotFound:
+            if kind not in OPTIONAL_KINDS:
+                raise
+            # The kind itself is gone, and all of it.
+            known = self._caches[kind].all()
+            return sum(self._caches.forget(kind, one) for one in known)
         return self._caches.compare(kind, namespace, items, version)
 
     async def revision(self, namespace: str, name: str) -> Revision | None:
@@ -151,14 +160,16 @@ class Reads:
                 findings.troubles[name] = Trouble(newest.get("reason", ""), newest.get("message", ""))
 
     def _is_suspended(self, namespace: str, name: str) -> bool:
-        job = self._caches[JOB].get(namespace, name)
+        job = self._attempt(namespace, name)
         return job is not None and (job.get("spec") or {}).get("suspend") is True
+
+    def _attempt(self, namespace: str, name: str) -> Object | None:
+        """The Job or JobSet of this name."""
+        return self._caches[JOB].get(namespace, name) or self._caches[JOB_SET].get(namespace, name)
 
     async def _held(self, namespace: str, names: Sequence[str]) -> Mapping[str, Trouble]:
         """What Kueue's Workloads say about these suspended Jobs."""
-        uids = {
-            name: job["metadata"]["uid"] for name in names if (job := self._caches[JOB].get(namespace, name))
-        }
+        uids = {name: job["metadata"]["uid"] for name in names if (job := self._attempt(namespace, name))}
         found: dict[str, list[Object]] = {uid: [] for uid in uids.values()}
         wanted = list(found)
         for start in range(0, len(wanted), AT_ONCE):
@@ -184,11 +195,13 @@ class Reads:
         return None
 
     def _uids(self, namespace: str, name: str) -> list[str]:
-        """The uids of a Job or Deployment of this name, and of its pods."""
-        job = self._caches[JOB].get(namespace, name)
+        """The uids of a Job, JobSet or Deployment of this name, and of what it has made."""
+        job = self._attempt(namespace, name)
         if job is not None:
             uid = job["metadata"]["uid"]
-            return [uid, *(pod["metadata"]["uid"] for pod in self._caches[POD].find("owner", uid))]
+            below = [one["metadata"]["uid"] for one in self._caches[JOB].find("owner", uid)]
+            pods = [pod for one in (uid, *below) for pod in self._caches[POD].find("owner", one)]
+            return [uid, *below, *(pod["metadata"]["uid"] for pod in pods)]
         deployment = self._caches[DEPLOYMENT].get(namespace, name)
         if deployment is None:
             return []

@@ -312,6 +312,16 @@ def job_name(run: str, run_uid: str, step: str, attempt: int, cell: int = 0) -> 
     return f"{readable}-{short_hash(run_uid, step, str(attempt), *which)}"
 
 
+def job_set_name(run: str, run_uid: str, step: str, attempt: int, cell: int = 0) -> str:
+    """The JobSet of one attempt of a gang; in form and meaning as `job_name`, and at most 43 characters.
+
+    JobSet bounds the names of the pods, random end included.
+    """
+    readable = f"{run}-{step}"[:32].rstrip("-")
+    which = (str(cell),) if cell else ()
+    return f"{readable}-{short_hash(run_uid, step, str(attempt), *which)}"
+
+
 def archive_job(pipeline: str, pipeline_uid: str, runs: Sequence[str], attempt: int) -> str:
     """The Job that writes the records of these runs (uids), in the given attempt; at most 59 characters."""
     unique = short_hash(pipeline_uid, *runs, str(attempt))

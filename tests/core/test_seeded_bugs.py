@@ -6,6 +6,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
@@ -16,6 +17,7 @@ from penstock_operator.core import (
     cancels,
     cells,
     classify,
+    forms,
     gang_services,
     halts,
     needs,
@@ -158,8 +160,27 @@ GANGS = [
     )
     for seed in range(8)
 ]
+<<<<<<< HEAD
 # The others of a gang that has failed still end, and no cache shows them.
 ENDING = [World(CHAIN, gangs=["s0", "s1"], fates={"s0": ["evicted"], "s1": ["oom"]}, blind=True)]
+=======
+# The same where a gang is a JobSet, and where that kind comes while a run goes on.
+JOB_SETS = [replace(one, job_sets=0.0, queued=float(40 * (seed % 2))) for seed, one in enumerate(GANGS[:4])]
+JOB_SETS_COME = [replace(one, job_sets=2.0) for one in GANGS[:2]]
+JOB_SETS_CUT = [
+    World(
+        {"s0": []},
+        gangs=["s0"],
+        job_sets=0.0,
+        fates={"s0": ["hangs"]},
+        deadline="6s",
+        lags=0.9,
+        drops=1.0,
+        seed=seed,
+    )
+    for seed in range(12)
+]
+>>>>>>> jobset
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
@@ -178,7 +199,13 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         READING,
         CROWDED,
         GANGS,
+<<<<<<< HEAD
         ENDING,
+=======
+        JOB_SETS,
+        JOB_SETS_COME,
+        JOB_SETS_CUT,
+>>>>>>> jobset
         PATIENT,
         TAKEN_BACK,
         CELLED,
@@ -196,7 +223,13 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "reading",
         "crowded",
         "gangs",
+<<<<<<< HEAD
         "ending",
+=======
+        "sets",
+        "sets that come",
+        "sets cut short",
+>>>>>>> jobset
         "patient",
         "taken back",
         "celled",
@@ -395,6 +428,30 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             gang_services.left_over, "one.name not in wanted and", "False and", GANGS, id="Services stay"
+        ),
+        pytest.param(
+            forms.kind_of,
+            "has_job_sets(context.observed.run.status)",
+            "context.observed.job_sets",
+            JOB_SETS_COME,
+            id="a gang is what the cluster has by now",
+        ),
+        pytest.param(
+            forms.lists_of,
+            "(Ref(JOB), Ref(JOB_SET))",
+            "(Ref(JOB),)",
+            JOB_SETS_CUT,
+            id="an unseen JobSet lives on",
+        ),
+        pytest.param(
+            classify.maker_of_pods,
+            "return child.uid if child is not None",
+            "return job.meta.uid if child is not None",
+            JOB_SETS,
+            id="whose pods they are goes by the JobSet",
+        ),
+        pytest.param(
+            attempts.delete, "Delete(job.kind,", 'Delete("Job",', JOB_SETS_CUT, id="a JobSet deleted as a Job"
         ),
         pytest.param(room.full, " < limit", " <= limit", CROWDED, id="one Job too many"),
         pytest.param(room.full, " | unseen", "", CROWDED, id="what this pass starts does not count"),

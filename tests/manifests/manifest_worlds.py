@@ -94,11 +94,21 @@ def with_cells(record: StepRecord, compiled: CompiledPipeline) -> StepRecord:
     return replace(record, cell_count=count, cells=cells, outputs={})
 
 
-def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
+def job_sets_in(path: Path) -> list[Object]:
+    """The first attempts of the gangs of the pipeline in this file, in a cluster that has JobSets."""
+    stored = pipeline_in(path)
+    name, compiled = stored["metadata"]["name"], compile_pipeline(stored["spec"])
+    made = jobs_of(name, compiled, {"snapshot": {"gangs": "JobSet"}})
+    return [one for one in made if one["kind"] == "JobSet"]
+
+
+def jobs_of(name: str, compiled: CompiledPipeline, status: Object | None = None) -> list[Object]:
     """The Job of every step's first attempt, behind its Service where it has one; an ingest knows an earlier
-    result.
+    result. The run has this status.
     """
     context = context_of(name, compiled)
+    run = replace(context.observed.run, status=status or {})
+    context = replace(context, observed=replace(context.observed, run=run))
     made = []
     for step in compiled.order:
         record, body = next(iter(context.records[step].leaves)), compiled.spec.step(step).body
@@ -215,4 +225,5 @@ def manifests_of(path: Path) -> list[Object]:
         *jobs_of(name, compiled),
         *serving_of(compiled),
         *archive_of(name),
+        *job_sets_in(path),
     ]

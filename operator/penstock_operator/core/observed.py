@@ -89,9 +89,11 @@ class PodView:
 
 @dataclass(frozen=True)
 class JobView:
-    """A Job of a step, with the pods whose controller it is."""
+    """A Job of a step, with the pods whose controller it is; or a JobSet, with the Job that it has made."""
 
     meta: Meta
+    kind: str = "Job"  # or JobSet
+    child: Meta | None = None  # of a JobSet: the Job whose controller it is; None where there is none (yet)
     spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
     step: str = ""  # that it is an attempt of, from the pod template; empty where it is of none
@@ -323,6 +325,7 @@ class ObservedRun:
     revision: Revision | None = None
     jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this run
     services: Sequence[Meta] = ()  # those controlled by this run
+    job_sets: bool = False  # whether the API server serves JobSets, as far as this operator knows
     # What was read live for this observation, as the plan before it asked. A Job among these that is not in
     # `jobs` does
     # not exist, or is not ours.
