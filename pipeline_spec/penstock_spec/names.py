@@ -185,6 +185,7 @@ class Reason(StrEnum):
     RUN_EXPIRED = "RunExpired"  # it took longer than policy.deadline
     FAILURE_STOPPED_RUN = "FailureStoppedRun"  # another step failed, and policy.onFailure is Stop
     INVALID_VALUE = "InvalidValue"  # a result does not fit the field that takes its value
+    NOT_CONVERGED = "NotConverged"  # a step was repeated as often as it may be, and is not good enough
     TOO_MANY_CELLS = "TooManyCells"  # a list has more items than one run can hold
     STEP_FAILED = "StepFailed"  # blocked: a step it needs failed or is blocked
     THRESHOLD_NOT_MET = "ThresholdNotMet"

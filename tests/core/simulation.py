@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock_operator.core.settings import Settings
 from penstock_spec.base import SpecModel
+from penstock_spec.digest import unpacked
 from penstock_spec.model_version import ModelVersionStatus
 from penstock_spec.pipeline_status import PipelineStatus
 from penstock_spec.run_status import PipelineRunStatus
@@ -49,6 +50,7 @@ class Simulation:
     ends: Mapping[str, Iterable[str]] = field(default_factory=dict)  # steps that must have ended, in any way
     always: frozenset[str] = frozenset()  # steps that run after all others
     most: Mapping[str, int] = field(default_factory=dict)  # maxParallel of steps
+    repeated: frozenset[str] = frozenset()  # steps of which one iteration comes after the other
     settings: Settings = field(default_factory=Settings)
     lag: Callable[[], int] = lambda: 0
     blind: bool = False  # caches show no pods
@@ -137,6 +139,8 @@ class Simulation:
         if early:
             raise BrokenPromise(f"{task['step']} started before {early}")
         self._not_too_many(run, task["step"])
+        if task["step"] in self.repeated and task["cell"] > 1:
+            self._after_the_one_before(run, task)
         self._alone(job, task)
         named = fake_job_sets.is_inner(job) or self.cluster.get("Service", job["metadata"]["name"])
         if job["spec"]["completions"] > 1 and not named:
@@ -166,6 +170,17 @@ class Simulation:
             same = (theirs["kind"], theirs["pipeline"]) == ("archive", task["pipeline"])
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
                 raise BrokenPromise(f"two Jobs archive the runs of {task['pipeline']} side by side")
+
+    def _after_the_one_before(self, run: Object, task: Mapping[str, Any]) -> None:
+        """An iteration begins when the one before has ended well and that is written, with what it made."""
+        entry = next(one for one in run["status"]["steps"] if one["name"] == task["step"])
+        before = {one["number"]: one for one in entry.get("cells", ())}.get(task["cell"] - 1, {})
+        if before.get("state") not in ("Succeeded", "Reused"):
+            raise BrokenPromise(f"{leaf_of(task)} started before {before}")
+        given = {name: one["digest"] for name, one in task["inputs"].items() if name.startswith("previous/")}
+        made = zip(entry["cellOutputs"], map(unpacked, before.get("outputs", ())), strict=True)
+        if given != {f"previous/{name}": digest for name, digest in made}:
+            raise BrokenPromise(f"{leaf_of(task)} is given {given}, not what the one before has made")
 
     def _not_too_many(self, run: Object, step: str) -> None:
         """No more Jobs at a time than policy and step allow. One whose pod has ended is under way no more."""

@@ -20,6 +20,7 @@ from penstock_operator.core import (
     forms,
     gang_services,
     halts,
+    iterations,
     needs,
     parallel,
     plan_cells,
@@ -27,6 +28,7 @@ from penstock_operator.core import (
     registered,
     retry,
     room,
+    taking,
 )
 from penstock_spec import names
 from tests.core.fake_shell import NotSettled
@@ -124,6 +126,19 @@ CELLED = [
     )
     for seed in range(12)
 ]
+# Steps that are repeated: one that is good enough in time, one never, one that fails on the way.
+REPEATED = [
+    World(
+        {"s0": [], "s1": ["s0"], "s2": [], "s3": [], "s4": ["s3"]},
+        loops={"s0": (3, 4), "s2": (4, 2), "s3": (3, 3)},
+        values={"s1": "s0"},
+        fates={"s0#2": ["oom", "store"], "s3#2": ["exit3"] if seed % 2 else ["job_deleted"]},
+        kills=0.2,
+        lags=0.3,
+        seed=seed,
+    )
+    for seed in range(4)
+]
 # While they run, the registry gets the version that s3 had missed, and a newer one than s2 reads.
 READING = [
     World(CHAIN, reads={"s0": "there", "s2": "there", "s3": "missing"}, kills=0.1, seed=seed)
@@ -160,10 +175,8 @@ GANGS = [
     )
     for seed in range(8)
 ]
-<<<<<<< HEAD
 # The others of a gang that has failed still end, and no cache shows them.
 ENDING = [World(CHAIN, gangs=["s0", "s1"], fates={"s0": ["evicted"], "s1": ["oom"]}, blind=True)]
-=======
 # The same where a gang is a JobSet, and where that kind comes while a run goes on.
 JOB_SETS = [replace(one, job_sets=0.0, queued=float(40 * (seed % 2))) for seed, one in enumerate(GANGS[:4])]
 JOB_SETS_COME = [replace(one, job_sets=2.0) for one in GANGS[:2]]
@@ -180,7 +193,6 @@ JOB_SETS_CUT = [
     )
     for seed in range(12)
 ]
->>>>>>> jobset
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
@@ -199,16 +211,14 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         READING,
         CROWDED,
         GANGS,
-<<<<<<< HEAD
         ENDING,
-=======
         JOB_SETS,
         JOB_SETS_COME,
         JOB_SETS_CUT,
->>>>>>> jobset
         PATIENT,
         TAKEN_BACK,
         CELLED,
+        REPEATED,
     ],
     ids=[
         "killed",
@@ -223,16 +233,14 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "reading",
         "crowded",
         "gangs",
-<<<<<<< HEAD
         "ending",
-=======
         "sets",
         "sets that come",
         "sets cut short",
->>>>>>> jobset
         "patient",
         "taken back",
         "celled",
+        "repeated",
     ],
 )
 def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]) -> None:
@@ -348,6 +356,34 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "own",
             CELLED,
             id="cells share one place of the step",
+        ),
+        pytest.param(
+            iterations._iterated,
+            "last is not None and not good and",
+            "not good and",
+            REPEATED,
+            id="an iteration beside the one before",
+        ),
+        pytest.param(
+            iterations._iterated,
+            "        state=StepState.FAILED,\n",
+            "",
+            REPEATED,
+            id="never good enough is good enough",
+        ),
+        pytest.param(
+            cells.failures,
+            "return (record,)",
+            "return ()",
+            REPEATED,
+            id="a step that failed without a failed iteration is forgotten",
+        ),
+        pytest.param(
+            taking.previous_of,
+            ".cells[record.cell - 1]",
+            ".cells[1]",
+            REPEATED,
+            id="an iteration goes on from the first",
         ),
         pytest.param(
             plan_run._prepared,

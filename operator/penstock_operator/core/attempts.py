@@ -154,10 +154,10 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
     finding = classify(job, expectation(context, record), trouble, context.now, settings)
     if isinstance(finding, Done):
         return well(context, record, finding)
-    unseen = tuple(ref for ref in (Ref(JOB, record.job), PODS) if not context.is_live(ref))
-    if isinstance(finding, Failed) and is_stuck(job) and unseen:
+    stale = tuple(ref for ref in (Ref(JOB, record.job), PODS) if not context.is_live(ref))
+    if isinstance(finding, Failed) and is_stuck(job) and stale:
         # Patience has run out with what waits, perhaps in a queue by now, by what caches say of it.
-        return Decision(record, confirm=unseen)
+        return Decision(record, confirm=stale)
     if isinstance(finding, Failed):
         decision = failed(context, record, finding, job)
     else:

@@ -13,7 +13,7 @@ from penstock_operator.core.forms import kind_of
 from penstock_operator.core.outcome import outcome_text
 from penstock_operator.core.pins import read_by
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.taking import input_of, resolved_of, taken_text
+from penstock_operator.core.taking import input_of, previous_of, resolved_of, taken_text
 from penstock_operator.manifests import gangs, job_sets, jobs, pods
 from penstock_operator.manifests.gangs import Gang
 from penstock_operator.manifests.identity import owner
@@ -54,8 +54,10 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
     inputs = {name: input_of(context, source) for name, source in pipeline.inputs(record.name).items()}
     read = read_by(pipeline, record.name, context.values, context.pins)
     inputs |= {name: Input(pin.digest, MODEL) for name, pin in read.items()}
+    inputs |= previous_of(context, record)
     digests = {name: one.digest for name, one in inputs.items()}
-    components = step_components(resolved, digests, record.child.get("digest", ""), record.cell)
+    child, again = record.child.get("digest", ""), pipeline.repeated(record.name)
+    components = step_components(resolved, digests, child, record.cell, repeated=again)
     return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
 
 
