@@ -152,7 +152,7 @@ class Simulation:
         tasks = [
             task_of(one) for one in self.cluster.find("Job") if not self._ended(one) and not self._over(one)
         ]
-        mine = [one for one in tasks if one["run"] == run["metadata"]["name"]]
+        mine = [one for one in tasks if one.get("run") == run["metadata"]["name"]]
         most = run["status"]["snapshot"].get("policy", {}).get("maxParallel")
         if most is not None and len(mine) > most:
             raise BrokenPromise(f"{len(mine)} Jobs at a time, more than {most}")
