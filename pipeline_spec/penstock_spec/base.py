@@ -221,9 +221,10 @@ class Between:
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", min_length=71, max_length=71)]
 JsonMap = Annotated[Mapping[str, Any], AnyJson()]
 # A declared parameter, or a built-in one, whose name none that is declared can have.
+_PARAMETER = r"^([a-z][a-z0-9_]*|scheduledTime|triggeredBy)$"
 ParameterRef = Annotated[
     str,
-    StringConstraints(pattern=r"^([a-z][a-z0-9_]*|scheduledTime|triggeredBy)$", min_length=1, max_length=40),
+    StringConstraints(pattern=_PARAMETER, min_length=1, max_length=40),
 ]
 
 
@@ -239,7 +240,7 @@ class FromParameter(SpecModel):
 
 # Repeated below every field that ends in From: few words, and lengths only where the pattern has none.
 _Axis = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-_Parameter = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*|scheduledTime)$", max_length=40)]
+_Parameter = Annotated[str, StringConstraints(pattern=_PARAMETER, max_length=40)]
 _Result = Annotated[
     str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?\.[a-z][a-z0-9_]*$", max_length=81)
 ]
@@ -251,7 +252,7 @@ class FromValue(SpecModel):
     cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one("parameter", "result", "cell"),)
 
     parameter: _Parameter | None = Field(
-        default=None, description="Name in spec.parameters; or scheduledTime, as 2026-11-22T01:00:00Z."
+        default=None, description="Name in spec.parameters; or scheduledTime, triggeredBy."
     )
     result: _Result | None = Field(default=None, description="Result that a step declares: <step>.<result>.")
     cell: _Axis | None = Field(default=None, description="Axis of this step's matrix; number with forEach.")

@@ -231,6 +231,7 @@ class Reason(StrEnum):
     AS_IN_TRAINING = "AsInTraining"  # nothing of the kind was found
     # Events, beside those above
     RUN_STARTED = "RunStarted"
+    RUN_SUGGESTED = "RunSuggested"
     RUN_SUCCEEDED = "RunSucceeded"
     RUN_FAILED = "RunFailed"
     STEP_SUCCEEDED = "StepSucceeded"

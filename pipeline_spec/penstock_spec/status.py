@@ -136,7 +136,8 @@ class CellStatus(SpecModel):
         default=(),
         description="Digest of each output in base64url, in the order of the step's cellOutputs.",
     )
-    results: Annotated[Mapping[Identifier, ResultText], MapLimits(properties=16, key_length=40)] = Field(
+    # Its names follow no pattern here: for as many cells as there may be, that rule costs too much.
+    results: Annotated[Mapping[str, ResultText], MapLimits(properties=16, key_length=40)] = Field(
         default_factory=dict, description="Small values that the cell gave, as JSON writes them."
     )
     metrics: Annotated[Mapping[str, float], MapLimits(properties=32)] = Field(

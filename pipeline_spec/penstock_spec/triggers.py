@@ -103,8 +103,8 @@ def _damped(trigger: Mapping[str, Any]) -> bool:
     return not any(one in trigger for one in UNDAMPED) or not any(one in trigger for one in DAMPING)
 
 
-def _gives_up(trigger: Mapping[str, Any]) -> bool:
-    return "endpointCondition" in trigger or "giveUpAfter" not in trigger
+def _cautious(trigger: Mapping[str, Any]) -> bool:
+    return "endpointCondition" in trigger or not ("giveUpAfter" in trigger or "suggest" in trigger)
 
 
 class Trigger(SpecModel):
@@ -119,9 +119,9 @@ class Trigger(SpecModel):
             holds=_damped,
         ),
         Rule(
-            "has(self.endpointCondition) || !has(self.giveUpAfter)",
-            "giveUpAfter belongs to endpointCondition",
-            holds=_gives_up,
+            "has(self.endpointCondition) || !(has(self.giveUpAfter) || has(self.suggest))",
+            "giveUpAfter and suggest belong to endpointCondition",
+            holds=_cautious,
         ),
     )
 
@@ -157,6 +157,11 @@ class Trigger(SpecModel):
         le=20,
         description="With endpointCondition: models in a row that did not pass their gate, after which "
         "nothing is started until a run of the pipeline succeeds.",
+    )
+    suggest: bool = Field(
+        default=False,
+        description="With endpointCondition: only say what a run would do. The run is of mode Plan, and "
+        "somebody has to create one that executes.",
     )
 
     @property

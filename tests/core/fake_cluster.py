@@ -248,7 +248,7 @@ class FakeCluster:
     def fate_of_worker(self, job: Object, worker: int) -> str:
         """Of a gang one worker meets the attempt's fate; the others wait for it, as programs do that meet."""
         fate, workers = self.fate(job), job["spec"]["completions"]
-        if workers == 1 or fate in ("late", "success", "hangs", "preempted"):
+        if workers == 1 or fate in ("late", "quota", "success", "hangs", "preempted"):
             return fate
         fated = 0 if fate == "no_result" else workers - 1
         return fate if worker == fated else "success" if fate == "no_result" else "hangs"

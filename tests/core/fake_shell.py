@@ -63,6 +63,7 @@ class FakeShell:
     settings: Settings = field(default_factory=Settings)
     # How many changes the cache is behind, asked anew at every pass.
     lag: Callable[[], int] = lambda: 0
+    blind: bool = False  # no cache shows any pod, as if each had lost the label by which they are watched
     # What happens at the n-th write: nothing, or death before or after it is committed.
     fate_of_write: Callable[[], str] = lambda: ""
     # Whether a status that is news, and nothing else, is held back for now; it is planned from all the same.
@@ -208,7 +209,7 @@ class FakeShell:
             key: one
             for kind in ("Job", "JobSet", "Pod", *(["PipelineRun"] if families else []))
             for key, one in past[max(0, len(past) - 1 - self.lag())].items()
-            if key[0] == kind
+            if key[0] == kind and not (self.blind and kind == "Pod")
         }
 
     def _refresh(self, view: dict[Key, Object], ref: Ref) -> None:

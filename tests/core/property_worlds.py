@@ -68,6 +68,7 @@ class World:
     fates: Mapping[str, list[str]] = field(default_factory=dict)
     kills: float = 0.0  # share of writes at which the operator dies
     lags: float = 0.0  # share of passes that see an old state
+    blind: bool = False  # caches show no pods: all is seen by live reads
     drops: float = 0.0  # share of events that get lost
     holds: float = 0.0  # share of news that is written later, if at all
     seed: int = 0
@@ -136,6 +137,7 @@ def worlds(draw: st.DrawFn) -> World:
         fates=draw(some),
         kills=draw(st.sampled_from([0.0, 0.05, 0.2])),
         lags=draw(st.sampled_from([0.0, 0.3])),
+        blind=draw(st.integers(0, 7)) == 7,
         drops=draw(st.sampled_from([0.0, 0.3, 1.0])),
         holds=draw(st.sampled_from([0.0, 0.5, 0.9])),
         seed=draw(st.integers(0, 2**16)),
@@ -336,6 +338,7 @@ def simulate(world: World) -> Simulation:
         most=world.most,
         settings=Settings(max_parallel=world.room),
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
+        blind=world.blind,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
         hold=lambda: chance.random() < world.holds,

@@ -51,6 +51,7 @@ class Simulation:
     most: Mapping[str, int] = field(default_factory=dict)  # maxParallel of steps
     settings: Settings = field(default_factory=Settings)
     lag: Callable[[], int] = lambda: 0
+    blind: bool = False  # caches show no pods
     fate_of_write: Callable[[], str] = lambda: ""
     drop_event: Callable[[], bool] = lambda: False
     hold: Callable[[], bool] = lambda: False  # whether a status that is only news is written later
@@ -71,7 +72,13 @@ class Simulation:
 
     def _born(self) -> FakeShell:
         return FakeShell(
-            self.cluster, self.settings, self.lag, self.fate_of_write, self.hold, self._status_planned
+            self.cluster,
+            self.settings,
+            self.lag,
+            self.blind,
+            self.fate_of_write,
+            self.hold,
+            self._status_planned,
         )
 
     # Promises
@@ -155,7 +162,7 @@ class Simulation:
         """No more Jobs at a time than policy and step allow. One whose pod has ended is under way no more."""
         jobs = fake_job_sets.attempts(self.cluster)
         tasks = [task_of(one) for one in jobs if not self._ended(one) and not self._over(one)]
-        mine = [one for one in tasks if one["run"] == run["metadata"]["name"]]
+        mine = [one for one in tasks if one.get("run") == run["metadata"]["name"]]
         most = run["status"]["snapshot"].get("policy", {}).get("maxParallel")
         if most is not None and len(mine) > most:
             raise BrokenPromise(f"{len(mine)} Jobs at a time, more than {most}")

@@ -17,7 +17,7 @@ from penstock_operator.core.settings import Settings
 from penstock_operator.manifests import archive as manifests
 from penstock_spec import batch
 from penstock_spec.archive import is_sound, key_of
-from penstock_spec.status import PipelineRunStatus
+from penstock_spec.run_status import PipelineRunStatus
 from tests.core.fake_cluster import EPOCH, NAMESPACE, FakeCluster, Object, task_of
 from tests.core.fake_shell import FakeShell
 from tests.core.pipelines import programs

@@ -67,6 +67,19 @@ def test_an_episode_starts_one_run_that_says_what_for() -> None:
     PipelineStatus.model_validate(life.status, by_alias=True, by_name=False)
 
 
+def test_a_trigger_that_only_suggests_makes_a_plan_for_each_episode_and_executes_nothing() -> None:
+    life = watched(suggest=True)
+    drifts(life)
+    run = life.run("p-drifted-1")
+    assert (run["spec"]["mode"], run["spec"]["trigger"]) == ("Plan", "drift")
+    words = "run p-drifted-1 says what one would do, create it to have that done: e is Drifted"
+    assert message(life) == words
+    life.go(days=3)
+    assert life.runs() == ["p-g1", "p-drifted-1"], "one for an episode"
+    again(life)
+    assert life.run("p-drifted-2")["spec"]["mode"] == "Plan"
+
+
 def test_an_episode_from_before_the_trigger_was_armed_starts_nothing() -> None:
     triggers = [{"name": "drift", "endpointCondition": {"endpoint": "e", "type": "Drifted"}}]
     life = TriggerLife(programs({"a": []}, triggers=triggers))

@@ -57,8 +57,8 @@ def check_all(some: Sequence[Family]) -> None:
         pytest.param(
             names,
             names.job_name,
-            "str(attempt))",
-            "str(attempt), __import__('secrets').token_hex(4))",
+            "str(attempt), *which)",
+            "str(attempt), *which, __import__('secrets').token_hex(4))",
             KILLED,
             id="random name of the child",
         ),

@@ -10,7 +10,7 @@ from penstock_operator.core import looks, probed
 from penstock_spec import trigger_names
 from penstock_spec.contract import Failure, encode
 from penstock_spec.names import FailureClass
-from penstock_spec.status import PipelineStatus
+from penstock_spec.pipeline_status import PipelineStatus
 from tests.core.fake_cluster import FakeCluster, Object
 from tests.core.fake_shell import NotSettled
 from tests.core.pipelines import programs

@@ -2,12 +2,22 @@
 rest.
 """
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.core.property_worlds import World, check, worlds
 
+ANY = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+@settings(max_examples=25, **ANY)
 @given(worlds())
 def test_every_world_comes_to_the_right_rest(world: World) -> None:
+    check(world)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, **ANY)
+@given(worlds())
+def test_very_many_worlds_come_to_the_right_rest(world: World) -> None:
     check(world)

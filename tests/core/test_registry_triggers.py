@@ -9,8 +9,9 @@ import pytest
 
 from penstock_operator.core import promoted
 from penstock_spec.graph import compile_pipeline
+from penstock_spec.pipeline_status import PipelineStatus
 from penstock_spec.resolve import run_values
-from penstock_spec.status import PipelineRunStatus, PipelineStatus
+from penstock_spec.run_status import PipelineRunStatus
 from tests.core.fake_cluster import FakeCluster, task_of
 from tests.core.fake_shell import NotSettled, run_of
 from tests.core.pipelines import programs

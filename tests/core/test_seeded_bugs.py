@@ -144,6 +144,11 @@ PATIENT = [
     )
     for seed in (4, 21, 50)
 ]
+# Its Job is suspended for longer than a start may take, and a cache shows it as it was before.
+TAKEN_BACK = [
+    World({"s0": []}, fates={"s0": ["preempted"]}, lags=0.3, drops=1.0, holds=0.9, seed=seed)
+    for seed in (5, 10, 17)
+]
 GANGS = [
     World(
         CHAIN,
@@ -171,6 +176,8 @@ JOB_SETS_CUT = [
     )
     for seed in range(12)
 ]
+# The others of a gang that has failed still end, and no cache shows them.
+ENDING = [World(CHAIN, gangs=["s0", "s1"], fates={"s0": ["evicted"], "s1": ["oom"]}, blind=True)]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
@@ -192,7 +199,9 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         JOB_SETS,
         JOB_SETS_COME,
         JOB_SETS_CUT,
+        ENDING,
         PATIENT,
+        TAKEN_BACK,
         CELLED,
     ],
     ids=[
@@ -211,7 +220,9 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "sets",
         "sets that come",
         "sets cut short",
+        "ending",
         "patient",
+        "taken back",
         "celled",
     ],
 )
@@ -373,10 +384,17 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             attempts.watches,
-            "is_stuck(job) and not context.is_live(PODS)",
-            "False",
+            "for ref in (Ref(JOB, record.job), PODS)",
+            "for ref in (Ref(JOB, record.job),)",
             PATIENT,
-            id="patience lost by a cache",
+            id="patience lost by a cache of pods",
+        ),
+        pytest.param(
+            attempts.watches,
+            "for ref in (Ref(JOB, record.job), PODS)",
+            "for ref in (PODS,)",
+            TAKEN_BACK,
+            id="patience lost by a cache of Jobs",
         ),
         pytest.param(
             classify.is_at_rest,
@@ -384,6 +402,13 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "return is_over(job) or all(",
             GANGS,
             id="a gang beside the last one's pods",
+        ),
+        pytest.param(
+            attempts.retries,
+            "lacks_pods(job) and not context.is_live(PODS)",
+            "False",
+            ENDING,
+            id="a gang beside pods that no cache shows",
         ),
         pytest.param(
             gang_services.needed,

@@ -7,7 +7,7 @@ import pytest
 
 from penstock_spec.graph import compile_pipeline
 from tests.core.fake_cluster import FakeCluster
-from tests.core.flow_page import fate_of, left_by
+from tests.core.flow_page import fate_of, items_of, left_by
 from tests.core.shapes import PAGE, SHAPES, Shape
 from tests.core.simulation import Simulation
 from tests.support import ROOT
@@ -18,6 +18,7 @@ def lived(shape: Shape) -> Simulation:
     steps = shape.manifest["spec"]["steps"]
     cluster = FakeCluster(
         results={one["name"]: left_by(one) for one in steps},
+        items=items_of(steps),
         fates={one["name"]: [fate] * 9 for one in steps if (fate := fate_of(one))},
     )
     simulation = Simulation(cluster)
@@ -54,6 +55,13 @@ def test_a_shape_compiles_and_ends_as_the_page_says(name: str) -> None:
 def test_retries_take_the_attempts_that_the_shape_allows() -> None:
     steps = lived(SHAPES["retries"]).steps("retries-g1")
     assert (steps["flaky"]["attempt"], steps["flaky"]["reason"]) == (2, "UserError")
+
+
+def test_each_item_of_a_loop_is_a_job_of_its_own() -> None:
+    jobs = [one["metadata"]["labels"] for one in lived(SHAPES["loops"]).cluster.find("Job")]
+    cells = sorted((one["penstock.dev/step"], one.get("penstock.dev/cell", "")) for one in jobs)
+    squares = [("square", str(number)) for number in (1, 2, 3)]
+    assert cells == [("add", ""), ("find", ""), ("greet", "1"), ("greet", "2"), *squares]
 
 
 def test_the_schedule_of_the_shape_says_when_it_starts_next() -> None:

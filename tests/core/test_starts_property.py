@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import changes, conditioned, missed, schedules, triggers
+from penstock_operator.core import changes, conditioned, damping, missed, schedules, triggers
 from tests.core.fake_shell import NotSettled
 from tests.core.simulation import BrokenPromise
 from tests.core.start_worlds import StartWorld, check
@@ -70,8 +70,10 @@ def test_nothing_starts_twice_too_early_or_against_the_rules(some: Sequence[Star
         pytest.param(
             changes._started, 'recorded.get("digest") == digest', "False", QUEUED, id="a change for ever new"
         ),
-        pytest.param(conditioned._cooling, "until > desk.world.now", "False", ALLOWED, id="no cool-down"),
-        pytest.param(conditioned._capped, "len(desk.starts) < limit", "True", ALLOWED, id="no weekly cap"),
+        pytest.param(damping.cooling, "until > world.now", "False", ALLOWED, id="no cool-down"),
+        pytest.param(
+            damping.capped, "limit is None or len(starts) < limit", "True", ALLOWED, id="no weekly cap"
+        ),
         pytest.param(
             conditioned._made,
             "one.meta.name in possible",
@@ -80,7 +82,7 @@ def test_nothing_starts_twice_too_early_or_against_the_rules(some: Sequence[Star
             id="an episode's run is not known",
         ),
         pytest.param(
-            conditioned._forbidden,
+            damping.forbidden,
             "policy.concurrency is not Concurrency.FORBID",
             "True",
             FORBIDDEN,

@@ -17,7 +17,9 @@ from tests.core.test_seeded_bugs import sow
 def receiving(**policy: Any) -> TriggerLife:
     """A Pipeline with the trigger `hook`."""
     triggers = [{"name": "hook", "webhook": {}}]
-    return TriggerLife(programs({"a": []}, triggers=triggers, policy={"keepRuns": 1, **policy}))
+    return TriggerLife(
+        programs({"a": []}, triggers=triggers, policy={"keepRuns": 1, "archive": "Never", **policy})
+    )
 
 
 def message(life: TriggerLife, delivery: str) -> str:

@@ -23,6 +23,7 @@ triggers:
   cooldown: 12h
   maxPerWeek: 2
   giveUpAfter: 4
+  suggest: true
 - {name: sales, newData: {source: {object: {connection: lake, prefix: sales/}}, every: 1h}, cooldown: 2h}
 - {name: rows, newData: {source: {configMap: {name: rows, key: rows.csv}}}}
 - {name: code, git: {url: "https://git.example.com/ml/a.git", branch: rel/2, every: 5m, secret: robot}}

@@ -1378,8 +1378,15 @@ WRONG = (
         "a trigger on the registry gives up",
         "spec.triggers[7]",
         Reason.CONFLICTING_FIELDS,
-        "GiveUpAfter belongs to endpointCondition.",
+        "GiveUpAfter and suggest belong to endpointCondition.",
         ("triggers.promoted.giveUpAfter", 2),
+    ),
+    _schema(
+        "a trigger on the registry only suggests",
+        "spec.triggers[7]",
+        Reason.CONFLICTING_FIELDS,
+        "GiveUpAfter and suggest belong to endpointCondition.",
+        ("triggers.promoted.suggest", True),
     ),
     _schema(
         "a trigger looks too often",

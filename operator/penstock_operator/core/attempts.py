@@ -11,7 +11,7 @@ from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.deadlines import patience
 from penstock_operator.core.endings import well
 from penstock_operator.core.findings import Done, Failed, Underway
-from penstock_operator.core.forms import JOB, kind_of
+from penstock_operator.core.forms import JOB, kind_of, objects_of
 from penstock_operator.core.gang_services import needed
 from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.queued import HELD
@@ -61,7 +61,7 @@ def starts(context: RunContext, record: StepRecord) -> Decision | None:
 def retries(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: the next attempt starts when its time has come and the one before it has finished or is gone.
 
-    Gone is believed only after a live read: two attempts of one step never run side by side.
+    Gone, the Job or a pod of it, is believed only after a live read: two attempts never run side by side.
     """
     if record.state is not StepState.RETRYING:
         return None
@@ -80,6 +80,9 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
     ref = Ref(kind_of(context, record.name), record.job)
     if record.job and job is None and not context.is_live(ref):
         return Decision(record, confirm=(ref,))
+    if job is not None and lacks_pods(job) and not context.is_live(PODS):
+        # Workers of a gang still end after it has failed: a pod that no cache shows may be one of them.
+        return Decision(record, confirm=(PODS,))
     return _create(context, record, record.attempt + 1)
 
 
@@ -151,9 +154,11 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
     finding = classify(job, expectation(context, record), trouble, context.now, settings)
     if isinstance(finding, Done):
         return well(context, record, finding)
-    if isinstance(finding, Failed) and is_stuck(job) and not context.is_live(PODS):
-        # Patience with what still waits has run out, by what a cache says of it.
-        return Decision(record, confirm=(PODS,))
+    seen = (*objects_of(context, record.name, record.job), PODS)
+    not_live = tuple(ref for ref in seen if not context.is_live(ref))
+    if isinstance(finding, Failed) and is_stuck(job) and not_live:
+        # Patience has run out with what waits, perhaps in a queue by now, by what caches say of it.
+        return Decision(record, confirm=not_live)
     if isinstance(finding, Failed):
         decision = failed(context, record, finding, job)
     else:

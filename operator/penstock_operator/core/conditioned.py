@@ -64,9 +64,7 @@ def _pending(desk: _Desk) -> Outcome:
     """An episode that no run was started for."""
     made = _made(desk)
     if made:
-        return _outcome(
-            _recorded(desk, made, _created(desk, made)), f"run {made} was started for this episode"
-        )
+        return _outcome(_recorded(desk, made, _created(desk, made)), f"run {made} {_did(desk)}")
     if not desk.endpoint.drifting:
         over = f"episode {desk.endpoint.episodes} was over before a run could start"
         note = EventNote(Reason.RUN_SKIPPED, f"trigger {desk.world.trigger.name}: {over}")
@@ -130,8 +128,8 @@ def _start(desk: _Desk) -> Outcome:
     name = world.free_name(*_names(desk))
     refusal = world.refusal(name)
     if refusal is None:
-        words = f"run {name} starts: {desk.condition.endpoint} is {desk.condition.type}"
-        note = EventNote(Reason.RUN_STARTED, f"trigger {world.trigger.name}: {words}")
+        words = f"run {name} {_does(desk)}: {desk.condition.endpoint} is {desk.condition.type}"
+        note = EventNote(_reason(desk), f"trigger {world.trigger.name}: {words}")
         run = world.manifest(name, episode=_episode(desk))
         return _outcome(_recorded(desk, name, world.now), words, runs=(run,), notes=(note,))
     words = f"no run could be started for episode {desk.endpoint.episodes}: {refusal.message}"
@@ -139,6 +137,20 @@ def _start(desk: _Desk) -> Outcome:
         return _outcome(desk, words, look_again=after(world.now, world.settings.resync))
     note = EventNote(Reason.RUN_SKIPPED, f"trigger {world.trigger.name}: {words}"[:1000], warning=True)
     return _outcome(replace(desk, decided=desk.endpoint.episodes), words, notes=(note,))
+
+
+def _did(desk: _Desk) -> str:
+    if desk.world.trigger.suggest:
+        return "says what a run for this episode would do; create one to have it done"
+    return "was started for this episode"
+
+
+def _does(desk: _Desk) -> str:
+    return "says what one would do, create it to have that done" if desk.world.trigger.suggest else "starts"
+
+
+def _reason(desk: _Desk) -> Reason:
+    return Reason.RUN_SUGGESTED if desk.world.trigger.suggest else Reason.RUN_STARTED
 
 
 def _given_up(desk: _Desk) -> Hold | None:

@@ -15,6 +15,7 @@ from penstock_operator.core.times import stamp
 from penstock_operator.manifests.runs import Start, run
 from penstock_spec import names
 from penstock_spec.names import Reason
+from penstock_spec.run import RunMode
 from penstock_spec.triggers import Trigger
 
 Entry = Mapping[str, Any]
@@ -110,5 +111,6 @@ class TriggerWorld:
             scheduled_time=stamp(moment) if moment is not None else "",
             episode=episode or {},
             triggered_by=triggered_by or {},
+            mode=str(RunMode.PLAN) if self.trigger.suggest else "",
         )
         return run(start)
