@@ -59,7 +59,7 @@ def name_of_job(item: Object) -> str:
 
 def is_inner(job: Object) -> bool:
     """Whether a JobSet has made this Job."""
-    return bool(job["metadata"]["ownerReferences"][0]["kind"] == "JobSet")
+    return bool(job["metadata"]["ownerReferences"][0].get("kind") == "JobSet")
 
 
 def over(item: Object) -> bool:

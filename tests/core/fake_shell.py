@@ -207,9 +207,10 @@ class FakeShell:
         """
         past = self.cluster.past
         families = any(one["spec"].get("step") for one in self.cluster.find("PipelineRun"))
+        more = [*(["PipelineRun"] if families else []), *(["JobSet"] if self.cluster.job_sets else [])]
         return {
             key: one
-            for kind in ("Job", "JobSet", "Pod", *(["PipelineRun"] if families else []))
+            for kind in ("Job", "Pod", *more)
             for key, one in past[max(0, len(past) - 1 - self.lag())].items()
             if key[0] == kind and not (self.blind and kind == "Pod")
         }

@@ -11,7 +11,7 @@ from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.deadlines import patience
 from penstock_operator.core.endings import well
 from penstock_operator.core.findings import Done, Failed, Underway
-from penstock_operator.core.forms import JOB, kind_of
+from penstock_operator.core.forms import JOB, kind_of, objects_of
 from penstock_operator.core.gang_services import needed
 from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.queued import HELD
@@ -154,10 +154,11 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
     finding = classify(job, expectation(context, record), trouble, context.now, settings)
     if isinstance(finding, Done):
         return well(context, record, finding)
-    stale = tuple(ref for ref in (Ref(JOB, record.job), PODS) if not context.is_live(ref))
-    if isinstance(finding, Failed) and is_stuck(job) and stale:
+    seen = (*objects_of(context, record.name, record.job), PODS)
+    not_live = tuple(ref for ref in seen if not context.is_live(ref))
+    if isinstance(finding, Failed) and is_stuck(job) and not_live:
         # Patience has run out with what waits, perhaps in a queue by now, by what caches say of it.
-        return Decision(record, confirm=stale)
+        return Decision(record, confirm=not_live)
     if isinstance(finding, Failed):
         decision = failed(context, record, finding, job)
     else:

@@ -10,7 +10,7 @@ from typing import Any
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import ObservedRun, Ref
 from penstock_operator.core.settings import Settings
-from penstock_operator.manifests.job_sets import JOB_SET
+from penstock_operator.manifests.job_sets import JOB_SET, job_name
 from penstock_spec.graph import CompiledPipeline
 
 JOB = "Job"
@@ -33,6 +33,12 @@ def kind_of(context: RunContext, step: str) -> str:
     """The kind of each attempt of this step."""
     gang = context.pipeline.spec.step(step).gang is not None
     return JOB_SET if gang and has_job_sets(context.observed.run.status) else JOB
+
+
+def objects_of(context: RunContext, step: str, name: str) -> tuple[Ref, ...]:
+    """What an attempt of this name is: a Job, or a JobSet and the Job in it."""
+    kind = kind_of(context, step)
+    return (Ref(kind, name), Ref(JOB, job_name(name))) if kind == JOB_SET else (Ref(kind, name),)
 
 
 def lists_of(status: Mapping[str, Any]) -> tuple[Ref, ...]:
