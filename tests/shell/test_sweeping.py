@@ -1,5 +1,6 @@
 """The sweeper in the shell: whose turn it is, and that references are read live, all or none."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,16 @@ from penstock_operator.manifests.settings import PodSettings
 from penstock_operator.manifests.sweep import SweepJob, job
 from penstock_operator.observe import Observer
 from penstock_operator.reads import Findings, Reads
+from penstock_operator.resources import CUSTOM_KINDS, WATCHED_KINDS
 from penstock_operator.routes import affected
 from penstock_operator.store import Change
 from penstock_operator.workqueue import Key
-from penstock_spec.sweep import WIDTH, pack
+from penstock_spec.sweep import WIDTH, pack, unpack
+from tests.core.fake_cluster import environment_of, task_of
+from tests.core.pipelines import programs
+from tests.shell.desk import NAMESPACE, desk
 from tests.shell.test_gathering import item
+from tests.shell.test_pinning import version
 
 
 class Lists:
@@ -97,3 +103,28 @@ def test_a_job_that_sweeps_is_known_by_its_pod_template() -> None:
     assert views.job(stored, ()).archives == {}
     template = {**made["spec"]["template"], "metadata": {}}
     assert not views.job({**stored, "spec": {**made["spec"], "template": template}}, ()).sweeps
+
+
+async def test_the_job_is_told_of_what_no_stream_has_told_yet(tmp_path: Path) -> None:
+    memory = {"schedule": "0 3 * * *", "next": "2026-01-01T03:00:00Z"}
+    about = {"apiVersion": "penstock.dev/v1alpha1", "kind": "Pipeline", "metadata": {"name": "p"}}
+    defaults = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "penstock-defaults"}}
+    async with desk(tmp_path) as seen:
+        await seen.api.add({**defaults, "data": {"artifacts": "keep: 30d"}})
+        await seen.api.add({**about, "spec": programs({"a": []}), "status": {"sweep": memory}})
+        for one in (*WATCHED_KINDS, *CUSTOM_KINDS):
+            await seen.reads.compare(one, NAMESPACE)
+        await seen.api.add(version())
+        seen.queue.add(Key("Pipeline", NAMESPACE, "p"))
+
+        def sweeps() -> list[Any]:
+            made = (one for (path, _), one in seen.api.objects.items() if path.endswith("/jobs"))
+            return [one for one in made if task_of(one)["kind"] == "sweep"]
+
+        await seen.until(lambda: len(sweeps()) == 1)
+        (made,) = sweeps()
+        told = unpack(environment_of(made), task_of(made)["arguments"]["references"])
+        assert bytes.fromhex("a" * 64)[:WIDTH] in told
+        assert seen.api.held("Pipeline", "p")["status"]["sweep"] == memory, (
+            "it counts until the Job has ended"
+        )
