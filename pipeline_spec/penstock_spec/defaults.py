@@ -115,7 +115,7 @@ class ArtifactDefaults(SpecModel):
         description="How old an artifact must be, from its writing, before it may go. Left out, nothing is "
         "looked through.",
     )
-    sweep: Annotated[str, StringConstraints(min_length=9, max_length=128)] = Field(
+    sweep: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
         default="0 3 * * *", description="When to look, as in cron, in UTC."
     )
     mode: SweepMode = Field(

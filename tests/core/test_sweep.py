@@ -409,7 +409,8 @@ def test_no_job_is_made_by_what_a_cache_says() -> None:
 
 
 def test_what_moves_is_read_where_it_comes_from_before_where_it_goes_to() -> None:
-    assert HOLDERS.index("Job") < HOLDERS.index("PipelineRun") < HOLDERS.index("ModelVersion")
+    assert HOLDERS.index("Pod") < HOLDERS.index("PipelineRun") < HOLDERS.index("ModelVersion")
+    assert HOLDERS.index("Job") < HOLDERS.index("PipelineRun")
     assert HOLDERS.index("ModelVersion") < HOLDERS.index("ModelEndpoint")
 
 

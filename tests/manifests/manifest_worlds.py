@@ -31,6 +31,8 @@ from penstock_operator.manifests.facade import Facade, budget, service
 from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
 from penstock_operator.manifests.serving import deployment
+from penstock_operator.manifests.sweep import SweepJob
+from penstock_operator.manifests.sweep import job as sweep_job
 from penstock_operator.manifests.windows import WindowJob
 from penstock_operator.manifests.windows import job as window_job
 from penstock_spec import names
@@ -198,6 +200,18 @@ def archive_of(name: str) -> list[Object]:
     return [archive_job(ArchiveJob("ml", name, "pl-uid", job, runs, ["H4sI", "AAAA"], 1), SETTINGS.pods)]
 
 
+def sweep_of(name: str) -> list[Object]:
+    """The Job that looks through the artifacts, with three references; of one example only."""
+    if name != "tumour":
+        return []
+    job = names.sweep_job(name, "pl-uid", NOW)
+    texts = ["H4sI"]  # compressed, and so not the same with every zlib
+    asked = SweepJob(
+        "ml", name, "pl-uid", job, "Delete", 2592000.0, 86400.0, "2026-11-21T10:00:00Z", 3, texts
+    )
+    return [sweep_job(asked, SETTINGS.pods)]
+
+
 def probes_of(name: str, compiled: CompiledPipeline) -> list[Object]:
     """The Jobs that look for the triggers."""
     found = []
@@ -226,4 +240,5 @@ def manifests_of(path: Path) -> list[Object]:
         *serving_of(compiled),
         *archive_of(name),
         *job_sets_in(path),
+        *sweep_of(name),
     ]

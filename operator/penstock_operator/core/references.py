@@ -13,9 +13,17 @@ from penstock_spec import names
 from penstock_spec.sweep import WIDTH
 
 REFERENCES = "References"  # as a Ref: all of the namespace, read live
-# Read in this order. What a digest moves to is read after what it moves from: from the task of a Job to the
-# status of its run, on to the registry and to what serves.
-HOLDERS = ("Job", names.PIPELINE_RUN, names.PIPELINE, names.MODEL_VERSION, names.MODEL_ENDPOINT, "Deployment")
+# Read in this order. What a digest moves to is read after what it moves from: from the task of a Job and the
+# last words of its pod to the status of its run, on to the registry and to what serves.
+HOLDERS = (
+    "Job",
+    "Pod",
+    names.PIPELINE_RUN,
+    names.PIPELINE,
+    names.MODEL_VERSION,
+    names.MODEL_ENDPOINT,
+    "Deployment",
+)
 
 _HEXADECIMAL = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{64}(?![0-9a-zA-Z])")
 _PACKED = re.compile(r"(?<![-_0-9a-zA-Z])[-_0-9a-zA-Z]{43}(?![-_0-9a-zA-Z])")

@@ -92,7 +92,7 @@ class _Desk:
         return Sweeping(entry, after=(*self.gone, *over), notes=notes, look_again=read(begun.get("next", "")))
 
     def failed(self, reason: str, message: str, job: JobView | None = None) -> Sweeping:
-        """Nothing was swept, or not all. The first of a series is told; the next try is at its next time."""
+        """Nothing was swept, or not all: told with the first of a series, and tried again next time."""
         words = clip(f"artifacts were not swept: {message}", 1000)
         note = EventNote(Reason.SWEEP_FAILED, words, warning=True)
         told = self.entry.get("reason") == reason
