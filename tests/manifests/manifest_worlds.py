@@ -88,12 +88,13 @@ def context_of(name: str, compiled: CompiledPipeline) -> RunContext:
 
 
 def with_cells(record: StepRecord, compiled: CompiledPipeline) -> StepRecord:
-    """The step with its cells, two of a list, where it has any."""
+    """The step with its cells, two of a list or iterations, where it has any."""
     if not compiled.has_cells(record.name):
         return record
     count = len(compiled.cells(record.name) or "ab")
     cells = {number: replace(record, cell=number) for number in range(1, count + 1)}
-    return replace(record, cell_count=count, cells=cells, outputs={})
+    outputs = {} if compiled.gives_lists(record.name) else record.outputs
+    return replace(record, cell_count=count, cells=cells, outputs=outputs)
 
 
 def job_sets_in(path: Path) -> list[Object]:
@@ -106,14 +107,16 @@ def job_sets_in(path: Path) -> list[Object]:
 
 def jobs_of(name: str, compiled: CompiledPipeline, status: Object | None = None) -> list[Object]:
     """The Job of every step's first attempt, behind its Service where it has one; an ingest knows an earlier
-    result. The run has this status.
+    result, and what is repeated is in its second iteration. The run has this status.
     """
     context = context_of(name, compiled)
     run = replace(context.observed.run, status=status or {})
     context = replace(context, observed=replace(context.observed, run=run))
     made = []
     for step in compiled.order:
-        record, body = next(iter(context.records[step].leaves)), compiled.spec.step(step).body
+        first, *more = context.records[step].leaves
+        record = more[0] if compiled.repeated(step) else first  # which is given what the first has made
+        body = compiled.spec.step(step).body
         if isinstance(body, Child):
             made.append(child_manifest(context, record, body, job_name(context, record, 1)))
         elif record.kind not in ("deploy", "monitor"):

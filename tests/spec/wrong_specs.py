@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_spec.errors import SpecReason as Reason
-from tests.spec.good_spec import REMOVE, celled, good, spoiled
+from tests.spec.good_spec import REMOVE, celled, good, loop, spoiled
 
 BREAK_THE_CIRCLE = (
     "Remove one of these references (a deploy also waits for every gate of its model, a monitor for every "
@@ -71,22 +71,6 @@ def prepare(body: Any = None, **step: Any) -> dict[str, Any]:
     """A step that is another pipeline."""
     gives = [{"name": "rows", "from": "load.rows", "type": "Table"}]
     return {"name": "prepare", "pipeline": {"name": "lake", "outputs": gives, **(body or {})}, **step}
-
-
-def loop(**step: Any) -> dict[str, Any]:
-    """A step that is repeated until its loss is small; correct as it stands."""
-    run = {
-        "image": "a:1",
-        "argumentsFrom": {"epoch": {"cell": "iteration"}},
-        "inputs": {"rows": "find.rows"},
-        "outputs": [{"name": "model"}],
-        "results": [{"name": "loss", "type": "Number"}, {"name": "done", "type": "Boolean"}],
-    }
-    until = {
-        "all": [{"result": "loop.loss", "lessThan": 0.1}],
-        "none": [{"result": "loop.done", "in": ["false"]}],
-    }
-    return {"name": "loop", "repeat": {"until": until, "limit": 10}, "run": run, **step}
 
 
 WRONG = (
@@ -1578,6 +1562,13 @@ WRONG = (
         Reason.OUT_OF_RANGE,
         "Use 1m to 90d.",
         ("triggers.drift.cooldown", "5s"),
+    ),
+    _schema(
+        "a webhook that is a word",
+        "spec.triggers[6].webhook",
+        Reason.WRONG_TYPE,
+        "Write {}: it has no fields.",
+        ("triggers.hook.webhook", "yes"),
     ),
     Wrong(
         "both a matrix and a list",
