@@ -255,4 +255,6 @@ class FromValue(SpecModel):
         default=None, description="Name in spec.parameters; or scheduledTime, triggeredBy."
     )
     result: _Result | None = Field(default=None, description="Result that a step declares: <step>.<result>.")
-    cell: _Axis | None = Field(default=None, description="Axis of this step's matrix; number with forEach.")
+    cell: _Axis | None = Field(
+        default=None, description="Axis of this step's matrix; number with forEach, iteration with repeat."
+    )

@@ -36,7 +36,7 @@ def cell_bytes(step: StepFacts) -> int:
 
 
 def _step_bytes(step: StepFacts) -> int:
-    if step.has_cells:
+    if step.gives_lists:
         return _STEP
     outputs = sum(len(name) + _OUTPUT_OF_STEP for name in step.outputs or ())
     return _STEP + outputs + _result_bytes(step)

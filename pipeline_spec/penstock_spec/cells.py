@@ -1,10 +1,13 @@
-"""matrix and forEach as users write them; what they mean is in matrix.py."""
+"""matrix, forEach and repeat as users write them; what a matrix means is in matrix.py."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from penstock_spec.base import JsonMap, OutputRef, SpecModel
+from penstock_spec.when import Until
+
+MOST_ITERATIONS = 100
 
 
 class Matrix(SpecModel):
@@ -33,4 +36,19 @@ class ForEach(SpecModel):
         alias="list",
         description="Output of type List of a run step, as <step>.<output>. Each cell finds its item in "
         "/penstock/item.json.",
+    )
+
+
+class Repeat(SpecModel):
+    """The same step again and again, one iteration after the other, until what it gives is good enough."""
+
+    until: Until = Field(
+        description="What the results of an iteration must be for the step to end well. Example: {all: "
+        "[{result: fit.loss, lessThan: 0.1}]}"
+    )
+    limit: int = Field(
+        ge=1,
+        le=MOST_ITERATIONS,
+        description="How many iterations there may be. The step fails with reason NotConverged when the last "
+        "of them is not good enough.",
     )

@@ -35,6 +35,9 @@ ARGUMENTS_FILE = f"{ROOT}/arguments.json"
 RUN_FILE = f"{ROOT}/run.json"
 # The input by which a cell reads the list of its forEach; no input of a user can have this name.
 FOR_EACH = "forEach"
+# The folder below IN with an input for each output of the iteration before; no input of a repeated step can
+# have this name. Of the inputs themselves: previous/<output>.
+PREVIOUS = "previous"
 ITEM_FILE = f"{ROOT}/item.json"  # of a cell of a step with forEach
 INDEX_FILE = "index.json"  # in the folder of an input that is gathered: each cell with values and digest
 LIST_FILE = "items.json"  # in the folder of an output of type List: an array

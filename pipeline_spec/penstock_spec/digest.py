@@ -101,14 +101,16 @@ class Components:
     inputs: Mapping[str, str] = field(default_factory=dict)
     child: str = ""  # of a pipeline as a step: the run digest of what it executes
     gang: Mapping[str, Any] = field(default_factory=dict)  # its size may change what is learned
+    iteration: int = 0  # of a step that is repeated: the same from the same is another try
 
 
 def step_components(
-    step: ResolvedStep, inputs: Mapping[str, str], child: str = "", cell: int = 0
+    step: ResolvedStep, inputs: Mapping[str, str], child: str = "", cell: int = 0, *, repeated: bool = False
 ) -> Components:
     """The components of a resolved step, given the digests of its inputs by input name, and its child's.
 
-    Of a step with forEach the `cell`'s number says which item of the list it is given.
+    Of a step with forEach the `cell`'s number says which item of the list it is given, of one that is
+    `repeated` which iteration it is.
     """
     arguments = {
         name: value
@@ -128,6 +130,7 @@ def step_components(
         inputs={name: f"{one}#{cell}" if name == FOR_EACH else one for name, one in inputs.items()},
         child=child,
         gang=dict(step.gang),
+        iteration=cell if repeated else 0,
     )
 
 
@@ -147,6 +150,7 @@ def step_digest(components: Components) -> str:
             "inputs": components.inputs,
             **({"child": components.child} if components.child else {}),
             **({"gang": components.gang} if components.gang else {}),
+            **({"iteration": components.iteration} if components.iteration else {}),
         }
     )
 

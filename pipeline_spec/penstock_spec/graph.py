@@ -59,8 +59,16 @@ class CompiledPipeline:
         return tuple(dict.fromkeys((one.step, one.result) for one in self._facts[step].taken))
 
     def has_cells(self, step: str) -> bool:
-        """Whether the step is done once for each of many cells."""
+        """Whether the step is done in cells: one for each value or item, or one iteration after the other."""
         return self._facts[step].has_cells
+
+    def gives_lists(self, step: str) -> bool:
+        """Whether who takes an output of the step gets it of many cells."""
+        return self._facts[step].gives_lists
+
+    def repeated(self, step: str) -> bool:
+        """Whether the step's cells are iterations, of which the last one gives what the step gives."""
+        return self._facts[step].repeated
 
     def cells(self, step: str) -> tuple[CellValues, ...] | None:
         """The values of each cell of the step's matrix; None where it has no matrix."""

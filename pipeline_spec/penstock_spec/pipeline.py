@@ -16,7 +16,7 @@ from penstock_spec.base import (
     at_most_one,
     exactly_one,
 )
-from penstock_spec.cells import ForEach, Matrix
+from penstock_spec.cells import ForEach, Matrix, Repeat
 from penstock_spec.gang import NEEDS_PROGRAM, Gang
 from penstock_spec.kinds.child import Child
 from penstock_spec.kinds.deploy import Deploy, Resources
@@ -73,7 +73,14 @@ class Step(SpecModel):
     cel_rules: ClassVar[tuple[Rule, ...]] = (
         exactly_one(*STEP_KINDS),
         NEEDS_PROGRAM,
-        at_most_one("matrix", "forEach"),
+        at_most_one("matrix", "forEach", "repeat"),
+        at_most_one("repeat", "gang"),
+        Rule(
+            "!has(self.repeat) || !has(self.always) || !self.always",
+            "a step with always runs once and is not repeated",
+            ".repeat",
+            holds=lambda data: "repeat" not in data or data.get("always") is not True,
+        ),
         Rule(
             "!has(self.maxParallel) || has(self.matrix) || has(self.forEach)",
             "maxParallel bounds the cells of matrix or forEach",
@@ -122,6 +129,11 @@ class Step(SpecModel):
     for_each: ForEach | None = Field(
         default=None,
         description="Do this step once for each item of a list that another step makes, as with matrix.",
+    )
+    repeat: Repeat | None = Field(
+        default=None,
+        description="Do this step again until its results are good enough. Each iteration finds the outputs "
+        "of the one before in /penstock/in/previous; those of the last one are the step's.",
     )
     max_parallel: int | None = Field(
         default=None,

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from penstock_spec.base import FromValue, SpecModel
+from penstock_spec.cells import MOST_ITERATIONS
 from penstock_spec.contract import FOR_EACH
 from penstock_spec.facts import Reference, RegistryFacts, Taken, TestFacts
 from penstock_spec.kinds.child import Child, ChildOutputType
@@ -70,6 +71,7 @@ class StepFacts:
     depends_on: Sequence[tuple[Path, str]]
     results: Mapping[str, str] | None = None  # name -> type, as far as known
     tests: Sequence["TestFacts"] = ()  # of `when`, in all groups
+    until: Sequence["TestFacts"] = ()  # of `repeat`, in all groups
     always: bool = False
     taken: Sequence[Taken] = ()  # values of results
     registered: Mapping[str, RegistryFacts] = field(default_factory=dict)
@@ -81,9 +83,19 @@ class StepFacts:
         return ("spec", "steps", self.position)
 
     @property
-    def has_cells(self) -> bool:
-        """Whether the step is done for many cells, so that what it gives is a list."""
+    def gives_lists(self) -> bool:
+        """Whether the step is done for many cells of which each counts: what it gives is a list."""
         return "matrix" in self.data or FOR_EACH in self.data
+
+    @property
+    def repeated(self) -> bool:
+        """Whether its cells are iterations, one after the other: what it gives is what the last one gave."""
+        return "repeat" in self.data
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether the step is done in cells, each with Jobs of its own."""
+        return self.gives_lists or self.repeated
 
     @property
     def body_path(self) -> Path:
@@ -135,7 +147,20 @@ def _facts(position: int, name: str, step: Mapping[str, Any]) -> StepFacts:
         registered=dict(_registered(kind, body, (*path, kind))) if kind else {},
         data=step,
         tests=list(_tests(step.get("when"), (*path, "when"))),
+        until=list(_tests(_until(step), (*path, "repeat", "until"))),
     )
+
+
+def most_iterations(step: Mapping[str, Any]) -> int:
+    """How often a step that is repeated may be done; 1 where that is written wrongly."""
+    repeat = step.get("repeat")
+    limit = repeat.get("limit") if isinstance(repeat, Mapping) else None
+    return limit if isinstance(limit, int) and 1 <= limit <= MOST_ITERATIONS else 1
+
+
+def _until(step: Mapping[str, Any]) -> Any:
+    repeat = step.get("repeat")
+    return repeat.get("until") if isinstance(repeat, Mapping) else None
 
 
 def results_of(kind: str, body: Mapping[str, Any]) -> Mapping[str, str] | None:

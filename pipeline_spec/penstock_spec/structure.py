@@ -75,13 +75,9 @@ def _check(shape: Shape, data: Any, path: Path, report: Report) -> None:
 
 def _check_object(shape: Object, data: Any, path: Path, report: Report) -> None:
     if not isinstance(data, Mapping):
-        example = next(iter(shape.fields))
-        report(
-            path,
-            SpecReason.WRONG_TYPE,
-            f"is {said(data)}, not a mapping of fields",
-            f"Begin with {example}: below it.",
-        )
+        example = next(iter(shape.fields), "")
+        hint = f"Begin with {example}: below it." if example else "Write {}: it has no fields."
+        report(path, SpecReason.WRONG_TYPE, f"is {said(data)}, not a mapping of fields", hint)
         return
     unknown = [name for name in data if name not in shape.fields]
     for name in unknown:

@@ -30,6 +30,14 @@ Literals = Annotated[tuple[Literal, ...], Field(min_length=1, max_length=64)]
 TEXT_OPERATORS = ("equals", "notEquals", "in", "notIn")
 NUMBER_OPERATORS = ("greaterThan", "lessThan", "atLeast", "atMost")
 OPERATORS = (*TEXT_OPERATORS, *NUMBER_OPERATORS)
+EQUALS = "Holds when the value is this one; a number or truth value in quotes, as in '3'."
+NOT_EQUALS = "Holds when the value is another one."
+IN = "Holds when the value is one of these."
+NOT_IN = "Holds when the value is none of these."
+GREATER_THAN = "Holds when the number is greater."
+LESS_THAN = "Holds when the number is smaller."
+AT_LEAST = "Holds when the number is this one or greater."
+AT_MOST = "Holds when the number is this one or smaller."
 # What a run may have been started by, beside the triggers that the pipeline declares.
 BY_CHANGE, BY_HAND, BY_PARENT = "change", "manual", "parent"
 STARTERS = (BY_CHANGE, BY_HAND, BY_PARENT)
@@ -74,6 +82,22 @@ def _asks_a_step(test: Mapping[str, Any]) -> bool:
 _SET = ", ".join(f"has(self.{cel_name(one)})" for one in OPERATORS)
 
 
+class UntilTest(SpecModel):
+    """One comparison of a result of the step itself."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (exactly_one(*OPERATORS),)
+
+    result: OutputRef = Field(description="A result of the step itself, as <step>.<result>.")
+    equals: Literal | None = Field(default=None, description=EQUALS)
+    not_equals: Literal | None = Field(default=None, description=NOT_EQUALS)
+    in_: Literals | None = Field(default=None, alias="in", description=IN)
+    not_in: Literals | None = Field(default=None, description=NOT_IN)
+    greater_than: float | None = Field(default=None, description=GREATER_THAN)
+    less_than: float | None = Field(default=None, description=LESS_THAN)
+    at_least: float | None = Field(default=None, description=AT_LEAST)
+    at_most: float | None = Field(default=None, description=AT_MOST)
+
+
 class WhenTest(SpecModel):
     """One comparison."""
 
@@ -111,17 +135,15 @@ class WhenTest(SpecModel):
     )
     equals: Literal | None = Field(
         default=None,
-        description="Holds when the value is this one; a number or truth value in quotes, as in '3'.",
+        description=EQUALS,
     )
-    not_equals: Literal | None = Field(default=None, description="Holds when the value is another one.")
-    in_: Literals | None = Field(
-        default=None, alias="in", description="Holds when the value is one of these."
-    )
-    not_in: Literals | None = Field(default=None, description="Holds when the value is none of these.")
-    greater_than: float | None = Field(default=None, description="Holds when the number is greater.")
-    less_than: float | None = Field(default=None, description="Holds when the number is smaller.")
-    at_least: float | None = Field(default=None, description="Holds when the number is this one or greater.")
-    at_most: float | None = Field(default=None, description="Holds when the number is this one or smaller.")
+    not_equals: Literal | None = Field(default=None, description=NOT_EQUALS)
+    in_: Literals | None = Field(default=None, alias="in", description=IN)
+    not_in: Literals | None = Field(default=None, description=NOT_IN)
+    greater_than: float | None = Field(default=None, description=GREATER_THAN)
+    less_than: float | None = Field(default=None, description=LESS_THAN)
+    at_least: float | None = Field(default=None, description=AT_LEAST)
+    at_most: float | None = Field(default=None, description=AT_MOST)
 
 
 Tests = Annotated[tuple[WhenTest, ...], Field(min_length=1, max_length=MOST_TESTS)]
@@ -139,6 +161,34 @@ class When(SpecModel):
     none: Tests | None = Field(default=None, description="Not one of these tests may hold.")
 
 
+MOST_UNTIL = 8
+UntilTests = Annotated[tuple[UntilTest, ...], Field(min_length=1, max_length=MOST_UNTIL)]
+
+
+class Until(SpecModel):
+    """When a step is repeated no more: every group that is given must hold of what an iteration gave."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (at_least_one("all", "any", "none"),)
+
+    all_: UntilTests | None = Field(default=None, alias="all", description="Each of these tests must hold.")
+    any_: UntilTests | None = Field(
+        default=None, alias="any", description="At least one of these tests must hold."
+    )
+    none: UntilTests | None = Field(default=None, description="Not one of these tests may hold.")
+
+    def met(self, results: Mapping[str, Any]) -> bool:
+        """Whether these results are good enough. KeyError where one that is asked for is missing."""
+
+        def holds(test: UntilTest) -> bool:
+            return compares(test, results[test.result.partition(".")[2]])
+
+        return (
+            all(map(holds, self.all_ or ()))
+            and not any(map(holds, self.none or ()))
+            and (self.any_ is None or any(map(holds, self.any_)))
+        )
+
+
 def text_of(value: Any) -> str:
     """A value as it is compared with a literal."""
     return value if isinstance(value, str) else canonical(plain(value))
@@ -149,7 +199,7 @@ def value_of(type_: str, text: str) -> Any:
     return text if type_ == ParameterType.STRING else json.loads(text)
 
 
-def compares(test: WhenTest, value: Any) -> bool:
+def compares(test: WhenTest | UntilTest, value: Any) -> bool:
     """Whether a result or parameter of this value passes the test. The compiler has compared the types."""
     text = text_of(value)
     if test.equals is not None:
@@ -163,7 +213,7 @@ def compares(test: WhenTest, value: Any) -> bool:
     return _in_order(test, value)
 
 
-def _in_order(test: WhenTest, value: Any) -> bool:
+def _in_order(test: WhenTest | UntilTest, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     if test.greater_than is not None:
@@ -175,7 +225,7 @@ def _in_order(test: WhenTest, value: Any) -> bool:
     return test.at_most is not None and value <= test.at_most
 
 
-def comparison(test: WhenTest) -> tuple[str, str]:
+def comparison(test: WhenTest | UntilTest) -> tuple[str, str]:
     """The test's operator and literal in words, for a message: ("greater than", "0")."""
     set_ = test.as_set()
     operator = next(one for one in OPERATORS if one in set_)

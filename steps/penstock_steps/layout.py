@@ -4,6 +4,7 @@
 /penstock/in/source/        of an ingest: the file that it is to read, under its own name
 /penstock/arguments.json    the arguments that the pipeline gives
 /penstock/run.json          of a step that always runs: how the run has gone
+/penstock/in/previous/<name>/  of an iteration: output <name> of the one before; absent in the first
 /penstock/in/<name>/<n>/    of an input that is gathered: the artifact of cell n, beside index.json
 /penstock/item.json         of a cell of a step with forEach: its item
 /penstock/out/<name>/       empty folders, writable for whatever user the program runs as

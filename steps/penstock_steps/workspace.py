@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,9 +76,12 @@ class Workspace:
     def fresh(self, folder: Path) -> Path:
         """`folder`, empty, whatever an earlier start of the same program left there."""
         if folder.exists():
+            # Inputs are sealed; what is in a sealed folder cannot be removed.
+            if not folder.parent.stat().st_mode & stat.S_IWUSR:
+                folder.parent.chmod(0o755)
             for path in (folder, *folder.rglob("*")):
                 if path.is_dir() and not path.is_symlink():
-                    path.chmod(0o755)  # inputs are sealed; what is in a sealed folder cannot be removed
+                    path.chmod(0o755)
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
         return folder

@@ -4,8 +4,13 @@ Those that wait to be asked have no table: they are steps of others.
 """
 
 import ast
+import json
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -55,6 +60,30 @@ def parts_of(manifest: Any) -> list[Any]:
     """The pipelines that are steps of this one."""
     steps = manifest["spec"]["steps"]
     return [PARTS[name] for name in sorted({one["pipeline"]["name"] for one in steps if "pipeline" in one})]
+
+
+def results_of(step: Any, folder: Path) -> dict[str, dict[str, Any]]:
+    """The small results of a step's program, and of each iteration of one that is repeated."""
+    return _iterations(step, folder) if "repeat" in step else {step["name"]: left_by(step)}
+
+
+def _iterations(step: Any, folder: Path) -> dict[str, dict[str, Any]]:
+    """What the program leaves when it is really run, `folder` in place of /penstock, in each iteration."""
+    program = step["run"]["command"][-1].replace("/penstock/", f"{folder}/")
+    found: dict[str, dict[str, Any]] = {}
+    for number in range(1, step["repeat"]["limit"] + 1):
+        for output in step["run"]["outputs"]:
+            (folder / "out" / output["name"]).mkdir(parents=True)
+        environment = {"PENSTOCK_ARG_ITERATION": str(number)}
+        # The program stands on our own page.
+        subprocess.run(
+            [sys.executable, "-c", program], env=environment, check=True, stdout=subprocess.DEVNULL
+        )
+        found[f"{step['name']}#{number}"] = json.loads((folder / "out/results.json").read_text())
+        shutil.rmtree(folder / "in", ignore_errors=True)
+        (folder / "in").mkdir()
+        (folder / "out").rename(folder / "in/previous")
+    return found
 
 
 def left_by(step: Any) -> dict[str, Any]:

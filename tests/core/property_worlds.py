@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from penstock_operator.core.settings import Settings
+from tests.core import fake_job_sets
 from tests.core.fake_cluster import FakeCluster
 from tests.core.pipelines import programs
 from tests.core.simulation import BrokenPromise, Simulation, pipeline
@@ -51,6 +52,9 @@ class World:
     asks: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a `when` on the end of another step
     cells: Mapping[str, int] = field(default_factory=dict)  # steps with a matrix, and its size
     items: int | None = None  # a step `each`, beside the graph, with a cell for each item of a list
+    loops: Mapping[str, tuple[int, int]] = field(
+        default_factory=dict
+    )  # steps that are repeated: the iteration that is good enough, and how many there may be
     values: Mapping[str, str] = field(default_factory=dict)  # steps that take a result of another one
     most: Mapping[str, int] = field(default_factory=dict)  # maxParallel of steps
     parallel: int = 0  # policy.maxParallel; 0: any number
@@ -59,6 +63,7 @@ class World:
     stops: bool = False  # policy.onFailure: Stop
     deadline: str = ""  # policy.deadline
     gangs: Sequence[str] = ()  # steps that three workers do
+    job_sets: float | None = None  # the second from which the cluster has JobSets; None: it has none
     room: int = 0  # for so many Jobs at a time; 0: for any number
     queued: float = 0.0  # for so many seconds each Job waits in a queue; 0: there is none
     cancel_at: float | None = None  # seconds
@@ -96,8 +101,12 @@ def worlds(draw: st.DrawFn) -> World:
     }
     always = ["z0", "z1"][: draw(st.integers(0, 2))]
     cells = draw(st.dictionaries(st.sampled_from(names), st.integers(1, 5), max_size=2))
+    rest = [one for one in names if one not in cells]
+    often = st.tuples(st.integers(1, 4), st.integers(1, 4))
+    loops = draw(st.dictionaries(st.sampled_from(rest), often, max_size=2)) if rest else {}
     items = draw(st.sampled_from([None, None, 0, 2, 4]))
     leaves = [f"{name}#{number}" for name, count in cells.items() for number in range(1, count + 1)]
+    leaves += [f"{name}#{number}" for name, (_, limit) in loops.items() for number in range(1, limit + 1)]
     leaves += [f"each#{number}" for number in range(1, (items or 0) + 1)]
     some = st.dictionaries(
         st.sampled_from([*names, *always, *leaves]), st.lists(kinds, min_size=1, max_size=4), max_size=5
@@ -114,6 +123,7 @@ def worlds(draw: st.DrawFn) -> World:
         flags=draw(st.dictionaries(st.sampled_from(names), st.booleans(), max_size=3)),
         asks=asks,
         cells=cells,
+        loops=loops,
         items=items,
         values=values,
         most={name: draw(st.integers(1, 3)) for name in cells if draw(st.booleans())},
@@ -126,7 +136,8 @@ def worlds(draw: st.DrawFn) -> World:
         always=always,
         stops=draw(st.integers(0, 3)) == 0,
         deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
-        gangs=sorted(draw(st.sets(st.sampled_from([*names, *always]), max_size=3))),
+        gangs=sorted(draw(st.sets(st.sampled_from([*names, *always]), max_size=3)) - set(loops)),
+        job_sets=draw(st.sampled_from([None, 0.0, 0.0, 3.0])),
         room=draw(st.sampled_from([0, 0, 0, 1, 2])),
         queued=draw(st.sampled_from([0.0, 0.0, 0.0, 5.0, 30.0])),
         cancel_at=draw(st.one_of(st.none(), st.none(), st.floats(0, 40))),
@@ -166,6 +177,9 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
         if world.reads.get(name) == "missing":
             ends[name] = ("Failed", 0)
             continue
+        if name in world.loops:
+            ends |= repeated(world, name)
+            continue
         leaves = leaves_of(world, name)
         if leaves == [name]:
             ends[name] = gone_through(world, name, name)
@@ -175,6 +189,18 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
         states = {state for state, _ in found.values()}
         ends[name] = (next((one for one in ("Failed", "Cancelled") if one in states), "Succeeded"), 0)
     return ends
+
+
+def repeated(world: World, name: str) -> dict[str, tuple[str, int]]:
+    """The ends of a step that is done until it is good enough, and of its iterations."""
+    good, limit = world.loops[name]
+    found: dict[str, tuple[str, int]] = {}
+    for number in range(1, min(good, limit) + 1):
+        leaf = f"{name}#{number}"
+        found[leaf] = gone_through(world, leaf, name)
+        if found[leaf][0] != "Succeeded":
+            return {**found, name: (found[leaf][0], 0)}
+    return {**found, name: ("Succeeded" if good <= limit else "Failed", 0)}
 
 
 def every(world: World) -> dict[str, Sequence[str]]:
@@ -261,6 +287,9 @@ def spec_of(world: World) -> Any:
         more[name] = {**more.get(name, {}), "matrix": {"axes": {"n": list(range(count))}}}
     for name, most in world.most.items():
         more[name] = {**more[name], "maxParallel": most}
+    for name, (good, limit) in world.loops.items():
+        until = {"all": [{"result": f"{name}.round", "atLeast": good}]}
+        more[name] = {**more.get(name, {}), "repeat": {"until": until, "limit": limit}}
     for name in world.gangs:
         more[name] = {**more.get(name, {}), "gang": {"workers": 3}}
     spec = programs(
@@ -281,9 +310,12 @@ def spec_of(world: World) -> Any:
 def with_values(world: World, spec: Any) -> Any:
     """The pipeline with what goes from step to step beside files: values, and a list."""
     steps = {one["name"]: one for one in spec["steps"]}
+    for name in world.loops:
+        steps[name]["run"]["results"] = [{"name": "round", "type": "Integer"}]
     for name, source in world.values.items():
         steps[name]["run"]["argumentsFrom"] = {"taken": {"result": f"{source}.value"}}
-        steps[source]["run"]["results"] = [{"name": "value", "type": "Integer"}]
+        others = [{"name": "round", "type": "Integer"}] if source in world.loops else []
+        steps[source]["run"]["results"] = [{"name": "value", "type": "Integer"}, *others]
     if world.items is not None:
         steps["list"]["run"]["outputs"] = [{"name": "files", "type": "List"}]
         del steps["each"]["run"]["inputs"]
@@ -299,6 +331,8 @@ def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[
     acts: list[tuple[float, Callable[[], None]]] = []
     if world.reads:  # the registry goes on while the run does
         acts.append((4.0, lambda: simulation.cluster.create(registered_model(2)) and None))
+    if world.job_sets:
+        acts.append((world.job_sets, lambda: setattr(simulation.cluster, "job_sets", True)))
     if world.cancel_at is not None:
         acts.append((world.cancel_at, lambda: simulation.say("p-g1", cancel=True)))
     if world.suspended is not None:
@@ -312,8 +346,14 @@ def simulate(world: World) -> Simulation:
     """The world's life, to rest. Raises BrokenPromise where a promise does not hold."""
     chance = random.Random(world.seed)  # noqa: S311 - faults, not secrets
     results = {source: {"value": 7} for source in world.values.values()}
+    for name, (_, limit) in world.loops.items():
+        results |= {f"{name}#{at}": {"round": at, "value": 7} for at in range(1, limit + 1)}
     cluster = FakeCluster(
-        fates=world.fates, results=results, items=world.items or 0, admits_after=world.queued
+        fates=world.fates,
+        results=results,
+        items=world.items or 0,
+        admits_after=world.queued,
+        job_sets=world.job_sets == 0,
     )
     needs = every(world)
     taken = {name: [*needs[name], world.values[name]] for name in world.values}
@@ -327,6 +367,7 @@ def simulate(world: World) -> Simulation:
         | {name: list(needs) for name in world.always},
         always=frozenset(world.always),
         most=world.most,
+        repeated=frozenset(world.loops),
         settings=Settings(max_parallel=world.room),
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         blind=world.blind,
@@ -360,8 +401,14 @@ def check(world: World) -> None:
     if run["status"]["conditions"][3]["status"] != "True":
         raise BrokenPromise(f"rests unfinished: {run['status']}")
     found = ends_in(simulation)
-    if any(not one.get("status", {}).get("conditions") for one in simulation.cluster.find("Job")):
+    if run["status"]["status"] == "Succeeded" and any(state == "Failed" for state, _ in found.values()):
+        raise BrokenPromise("a run in which something failed has succeeded")
+    made = [one for kind in ("Job", "JobSet") for one in simulation.cluster.find(kind)]
+    if any(not one.get("status", {}).get("conditions") for one in made):
         raise BrokenPromise("a Job goes on after its run")
+    gangs = [one for one in made if one["kind"] == "Job" and one["spec"]["completions"] > 1]
+    if any(fake_job_sets.is_inner(one) is not (world.job_sets == 0) for one in gangs):
+        raise BrokenPromise("a gang is of another kind than those that its run began with")
     if list(simulation.cluster.find("Service")):
         raise BrokenPromise("a gang's Service outlives it")
     wanted = expected(world)

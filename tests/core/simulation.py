@@ -7,10 +7,12 @@ from typing import Any
 
 from penstock_operator.core.settings import Settings
 from penstock_spec.base import SpecModel
+from penstock_spec.digest import unpacked
 from penstock_spec.model_version import ModelVersionStatus
 from penstock_spec.pipeline_status import PipelineStatus
 from penstock_spec.run_status import PipelineRunStatus
 from penstock_spec.status import TRANSITIONS, StepState
+from tests.core import fake_job_sets
 from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, leaf_of, task_of
 from tests.core.fake_shell import FakeShell, Killed
 
@@ -48,6 +50,7 @@ class Simulation:
     ends: Mapping[str, Iterable[str]] = field(default_factory=dict)  # steps that must have ended, in any way
     always: frozenset[str] = frozenset()  # steps that run after all others
     most: Mapping[str, int] = field(default_factory=dict)  # maxParallel of steps
+    repeated: frozenset[str] = frozenset()  # steps of which one iteration comes after the other
     settings: Settings = field(default_factory=Settings)
     lag: Callable[[], int] = lambda: 0
     blind: bool = False  # caches show no pods
@@ -84,7 +87,13 @@ class Simulation:
 
     def _watch(self, verb: str, item: Object) -> None:
         if item["kind"] == "Job" and verb == "create":
-            self._job_created(item)
+            if fake_job_sets.is_inner(item):
+                self._alone(item, task_of(item))
+            else:
+                self._job_created(item)
+        if item["kind"] == "JobSet" and verb == "create":
+            job = fake_job_sets.made_by(item)
+            self._job_created({**job, "metadata": {**job["metadata"], "uid": item["metadata"]["uid"]}})
         if item["kind"] == "PipelineRun" and verb == "create" and item["spec"].get("step"):
             self._child_created(item)
         if verb == "status" and item["kind"] in STATUSES:
@@ -93,6 +102,7 @@ class Simulation:
             self._run_changed(item)
         if item["kind"] in (
             "Job",
+            "JobSet",
             "Pod",
             "ModelEndpoint",
             "PipelineRun",
@@ -104,6 +114,9 @@ class Simulation:
 
     def _job_created(self, job: Object) -> None:
         task = task_of(job)
+        if task["kind"] == "sweep":
+            self._sweep_begun(job)
+            return
         if task["kind"] == "archive":
             self._archive_begun(job, task)
             return
@@ -126,19 +139,30 @@ class Simulation:
         if early:
             raise BrokenPromise(f"{task['step']} started before {early}")
         self._not_too_many(run, task["step"])
-        for other in self.cluster.find("Job"):
+        if task["step"] in self.repeated and task["cell"] > 1:
+            self._after_the_one_before(run, task)
+        self._alone(job, task)
+        named = fake_job_sets.is_inner(job) or self.cluster.get("Service", job["metadata"]["name"])
+        if job["spec"]["completions"] > 1 and not named:
+            raise BrokenPromise(f"the gang {attempt} was started without its Service")
+        live = [one for one in fake_job_sets.attempts(self.cluster) if not self._over(one)]
+        if self.settings.max_parallel and len(live) > self.settings.max_parallel:
+            raise BrokenPromise(f"{len(live)} Jobs live at a time")
+
+    def _alone(self, job: Object, task: Mapping[str, Any]) -> None:
+        for other in fake_job_sets.attempts(self.cluster):
             theirs = task_of(other)
-            if theirs["kind"] == "archive":
+            if theirs["kind"] in ("archive", "sweep"):
                 continue
             same = (theirs["run"], leaf_of(theirs)) == (task["run"], leaf_of(task))
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
                 raise BrokenPromise(f"two attempts of {task['step']} side by side")
 
-        if job["spec"]["completions"] > 1 and not self.cluster.get("Service", job["metadata"]["name"]):
-            raise BrokenPromise(f"the gang {attempt} was started without its Service")
-        live = [one for one in self.cluster.find("Job") if not self._over(one)]
-        if self.settings.max_parallel and len(live) > self.settings.max_parallel:
-            raise BrokenPromise(f"{len(live)} Jobs live at a time")
+    def _sweep_begun(self, job: Object) -> None:
+        for other in self.cluster.find("Job"):
+            same = other["metadata"]["uid"] == job["metadata"]["uid"]
+            if task_of(other)["kind"] == "sweep" and not same and not self._over(other):
+                raise BrokenPromise("two Jobs sweep side by side")
 
     def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
         for other in self.cluster.find("Job"):
@@ -147,11 +171,21 @@ class Simulation:
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and not self._over(other):
                 raise BrokenPromise(f"two Jobs archive the runs of {task['pipeline']} side by side")
 
+    def _after_the_one_before(self, run: Object, task: Mapping[str, Any]) -> None:
+        """An iteration begins when the one before has ended well and that is written, with what it made."""
+        entry = next(one for one in run["status"]["steps"] if one["name"] == task["step"])
+        before = {one["number"]: one for one in entry.get("cells", ())}.get(task["cell"] - 1, {})
+        if before.get("state") not in ("Succeeded", "Reused"):
+            raise BrokenPromise(f"{leaf_of(task)} started before {before}")
+        given = {name: one["digest"] for name, one in task["inputs"].items() if name.startswith("previous/")}
+        made = zip(entry["cellOutputs"], map(unpacked, before.get("outputs", ())), strict=True)
+        if given != {f"previous/{name}": digest for name, digest in made}:
+            raise BrokenPromise(f"{leaf_of(task)} is given {given}, not what the one before has made")
+
     def _not_too_many(self, run: Object, step: str) -> None:
         """No more Jobs at a time than policy and step allow. One whose pod has ended is under way no more."""
-        tasks = [
-            task_of(one) for one in self.cluster.find("Job") if not self._ended(one) and not self._over(one)
-        ]
+        jobs = fake_job_sets.attempts(self.cluster)
+        tasks = [task_of(one) for one in jobs if not self._ended(one) and not self._over(one)]
         mine = [one for one in tasks if one.get("run") == run["metadata"]["name"]]
         most = run["status"]["snapshot"].get("policy", {}).get("maxParallel")
         if most is not None and len(mine) > most:
@@ -348,7 +382,13 @@ class Simulation:
         ]
         over = [one for one in self.cluster.find("Job") if not self._over(one) and self._ended(one)]
         asked = [one for one in self.cluster.find("ModelEndpoint") if not self._served(one)]
-        return bool(moving or open_ or over or asked)
+        controlled = [one for one in self.cluster.find("JobSet") if self._is_due(one)]
+        return bool(moving or open_ or over or asked or controlled)
+
+    def _is_due(self, job_set: Object) -> bool:
+        """Whether JobSet's controller has something to do."""
+        job = self.cluster.get("Job", fake_job_sets.name_of_job(job_set))
+        return not self._over(job_set) and (job is None or self._over(job))
 
     def _young(self, pod: Object) -> bool:
         return (

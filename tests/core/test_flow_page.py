@@ -1,22 +1,24 @@
 """docs/flow.md and pages like it say what the planner does: each pipeline lives, and its steps end so."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.core.fake_cluster import FakeCluster
-from tests.core.flow_page import EXAMPLES, GANGS, QUEUES, fate_of, items_of, left_by, parts_of
+from tests.core.flow_page import EXAMPLES, GANGS, QUEUES, fate_of, items_of, parts_of, results_of
 from tests.core.simulation import Simulation
 
 PAGES = {**EXAMPLES, **QUEUES, **GANGS}
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_steps_of_an_example_end_as_the_page_says(name: str) -> None:
+def test_the_steps_of_an_example_end_as_the_page_says(name: str, tmp_path: Path) -> None:
     manifest, ends = PAGES[name]
     parts = parts_of(manifest)
     steps = [step for one in (manifest, *parts) for step in one["spec"]["steps"]]
     simulation = Simulation(
         FakeCluster(
-            results={one["name"]: left_by(one) for one in steps},
+            results={leaf: left for one in steps for leaf, left in results_of(one, tmp_path).items()},
             fates={one["name"]: [fate] for one in steps if (fate := fate_of(one))},
             items=items_of(steps),
         )

@@ -166,6 +166,28 @@ def celled() -> dict[str, Any]:
     return spec
 
 
+def loop(**step: Any) -> dict[str, Any]:
+    """A step that is repeated until its loss is small; correct as it stands."""
+    run = {
+        "image": "a:1",
+        "argumentsFrom": {"epoch": {"cell": "iteration"}},
+        "inputs": {"rows": "find.rows"},
+        "outputs": [{"name": "model"}],
+        "results": [{"name": "loss", "type": "Number"}, {"name": "done", "type": "Boolean"}],
+    }
+    until = {
+        "all": [{"result": "loop.loss", "lessThan": 0.1}],
+        "none": [{"result": "loop.done", "in": ["false"]}],
+    }
+    return {"name": "loop", "repeat": {"until": until, "limit": 10}, "run": run, **step}
+
+
+def looped() -> dict[str, Any]:
+    """The same with a step that is repeated."""
+    spec = celled()
+    return {**spec, "steps": [*spec["steps"], loop()]}
+
+
 def good() -> dict[str, Any]:
     """A fresh copy of the correct spec."""
     spec: dict[str, Any] = yaml.safe_load(GOOD_YAML)

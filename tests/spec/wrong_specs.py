@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_spec.errors import SpecReason as Reason
-from tests.spec.good_spec import REMOVE, celled, good, spoiled
+from tests.spec.good_spec import REMOVE, celled, good, loop, spoiled
 
 BREAK_THE_CIRCLE = (
     "Remove one of these references (a deploy also waits for every gate of its model, a monitor for every "
@@ -64,6 +64,9 @@ def _cells(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, A
 WATCH_AGAIN = {"name": "rewatch", "monitor": {"endpoint": "tumour", "every": "5m"}}
 
 
+TAGS = [f"a:{number}" for number in range(30)]
+
+
 def prepare(body: Any = None, **step: Any) -> dict[str, Any]:
     """A step that is another pipeline."""
     gives = [{"name": "rows", "from": "load.rows", "type": "Table"}]
@@ -71,6 +74,101 @@ def prepare(body: Any = None, **step: Any) -> dict[str, Any]:
 
 
 WRONG = (
+    # Steps that are repeated.
+    _cells(
+        "a step is repeated until another one is good enough",
+        "spec.steps[4].repeat.until.all[0].result",
+        Reason.INVALID_VALUE,
+        "Name a result of the step itself: loop.depth.",
+        ("steps.+", loop()),
+        ("steps.loop.repeat.until.all.0.result", "find.depth"),
+    ),
+    _cells(
+        "a step is repeated until a result that it does not declare",
+        "spec.steps[4].repeat.until.all[0].result",
+        Reason.UNKNOWN_RESULT,
+        'Did you mean "loss"?',
+        ("steps.+", loop()),
+        ("steps.loop.repeat.until.all.0.result", "loop.los"),
+    ),
+    _cells(
+        "a step is repeated until a truth value is small",
+        "spec.steps[4].repeat.until.all[0].lessThan",
+        Reason.TYPE_MISMATCH,
+        "Use equals, notEquals, in or notIn.",
+        ("steps.+", loop()),
+        ("steps.loop.repeat.until.all.0.result", "loop.done"),
+    ),
+    _cells(
+        "a step is repeated until a truth value is a word",
+        "spec.steps[4].repeat.until.none[0].in[0]",
+        Reason.TYPE_MISMATCH,
+        'Write "true" or "false", in quotes.',
+        ("steps.+", loop()),
+        ("steps.loop.repeat.until.none.0.in", ["no"]),
+    ),
+    _cells(
+        "a built-in step is repeated",
+        "spec.steps[4].repeat",
+        Reason.CONFLICTING_FIELDS,
+        "Use it in a run step, which declares the results that until asks for.",
+        (
+            "steps.+",
+            {
+                "name": "loop",
+                "repeat": loop()["repeat"],
+                "ingest": {
+                    "source": {"configMap": {"name": "rows", "key": "t.csv"}},
+                    "schema": {"columns": [{"name": "y", "type": "Number"}]},
+                },
+            },
+        ),
+    ),
+    _cells(
+        "a step that is repeated gives a list",
+        "spec.steps[4].run.outputs[0].type",
+        Reason.CONFLICTING_FIELDS,
+        "Declare it with type Files, and make the list of it in a step behind this one.",
+        ("steps.+", loop()),
+        ("steps.loop.run.outputs.0.type", "List"),
+    ),
+    _cells(
+        "an input where the outputs of the iteration before lie",
+        "spec.steps[4].run.inputs.previous",
+        Reason.RESERVED_NAME,
+        "Choose another name.",
+        ("steps.+", loop()),
+        ("steps.loop.run.inputs", {"previous": "find.rows"}),
+    ),
+    _cells(
+        "an iteration has another number",
+        "spec.steps[4].run.argumentsFrom.epoch.cell",
+        Reason.UNKNOWN_AXIS,
+        "Use iteration.",
+        ("steps.+", loop()),
+        ("steps.loop.run.argumentsFrom.epoch.cell", "number"),
+    ),
+    _cells(
+        "iterations and cells that are more than a run can hold",
+        "spec.steps",
+        Reason.TOO_LARGE,
+        "A run holds 1000 steps and cells: use fewer values, or several pipelines.",
+        ("steps.+", loop()),
+        ("steps.loop.repeat.limit", 100),
+        ("steps.grid.matrix", {"axes": {"month": list(range(30)), "size": ["1Gi"], "tag": TAGS}}),
+    ),
+    _cells(
+        "iterations whose results do not fit the status",
+        "spec.steps",
+        Reason.TOO_LARGE,
+        "Use fewer cells, or give fewer outputs and results in each.",
+        ("steps.+", loop()),
+        ("steps.loop.repeat.limit", 100),
+        (
+            "steps.loop.run.results",
+            [*loop()["run"]["results"], *({"name": f"text{number}"} for number in range(14))],
+        ),
+    ),
     # Values of results and cells.
     _cells(
         "a value of a result that its step does not declare",
@@ -1465,12 +1563,73 @@ WRONG = (
         "Use 1m to 90d.",
         ("triggers.drift.cooldown", "5s"),
     ),
+    _schema(
+        "a webhook that is a word",
+        "spec.triggers[6].webhook",
+        Reason.WRONG_TYPE,
+        "Write {}: it has no fields.",
+        ("triggers.hook.webhook", "yes"),
+    ),
     Wrong(
         "both a matrix and a list",
         (("steps.grid.forEach", {"list": "find.found"}),),
         "spec.steps[2]",
         Reason.CONFLICTING_FIELDS,
-        "Set at most one of matrix, forEach.",
+        "Set at most one of matrix, forEach, repeat.",
+        reaches=False,
+        celled=True,
+    ),
+    Wrong(
+        "iterations without end",
+        (("steps.+", loop()), ("steps.loop.repeat.limit", 101)),
+        "spec.steps[4].repeat.limit",
+        Reason.OUT_OF_RANGE,
+        "Use at most 100.",
+        reaches=False,
+        celled=True,
+    ),
+    Wrong(
+        "a step that is repeated by a gang",
+        (("steps.+", loop(gang={"workers": 2})),),
+        "spec.steps[4]",
+        Reason.CONFLICTING_FIELDS,
+        "Set at most one of repeat, gang.",
+        reaches=False,
+        celled=True,
+    ),
+    Wrong(
+        "a step that always runs is repeated",
+        (("steps.+", loop(always=True)),),
+        "spec.steps[4].repeat",
+        Reason.CONFLICTING_FIELDS,
+        "A step with always runs once and is not repeated.",
+        reaches=False,
+        celled=True,
+    ),
+    Wrong(
+        "a step is good enough by nothing",
+        (("steps.+", loop()), ("steps.loop.repeat.until", {})),
+        "spec.steps[4].repeat.until",
+        Reason.CONFLICTING_FIELDS,
+        "Set at least one of all, any, none.",
+        reaches=False,
+        celled=True,
+    ),
+    Wrong(
+        "a test of until without an operator",
+        (("steps.+", loop()), ("steps.loop.repeat.until.all.0", {"result": "loop.loss"})),
+        "spec.steps[4].repeat.until.all[0]",
+        Reason.MISSING_FIELD,
+        "Set exactly one of equals, notEquals, in, notIn, greaterThan, lessThan, atLeast, atMost.",
+        reaches=False,
+        celled=True,
+    ),
+    Wrong(
+        "a bound on iterations",
+        (("steps.+", loop(maxParallel=2)),),
+        "spec.steps[4].maxParallel",
+        Reason.CONFLICTING_FIELDS,
+        "MaxParallel bounds the cells of matrix or forEach.",
         reaches=False,
         celled=True,
     ),

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from penstock_spec import contract
-from penstock_spec.contract import Failure, Result, Task, decode
+from penstock_spec.contract import Failure, Input, Result, Task, decode
 from penstock_spec.names import FailureClass
 from penstock_steps.program import execute
 from penstock_steps.tables import read_table
@@ -310,6 +310,20 @@ def test_fetch_lays_out_how_the_run_has_gone_for_a_step_that_always_runs(tmp_pat
     told = chain.folder / "it" / "run.json"
     assert json.loads(told.read_text()) == {"outcome": "Failed"}
     assert told.stat().st_mode & 0o777 == 0o644
+
+
+def test_fetch_lays_out_what_the_iteration_before_has_made_and_seals_it(tmp_path: Path) -> None:
+    chain = running(tmp_path, {"name": "files"})
+    (out(chain, "files") / "a.txt").write_text("a")
+    before = {"previous/files": Input(published(chain).outputs["files"], "Files")}
+    workspace = chain.workspace("it", replace(chain.task("it"), inputs=before, cell=2))
+    folder = chain.folder / "it" / "in" / "previous"
+    for _ in range(2):  # twice over the same volume
+        assert execute("fetch", workspace) == 0
+        assert (folder / "files/a.txt").read_text() == "a"
+        assert folder.stat().st_mode & 0o777 == 0o555
+    workspace.fresh(folder / "files")
+    assert folder.stat().st_mode & 0o200, "what is in a sealed folder cannot be removed"
 
 
 def test_every_input_that_is_gone_from_the_store_is_named_at_once(tmp_path: Path) -> None:

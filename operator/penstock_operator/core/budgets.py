@@ -8,6 +8,7 @@ from penstock_operator.core.findings import Failed
 from penstock_operator.core.pins import read_by
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.settings import Budget
+from penstock_operator.core.taking import giver, previous_of
 from penstock_operator.core.work import memory_of, scratch_of
 from penstock_operator.manifests.quantity import bounded, grown_memory, is_more
 from penstock_spec.base import seconds_of
@@ -93,9 +94,10 @@ def _remade(context: RunContext, record: StepRecord, inputs: Sequence[str]) -> C
     for name, pin in read_by(context.pipeline, record.name, context.values, context.pins).items():
         if name in inputs:
             return Change(f"nothing makes the bytes of ModelVersion {pin.version} again", possible=False)
-    sources = context.pipeline.inputs(record.name)
-    names = tuple(dict.fromkeys(sources[one][0] for one in inputs if one in sources))
-    records = [context.records[one] for one in names]
+    sources = {name: step for name, (step, _) in context.pipeline.inputs(record.name).items()}
+    sources |= dict.fromkeys(previous_of(context, record), record.name)
+    names = tuple(dict.fromkeys(sources[one] for one in inputs if one in sources))
+    records = [giver(context, context.records[one], record) for one in names]
     # One that is being made again, or was while this attempt ran, is as good as one that is to be.
     made_here = [
         one

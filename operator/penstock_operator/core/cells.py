@@ -32,8 +32,12 @@ def fresh_cell(group: StepRecord, number: int) -> StepRecord:
 
 
 def failures(record: StepRecord) -> Sequence[StepRecord]:
-    """The failed leaves of a step, the first failure first."""
+    """The failed leaves of a step, the first failure first; the step itself where it failed and they did
+    not.
+    """
     failed = [one for one in record.leaves if one.state is StepState.FAILED]
+    if not failed and record.state is StepState.FAILED:
+        return (record,)
     return sorted(failed, key=lambda one: (one.finished_at, one.cell))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from penstock_operator.core.cells import folded, fresh_cell
 from penstock_operator.core.context import RunContext
+from penstock_operator.core.iterations import folded_cells
 from penstock_operator.core.misfits import misfits
 from penstock_operator.core.plan_cells import opens
 from penstock_operator.core.record import StepRecord
@@ -51,6 +52,31 @@ def misfit(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | No
     return (
         None if found is None else Foreseen(Reason.WOULD_RUN, f"would fail: {found.record.message}", record)
     )
+
+
+def iterations(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+    """The iterations that have been done before, one after the other; the first that would run is named, and
+    what comes after it follows from what that one gives.
+    """
+    if not context.pipeline.repeated(record.name):
+        return None
+    group = record if record.cell_count else opens(context, record).record
+    wrong = misfit(context, fresh_cell(group, 1), {})
+    if wrong is not None:
+        return replace(wrong, record=record)
+    while not group.ended:
+        within = context.with_record(group)
+        cell = fresh_cell(group, group.cell_count)
+        work = work_of(within, cell)
+        found = find_earlier(within, cell, work)
+        if found is None:
+            because = f"{cell_label(context, cell)} would run: {why(within, cell, work, None)}"
+            return Foreseen(Reason.WOULD_RUN, f"{because}; later ones follow from what it gives", record)
+        taken = reused(within, replace(cell, digest=work.digest), found)
+        group = folded_cells(context, group.with_cell(taken))
+    if group.state is StepState.FAILED:
+        return Foreseen(Reason.WOULD_FAIL, group.message, group)
+    return Foreseen(Reason.WOULD_REUSE, f"{group.cell_count} iterations: {group.why}", group)
 
 
 def cells(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:

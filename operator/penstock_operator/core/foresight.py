@@ -13,7 +13,7 @@ from penstock_operator.core import needs, whens
 from penstock_operator.core.actions import EventNote, Plan
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy import serves
-from penstock_operator.core.foreseen import Answers, Foreseen, cells, misfit
+from penstock_operator.core.foreseen import Answers, Foreseen, cells, iterations, misfit
 from penstock_operator.core.observed import ObservedRun, Ref
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.registered import chosen_for, lacking, unfit, version_read
@@ -239,6 +239,7 @@ RULES: Sequence[Callable[[RunContext, StepRecord, Answers], Foreseen | None]] = 
     _fed_by_unknown,
     _compares,
     misfit,
+    iterations,
     cells,
     _reuses,
     _runs,

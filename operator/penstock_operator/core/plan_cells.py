@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from penstock_operator.core import attempts, halts, misfits, needs, parallel, remakes, reuse, whens
 from penstock_operator.core.cancels import held
-from penstock_operator.core.cells import folded, fresh_cell, is_fresh
+from penstock_operator.core.cells import fresh_cell, is_fresh
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
+from penstock_operator.core.iterations import folded_cells
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.registered import lacks
-from penstock_operator.core.taking import cell_label
 from penstock_operator.core.work import job_name
 from penstock_spec.contract import FOR_EACH
 from penstock_spec.matrix import MOST_CELLS
@@ -24,12 +24,14 @@ def opens(context: RunContext, record: StepRecord) -> Decision:
     """Rule: when nothing holds the step back any more its cells are counted, and begin."""
     pipeline = context.pipeline
     cells = pipeline.cells(record.name)
-    if cells is not None:
+    if pipeline.repeated(record.name):
+        count = 1  # whether there is another one follows from what this one gives
+    elif cells is not None:
         count = len(cells)
     else:
         step, output = pipeline.inputs(record.name)[FOR_EACH]
         count = context.records[step].counts.get(output, 0)
-        others = sum(max(1, one.cell_count) for one in context.records.values() if one.name != record.name)
+        others = sum(_most(context, one) for one in context.records.values() if one.name != record.name)
         if count + others > MOST_CELLS:
             what = f"{step}.{output} has {count} items; with the other steps that is more than {MOST_CELLS}"
             return Decision(_over(context, record, StepState.FAILED, Reason.TOO_MANY_CELLS, what))
@@ -39,6 +41,12 @@ def opens(context: RunContext, record: StepRecord) -> Decision:
     return Decision(
         replace(record, cell_count=count, cell_outputs=tuple(sorted(pipeline.outputs(record.name))))
     )
+
+
+def _most(context: RunContext, record: StepRecord) -> int:
+    """How many cells the step may come to have, as far as is known; 1 where it has none."""
+    repeat = context.pipeline.spec.step(record.name).repeat
+    return max(1, record.cell_count if repeat is None else repeat.limit)
 
 
 def _over(context: RunContext, record: StepRecord, state: StepState, reason: str, words: str) -> StepRecord:
@@ -116,7 +124,7 @@ def take_cells(context: RunContext, record: StepRecord) -> tuple[RunContext, Seq
             found = _fresh(found, number)
         elif not known.ended or _concerned(context, known, orphans=orphans):
             found = _decided(found, known)
-    group = folded(found.group, context.stamp, lambda one: cell_label(context, one), found.rest)
+    group = folded_cells(context, found.group, found.rest)
     context = found.context if group == found.group else found.context.with_record(group)
     return context, found.decisions
 

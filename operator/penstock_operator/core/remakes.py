@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.record import StepRecord, leaves
+from penstock_operator.core.taking import giver
 from penstock_spec.names import FailureClass
 from penstock_spec.status import SATISFYING, StepState
 
@@ -20,7 +21,7 @@ def remade(context: RunContext, record: StepRecord) -> Decision | None:
     """
     if record.state is not StepState.REUSED:
         return None
-    needing = context.wanted.get(record.name)
+    needing = _needing(context, record)
     if needing is None:
         return None
     again = replace(
@@ -37,6 +38,16 @@ def remade(context: RunContext, record: StepRecord) -> Decision | None:
     return Decision(again, look_again=context.now)
 
 
+def _needing(context: RunContext, record: StepRecord) -> str | None:
+    """Who waits for this to be made again; of iterations that is the last one, or one that the next needs."""
+    group = context.recorded[record.name]
+    if not context.pipeline.repeated(record.name) or record.cell == group.cell_count:
+        return context.wanted.get(record.name)
+    following = group.cells.get(record.cell + 1)
+    needed = following is not None and following.state is StepState.RETRYING
+    return record.name if needed and following is not None and record.name in following.remakes else None
+
+
 def wanted(recorded: Mapping[str, StepRecord]) -> Mapping[str, str]:
     """The steps that are to be made again, each with one that waits for it."""
     waiting = (one for one in leaves(recorded) if one.state is StepState.RETRYING)
@@ -47,7 +58,8 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: a step whose input is being made again waits for that, and fails with it."""
     if record.state is not StepState.RETRYING or not record.remakes:
         return None
-    sources = [context.recorded[name] for name in record.remakes]
+    groups = [context.recorded[name] for name in record.remakes]
+    sources = [giver(context, one, record) if one.name == record.name else one for one in groups]
     broken = next((one for one in sources if one.ended and one.state not in SATISFYING), None)
     if broken is not None:
         ended = replace(
@@ -59,5 +71,6 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
         )
         return Decision(ended)
     # Reused still means: it has not begun to make it again.
-    again = all(leaf.state is StepState.SUCCEEDED for source in sources for leaf in source.leaves)
+    made = (leaf for source in sources for leaf in giver(context, source, record).leaves)
+    again = all(leaf.state is StepState.SUCCEEDED for leaf in made)
     return None if again else Decision(record)

@@ -14,9 +14,9 @@ import networkx as nx
 
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.ahead import pipeline_uid
-from penstock_operator.core.cells import folded
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.history import made
+from penstock_operator.core.iterations import folded_cells
 from penstock_operator.core.observed import ObservedRun, Ref, RunObject
 from penstock_operator.core.pins import pins_of
 from penstock_operator.core.plan_cells import opens
@@ -64,7 +64,7 @@ def repeats(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
     if isinstance(found, CannotStart):
         return not_started(observed, found, now, settings)
     kept = {"parameters": found.given} if found.given else {}
-    snapshot = {**snapshot_of(observed, found.frozen), **kept, "scheduledTime": found.time}
+    snapshot = {**snapshot_of(observed, found.frozen, settings), **kept, "scheduledTime": found.time}
     saw = observed.origin.saw if observed.origin is not None else {}
     snapshot |= {"triggeredBy": dict(saw)} if saw else {}
     records = [found.context.records[step.name] for step in found.frozen.pipeline.spec.steps]
@@ -165,8 +165,10 @@ def _holds(context: RunContext, known: StepRecord) -> bool:
         return False
     if context.pipeline.has_cells(known.name) and not known.cell:
         opened = opens(context, StepRecord(known.name, known.kind)).record
-        same = opened.cell_count == known.cell_count
-        return same and all(_holds(context, one) for one in known.cells.values())
+        # How often a step is repeated follows from what each iteration gave.
+        same = opened.cell_count == known.cell_count or context.pipeline.repeated(known.name)
+        within = context.with_record(known)
+        return same and all(_holds(within, one) for one in known.cells.values())
     if known.kind in ("deploy", "monitor"):
         return True  # a repetition of something else does not touch what is live
     if known.kind == "train":
@@ -180,18 +182,25 @@ def _may_go_on(context: RunContext, known: StepRecord) -> bool:
     """Whether the old run had come to the step's cells, and the new one would come to the same."""
     if not known.cell_count or context.observed.run.parameters:
         return False
-    return opens(context, StepRecord(known.name, known.kind)).record.cell_count == known.cell_count
+    opened = opens(context, StepRecord(known.name, known.kind)).record
+    return opened.cell_count == known.cell_count or context.pipeline.repeated(known.name)
 
 
 def _part_of(context: RunContext, known: StepRecord, run: str) -> StepRecord:
     """The step with those of its cells that ended well; the others are done again."""
+    within = context.with_record(known)
     cells = {
         number: _taken(context, one, run)
         for number, one in known.cells.items()
-        if one.state in SATISFYING and _holds(context, one)
+        if one.state in SATISFYING and _holds(within, one)
     }
     begun = opens(context, StepRecord(known.name, known.kind)).record
-    return folded(replace(begun, cells=cells), context.stamp)
+    if context.pipeline.repeated(known.name):
+        # Those before the first one that does not hold; that is done again, and what follows from it.
+        count = next(number for number in range(1, len(known.cells) + 2) if number not in cells) - 1
+        cells = {number: cells[number] for number in range(1, count + 1)}
+        begun = replace(begun, cell_count=max(1, count))
+    return folded_cells(context, replace(begun, cells=cells))
 
 
 def _taken(context: RunContext, known: StepRecord, run: str) -> StepRecord:

@@ -15,7 +15,7 @@ from penstock_operator.core.work import Work, work_of
 from penstock_spec.base import seconds_of
 from penstock_spec.contract import Known
 from penstock_spec.digest import key_of, reusable_image, same_digest
-from penstock_spec.names import Reason
+from penstock_spec.names import FailureClass, Reason
 from penstock_spec.reuse import Reuse, ReusePolicy, RunReuse
 from penstock_spec.status import StepState
 
@@ -28,6 +28,9 @@ def reuses(context: RunContext, record: StepRecord) -> Decision | None:
         return None
     if context.pipeline.always(record.name):
         return None  # it is about this run
+    lost = context.records[record.name].failure_class == FailureClass.INPUT_MISSING
+    if lost and context.pipeline.repeated(record.name):
+        return None  # iterations before it had to be made again, and who waits for that waits for this one
     work = work_of(context, record)
     found = find_earlier(context, record, work)
     if found is None:

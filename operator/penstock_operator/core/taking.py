@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from penstock_operator.core.cells import fresh_cell
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.record import StepRecord
 from penstock_spec.base import FromValue
-from penstock_spec.contract import Input
+from penstock_spec.contract import PREVIOUS, Input
 from penstock_spec.edges import Source
 from penstock_spec.gathered import Gathered
 from penstock_spec.matrix import CellValues, label
@@ -14,18 +15,37 @@ from penstock_spec.resolve import NOTHING, ResolvedStep, Sources, resolve_step
 from penstock_spec.when import text_of, value_of
 
 NUMBER = "number"  # of an item: the one value that a cell of a step with forEach has
+ITERATION = "iteration"  # and the one of a step with repeat
 
 
 def input_of(context: RunContext, source: Source) -> Input:
     """The artifact that an output is by now; of a step with cells that of each."""
     step, output = source
     record, type_ = context.records[step], context.pipeline.type_of(source)
-    if not context.pipeline.has_cells(step):
+    if not context.pipeline.gives_lists(step):
         return Input(record.outputs[output], type_)
     digests = [record.cells[number].outputs[output] for number in range(1, record.cell_count + 1)]
     matrix = context.pipeline.spec.step(step).matrix
     gathered = Gathered(digests, None if matrix is None else matrix.as_set())
     return Input(gathered.digest, type_, gathered)
+
+
+def previous_of(context: RunContext, record: StepRecord) -> Mapping[str, Input]:
+    """What the iteration before has made, as inputs of this one; the first has none."""
+    if record.cell < 2 or not context.pipeline.repeated(record.name):
+        return {}
+    before, types = context.records[record.name].cells[record.cell - 1], context.pipeline.outputs(record.name)
+    return {f"{PREVIOUS}/{name}": Input(before.outputs[name], type_) for name, type_ in types.items()}
+
+
+def giver(context: RunContext, group: StepRecord, taker: StepRecord) -> StepRecord:
+    """The part of a step that the taker reads: of one that is repeated the last iteration, or for another
+    iteration the one before; else the whole step.
+    """
+    if not group.cell_count or not context.pipeline.repeated(group.name):
+        return group
+    number = taker.cell - 1 if taker.name == group.name else group.cell_count
+    return group.cells.get(number) or fresh_cell(group, number)
 
 
 def resolved_of(context: RunContext, record: StepRecord) -> ResolvedStep:
@@ -57,10 +77,14 @@ def values_of(context: RunContext, record: StepRecord) -> CellValues:
     if not record.cell:
         return NOTHING
     cells = context.pipeline.cells(record.name)
-    return {NUMBER: record.cell} if cells is None else cells[record.cell - 1]
+    if cells is not None:
+        return cells[record.cell - 1]
+    return {ITERATION if context.pipeline.repeated(record.name) else NUMBER: record.cell}
 
 
 def cell_label(context: RunContext, record: StepRecord) -> str:
-    """The cell in words: `model=b, month=2`, or `item 3`."""
+    """The cell in words: `model=b, month=2`, or `item 3`, or `iteration 3`."""
     cells = context.pipeline.cells(record.name)
-    return f"item {record.cell}" if cells is None else label(cells[record.cell - 1])
+    if cells is not None:
+        return label(cells[record.cell - 1])
+    return f"{'iteration' if context.pipeline.repeated(record.name) else 'item'} {record.cell}"

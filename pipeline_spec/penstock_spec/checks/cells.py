@@ -11,7 +11,7 @@ from penstock_spec.errors import Problem, SpecReason, did_you_mean
 from penstock_spec.matrix import MOST_AXES, MOST_CELLS, axes_of, expand, label, matches, product_size
 from penstock_spec.paths import Path, clip
 from penstock_spec.plain import canonical
-from penstock_spec.references import StepFacts, container_of
+from penstock_spec.references import StepFacts, container_of, most_iterations
 from penstock_spec.scalars import said
 from penstock_spec.shapes import shape_of
 from penstock_spec.structure import structure_problems
@@ -28,7 +28,7 @@ def kinds(document: Document) -> Iterator[Problem]:
     """Only steps that become Jobs have cells, and only a program can read the item of a list."""
     for step in document.steps:
         field = "matrix" if "matrix" in step.data else FOR_EACH
-        if not step.has_cells or not step.kind:
+        if not step.gives_lists or not step.kind:
             continue
         if step.kind not in JOB_KINDS:
             message = f"a {step.kind} step has no cells"
@@ -149,7 +149,7 @@ def _effects(matrix: Mapping[str, Any], path: Path) -> Iterator[Problem]:
 
 def totals(document: Document) -> Iterator[Problem]:
     """All steps and cells together are as many as one run can hold, and as its status has room for."""
-    if not any("matrix" in step.data for step in document.steps):
+    if not any("matrix" in step.data or step.repeated for step in document.steps):
         return
     counts = {step.name: _count(step) for step in document.steps}
     total = sum(counts.values())
@@ -157,8 +157,8 @@ def totals(document: Document) -> Iterator[Problem]:
     if total > MOST_CELLS:
         yield _too_many(path, f"make {total} steps and cells, more than {MOST_CELLS}")
         return
-    matrices = {one.name: counts[one.name] for one in document.steps if "matrix" in one.data}
-    need = status_bytes(document.steps, matrices)
+    known = {one.name: counts[one.name] for one in document.steps if "matrix" in one.data or one.repeated}
+    need = status_bytes(document.steps, known)
     if need > STATUS_BYTES:
         message = f"steps and cells take up to {need} bytes of a run's status, more than {STATUS_BYTES}"
         hint = "Use fewer cells, or give fewer outputs and results in each."
@@ -169,7 +169,7 @@ def totals(document: Document) -> Iterator[Problem]:
 def _gathered(document: Document, counts: Mapping[str, int]) -> Iterator[Problem]:
     for step in document.steps:
         taken = [one for one in step.inputs.values() if one.step in counts]
-        count = sum(counts[one.step] for one in taken if document.by_name[one.step].has_cells)
+        count = sum(counts[one.step] for one in taken if document.by_name[one.step].gives_lists)
         if count > MAX_GATHERED:
             message = f"gathers {count} outputs of cells, more than {MAX_GATHERED}"
             yield problem(step.body_path, SpecReason.TOO_LARGE, message, "Gather them in several steps.")
@@ -178,6 +178,8 @@ def _gathered(document: Document, counts: Mapping[str, int]) -> Iterator[Problem
 def _count(step: StepFacts) -> int:
     """Leaves of the step as far as they are known: of a list nobody knows the length yet."""
     matrix = step.data.get("matrix")
+    if matrix is None and step.repeated:
+        return most_iterations(step.data)
     if not isinstance(matrix, Mapping) or not _well_formed(matrix):
         return 1
     if product_size(axes_of(matrix), MOST_CELLS) > MOST_CELLS:

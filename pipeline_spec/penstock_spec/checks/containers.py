@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from penstock_spec.checks.document import Document, dicts, problem
-from penstock_spec.contract import RESERVED_PREFIX
+from penstock_spec.contract import PREVIOUS, RESERVED_PREFIX
 from penstock_spec.errors import Problem, SpecReason, did_you_mean
 from penstock_spec.kinds.container import EnvVar
 from penstock_spec.paths import Path
@@ -43,6 +43,11 @@ def names(document: Document) -> Iterator[Problem]:
         inside: Path = step.body_path if step.kind == "run" else (*step.body_path, "container")
         taken = {"source"} if step.kind == "ingest" else set(BUILT_IN_INPUTS.get(step.kind, ()))
         for place, given in inputs:
+            if given == PREVIOUS and step.repeated:
+                message = "the outputs of the iteration before lie in /penstock/in/previous"
+                yield problem(
+                    (*inside, place, given), SpecReason.RESERVED_NAME, message, "Choose another name."
+                )
             if given in taken:
                 message = f"a container of {step.kind} has the input {given} already"
                 yield problem(

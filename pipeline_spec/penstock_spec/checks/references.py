@@ -38,7 +38,7 @@ def _input(document: Document, step: StepFacts, reference: Reference) -> Problem
         return problem(
             reference.path, SpecReason.UNKNOWN_OUTPUT, message, gives or "See what the step gives."
         )
-    if source.has_cells and reference.wanted:
+    if source.gives_lists and reference.wanted:
         message = f'"{reference}" is a list: step "{reference.step}" gives one for each of its cells'
         return problem(reference.path, SpecReason.TYPE_MISMATCH, message, GATHER)
     if reference.wanted and given != reference.wanted:

@@ -14,6 +14,7 @@ from penstock_spec.structure import structure_problems
 from penstock_spec.values import ParameterType, misfit
 
 NUMBER = "number"  # what `cell` may name in a step with forEach
+ITERATION = "iteration"  # and in one with repeat
 
 
 def result(document: Document, reference: str, target: Shape, path: Path) -> Iterator[Problem]:
@@ -31,7 +32,7 @@ def result(document: Document, reference: str, target: Shape, path: Path) -> Ite
         yield problem(path, SpecReason.UNKNOWN_STEP, f'there is no step "{taken.step}"', hint)
     elif other.results is not None and taken.result not in other.results:
         yield unknown_result(other, taken.result, path)
-    elif other.has_cells:
+    elif other.gives_lists:
         yield of_many(other, path)
     elif other.results is not None and isinstance(target, Scalar):
         type_ = ParameterType(other.results[taken.result])
@@ -67,12 +68,15 @@ def cell(document: Document, axis: str, target: Shape, path: Path) -> Iterator[P
     if step is None:
         return
     if FOR_EACH in step.data and "matrix" not in step.data:
-        yield from _number(axis, target, path)
+        yield from _number("forEach", NUMBER, axis, target, path)
+        return
+    if step.repeated and "matrix" not in step.data:
+        yield from _number("repeat", ITERATION, axis, target, path)
         return
     values = axis_values(step.data.get("matrix"))
     if not values:
         if "matrix" not in step.data:
-            message = "the step has no cells: it has neither matrix nor forEach"
+            message = "the step has no cells: it has none of matrix, forEach and repeat"
             hint = f"Add matrix: {{axes: {{{axis}: [...]}}}} to the step, or name a parameter."
             yield problem(path, SpecReason.UNKNOWN_AXIS, message, hint)
         return
@@ -85,13 +89,13 @@ def cell(document: Document, axis: str, target: Shape, path: Path) -> Iterator[P
     yield from _values_fit(axis, values[axis], target, path)
 
 
-def _number(axis: str, target: Shape, path: Path) -> Iterator[Problem]:
-    if axis != NUMBER:
-        message = f'a step with forEach has no axis "{axis}"'
-        hint = f"Use {NUMBER}, or read /penstock/item.json."
+def _number(field: str, only: str, axis: str, target: Shape, path: Path) -> Iterator[Problem]:
+    if axis != only:
+        message = f'a step with {field} has no axis "{axis}"'
+        hint = f"Use {only}." if only == ITERATION else f"Use {only}, or read /penstock/item.json."
         yield problem(path, SpecReason.UNKNOWN_AXIS, message, hint)
     elif isinstance(target, Scalar) and misfit(ParameterType.INTEGER, target):
-        yield problem(path, SpecReason.TYPE_MISMATCH, "the number is an Integer", "Use a parameter here.")
+        yield problem(path, SpecReason.TYPE_MISMATCH, f"the {only} is an Integer", "Use a parameter here.")
 
 
 def _values_fit(axis: str, values: Sequence[Any], target: Shape, path: Path) -> Iterator[Problem]:

@@ -53,7 +53,7 @@ def _step(document: Document, step: StepFacts, test: TestFacts) -> Iterator[Prob
         yield problem(path, SpecReason.UNKNOWN_STEP, f'there is no step "{test.step}"', hint)
     elif test.result and other.results is not None and test.result not in other.results:
         yield unknown_result(other, test.result, path)
-    elif test.result and other.has_cells:
+    elif test.result and other.gives_lists:
         yield of_many(other, path)
 
 
@@ -81,7 +81,7 @@ def _trigger(known: set[str], test: TestFacts) -> Iterator[Problem]:
 def types(document: Document) -> Iterator[Problem]:
     """Only numbers are greater or smaller, and what a value is compared with is one that it can have."""
     for step in document.steps:
-        for test in step.tests:
+        for test in (*step.tests, *step.until):
             type_, what = _type_of(document, test)
             if type_ is None:
                 continue
