@@ -218,6 +218,12 @@ def test_a_run_that_only_plans_tells_that_all_iterations_would_be_reused() -> No
     assert simulation.steps("again")["fit"]["why"] == "3 iterations: output reused from run p-g1"
 
 
+def test_a_run_that_only_plans_tells_that_the_limit_is_known_to_be_too_small() -> None:
+    simulation = again(living(fit(limit=2), USE), mode="Plan")
+    found = {name: one["reason"] for name, one in simulation.steps("again").items()}
+    assert found == {"fit": "WouldFail", "use": "WouldFail"}
+
+
 def test_a_cancelled_run_ends_the_iteration_under_way_and_begins_no_other() -> None:
     simulation = Simulation(FakeCluster(results=LOSSES, fates={"fit#2": ["hangs"]}), {})
     simulation.acts = [(20.0, lambda: simulation.say("p-g1", cancel=True))]

@@ -77,8 +77,9 @@ def _shown(group: StepRecord, repeat: Repeat, rest: str) -> StepRecord:
     """The step while it lives, or when it ended ill: how far it has come."""
     failed = failures(group)
     if failed or group.ended:
+        number = failed[0].cell if failed else group.cell_count
         words = f" failed: {failed[0].message}" if failed else f": {group.message}"
-        return replace(group, message=f"iteration {group.cell_count} of at most {repeat.limit}{words}")
+        return replace(group, message=f"iteration {number} of at most {repeat.limit}{words}")
     before = group.cells.get(group.cell_count - 1)
     words = f" after {said_of(before)}" if before is not None and before.results else ""
     said = f"iteration {group.cell_count} of at most {repeat.limit}{words}{f': {rest}' if rest else ''}"
