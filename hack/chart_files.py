@@ -55,6 +55,7 @@ HINTS: Mapping[str, dict[str, Any]] = {
     "webhook.perMinute": {"type": "number", "minimum": 1},
     "webhook.burst": {"type": "number", "minimum": 1},
     "webhook.secretName": {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$"},
+    "gangs": {"enum": ["Auto", "IndexedJob"]},
     "logLevel": {"enum": ["debug", "info", "warning", "error"]},
     "repository": {"type": "string", "minLength": 1},
     "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},

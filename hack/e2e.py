@@ -59,7 +59,7 @@ def run_suite(cluster: Cluster, words: list[str]) -> int:
     """Prepare the cluster and run pytest; its exit code."""
     images = build_images(cluster)
     # Grace times of minutes are for people; the tests see the same rules in seconds.
-    settings = {"imageGrace": 20, "containerGrace": 15}
+    settings = {"imageGrace": 20, "containerGrace": 15, "sweepDay": 20}
     install(cluster, images, {"scope": {"clusterWide": True}, "settings": settings})
     wine = ROOT / "examples/wine"
     images["wine"] = build_and_load(

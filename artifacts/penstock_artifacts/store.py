@@ -4,16 +4,20 @@
 """
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from penstock_artifacts import condemned
 from penstock_artifacts.archive import RunArchive
 from penstock_artifacts.bucket import Bucket, place_from
-from penstock_artifacts.errors import ArtifactCorrupt, ArtifactMissing
+from penstock_artifacts.errors import ArtifactCorrupt, ArtifactMissing, StoreUnavailable
 from penstock_artifacts.manifest import FileEntry, Manifest, open_regular, scan
 from penstock_artifacts.prediction_log import PredictionLog
+from penstock_artifacts.sweep import Sweeper
 from penstock_spec.contract import STORE_VARIABLES
 from penstock_spec.names import STORE_SECRET
 
@@ -36,6 +40,8 @@ class Store:
         self._bucket = bucket
         self._namespace = namespace
         self._prefix = f"{namespace}/blobs/sha256"
+        self._condemned: Mapping[str, datetime] | None = None
+        self._reading = threading.Lock()
 
     def prediction_log(self, endpoint: str) -> PredictionLog:
         """What the servers of this endpoint answered."""
@@ -45,8 +51,13 @@ class Store:
         """The records of the namespace's runs."""
         return RunArchive(self._bucket, self._namespace)
 
+    def sweeper(self) -> Sweeper:
+        """Who deletes what nothing refers to."""
+        return Sweeper(self._bucket, self._namespace)
+
     def put_folder(self, folder: Path, type_: str) -> str:
         """Store all files below `folder` as one artifact, and give its digest. StoreError in words."""
+        self._condemned = None  # to be read anew: what a sweep condemns later, it does not delete for a day
         manifest = scan(folder, type_)
         self._each(manifest.files, lambda entry: self._put_file(folder / entry.path, entry))
         content = manifest.to_bytes()
@@ -108,7 +119,7 @@ class Store:
                 # What is sent must be what was hashed; a program that still writes would break the address.
                 _check(hashlib.sha256(content).hexdigest(), entry.sha256)
                 self._put_bytes(entry.sha256, content)
-            elif self._size(entry.sha256) != entry.size:
+            elif self._size(entry.sha256) != entry.size or self._is_condemned(entry.sha256):
                 import obstore  # noqa: PLC0415 - loaded at first use
 
                 self._bucket.call(
@@ -139,8 +150,19 @@ class Store:
             put("create")
         except AlreadyExistsError:
             # Somebody stored the same bytes before. A blob of another length is the rest of a crash: mend it.
-            if self._size(hexadecimal) != len(content):
+            # One that a sweep may delete is written anew, and so is young.
+            if self._size(hexadecimal) != len(content) or self._is_condemned(hexadecimal):
                 put("overwrite")
+
+    def _is_condemned(self, hexadecimal: str) -> bool:
+        """Asked only of what lies there already, so that the list is no older than that look."""
+        with self._reading:
+            if self._condemned is None:
+                try:
+                    self._condemned = condemned.read(self._bucket, self._namespace)
+                except (ArtifactCorrupt, StoreUnavailable):
+                    return True  # whatever is the matter: to write it anew is never wrong
+            return hexadecimal in self._condemned
 
     def _get_file(self, entry: FileEntry, target: Path) -> None:
         import obstore  # noqa: PLC0415 - loaded at first use

@@ -31,7 +31,7 @@ from penstock_operator.errors import (
 from penstock_operator.manifests.identity import may_adopt
 from penstock_operator.model_numbers import ModelNumbers
 from penstock_operator.reads import Findings, Reads
-from penstock_operator.resources import CONTROLLER_REVISION
+from penstock_operator.resources import CONTROLLER_REVISION, OPTIONAL_KINDS
 from penstock_operator.statuses import status_patch
 from penstock_operator.store import Object, controller_of
 from penstock_spec import names
@@ -107,6 +107,11 @@ class Actor:
         kind, meta = action.manifest["kind"], action.manifest["metadata"]
         try:
             item = await self._cluster.create(action.manifest)
+        except NotFound as error:
+            if kind not in OPTIONAL_KINDS:
+                raise
+            gone = f"this run's gangs are {kind}s, which the cluster has no longer; start another run"
+            raise Invalid(gone, error.code) from error
         except AlreadyExists:
             item = await self._cluster.get(kind, meta["namespace"], meta["name"])
             if item["metadata"].get("deletionTimestamp"):

@@ -1,10 +1,10 @@
 """All stores together: everything that the operator knows of the cluster."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from penstock_operator import views
 from penstock_operator.core import room
-from penstock_operator.resources import CUSTOM_KINDS, WATCHED_KINDS
+from penstock_operator.resources import CUSTOM_KINDS, JOB_SET, OPTIONAL_KINDS, WATCHED_KINDS
 from penstock_operator.store import Change, Index, Object, Store, controller_of, key_of
 from penstock_spec import names
 
@@ -27,7 +27,7 @@ def _waits(run: Object) -> Iterable[str]:
 
 
 def _live(job: Object) -> Iterable[str]:
-    """The namespace of a run's Job that is not over."""
+    """The namespace of a run's Job or JobSet that is not over."""
     of_run = (controller_of(job) or {}).get("kind") == names.PIPELINE_RUN
     return (job["metadata"]["namespace"],) if of_run and views.is_live_job(job) else ()
 
@@ -35,6 +35,7 @@ def _live(job: Object) -> Iterable[str]:
 _EXTRA: Mapping[str, Mapping[str, Index]] = {
     names.PIPELINE_RUN: {"pipeline": _of_pipeline, "waits": _waits},
     "Job": {"live": _live},
+    JOB_SET: {"live": _live},
     "Pod": {"endpoint": _of_endpoint},
 }
 
@@ -42,16 +43,19 @@ _EXTRA: Mapping[str, Mapping[str, Index]] = {
 class Caches:
     """One store per kind. Whoever learns something tells it here, and `listener` hears what was news."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, optional: Sequence[str] = ()) -> None:
+        """`optional` are those of OPTIONAL_KINDS that are kept up to date; others only learn what is read."""
         self._listener = listener
-        self._stores = {kind: Store(kind, _EXTRA.get(kind, {})) for kind in (*CUSTOM_KINDS, *WATCHED_KINDS)}
+        self.watched = (*WATCHED_KINDS, *optional)
+        everything = (*CUSTOM_KINDS, *WATCHED_KINDS, *OPTIONAL_KINDS)
+        self._stores = {kind: Store(kind, _EXTRA.get(kind, {})) for kind in everything}
 
     def __getitem__(self, kind: str) -> Store:
         return self._stores[kind]
 
     def sizes(self) -> Mapping[str, Callable[[], int]]:
         """For each kind, how many objects are known: to be asked when somebody looks."""
-        return {kind: store.__len__ for kind, store in self._stores.items()}
+        return {kind: self._stores[kind].__len__ for kind in (*CUSTOM_KINDS, *self.watched)}
 
     def learn(self, kind: str, item: Object, *, live: bool = False) -> bool:
         """Take in a state of an object, from a watch, a read or the answer to a write.

@@ -63,6 +63,15 @@ class Cluster:
         """The object as it is now. Raises NotFound."""
         return await self._request("get", "GET", kind, RESOURCES[kind].path(namespace, name))
 
+    async def serves(self, kind: str) -> bool:
+        """Whether the API server has the kind, as discovery tells."""
+        resource = RESOURCES[kind]
+        try:
+            answer = await self._request("discover", "GET", kind, f"/apis/{resource.api_version}")
+        except errors.NotFound:
+            return False
+        return any(one["name"] == resource.plural for one in answer.get("resources") or ())
+
     async def list(
         self, kind: str, namespace: str | None, labels: str = "", fields: str = ""
     ) -> tuple[list[Object], str]:

@@ -21,9 +21,11 @@ from penstock_operator.core.observed import (
 )
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.sweep import first_of
+from penstock_operator.manifests.job_sets import job_name
 from penstock_operator.reads import Findings, Reads
-from penstock_operator.resources import AUTOSCALER, BUDGET, CONFIG_MAP, SERVICE
-from penstock_operator.store import Object
+from penstock_operator.resources import AUTOSCALER, BUDGET, CONFIG_MAP, JOB, JOB_SET, SERVICE
+from penstock_operator.store import Object, controller_of
 from penstock_spec import names
 from penstock_spec.defaults import Defaults, read_defaults
 from penstock_spec.kinds.child import MAX_DEPTH
@@ -43,6 +45,7 @@ class Observer:
         """The world of plan_pipeline."""
         about = views.pipeline(item, applied_spec(item))
         namespace = about.meta.namespace
+        defaults = self._defaults(namespace)
         return ObservedPipeline(
             pipeline=about,
             runs=self._runs_of(namespace, about.meta.name),
@@ -53,7 +56,9 @@ class Observer:
             troubles=dict(findings.troubles),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
-            defaults=self._defaults(namespace),
+            defaults=defaults,
+            first=defaults.values.artifacts.keep is not None and self._first(namespace) == about.meta.uid,
+            references=findings.references,
         )
 
     async def run(self, item: Object, findings: Findings) -> ObservedRun:
@@ -73,6 +78,7 @@ class Observer:
             siblings=runs if run.backfill else (),
             made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=self._jobs(run.meta.uid),
+            job_sets=JOB_SET in self._caches.watched,
             services=tuple(views.meta(one) for one in self._caches[SERVICE].find("owner", run.meta.uid)),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),
@@ -123,7 +129,9 @@ class Observer:
         return room.limit_of(self._defaults(namespace), self._settings) > 0
 
     def _live_jobs(self, namespace: str) -> frozenset[str]:
-        found = self._caches["Job"].find("live", namespace) if self.is_bounded(namespace) else ()
+        if not self.is_bounded(namespace):
+            return frozenset()
+        found = (one for kind in (JOB, JOB_SET) for one in self._caches[kind].find("live", namespace))
         return frozenset(one["metadata"]["name"] for one in found)
 
     def _older_claims(self, run: RunObject) -> int:
@@ -135,6 +143,9 @@ class Observer:
         """Those of the namespace as they are now."""
         item = self._caches[CONFIG_MAP].get(namespace, names.DEFAULTS)
         return Defaults() if item is None else read_defaults(item.get("data") or {})
+
+    def _first(self, namespace: str) -> str:
+        return first_of(map(views.meta, self._caches[names.PIPELINE].find("namespace", namespace)))
 
     def _runs_of(self, namespace: str, pipeline: str) -> tuple[RunObject, ...]:
         found = self._caches[names.PIPELINE_RUN].find("pipeline", f"{namespace}/{pipeline}")
@@ -154,10 +165,20 @@ class Observer:
 
     def _jobs(self, uid: str) -> Mapping[str, JobView]:
         found = {}
-        for one in self._caches["Job"].find("owner", uid):
+        for one in self._caches[JOB].find("owner", uid):
             pods = self._caches["Pod"].find("owner", one["metadata"]["uid"])
             found[one["metadata"]["name"]] = views.job(one, (views.pod(pod) for pod in pods))
+        for one in self._caches[JOB_SET].find("owner", uid):
+            found[one["metadata"]["name"]] = self._job_set(one)
         return found
+
+    def _job_set(self, item: Object) -> JobView:
+        meta = item["metadata"]
+        made = self._caches[JOB].get(meta["namespace"], job_name(meta["name"]))
+        if made is None or (controller_of(made) or {}).get("uid") != meta["uid"]:
+            return views.job_set(item, None, ())
+        pods = self._caches["Pod"].find("owner", made["metadata"]["uid"])
+        return views.job_set(item, made, (views.pod(pod) for pod in pods))
 
     def _deployment(self, item: Object, endpoint: str) -> DeploymentView:
         namespace = item["metadata"]["namespace"]

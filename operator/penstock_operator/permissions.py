@@ -33,6 +33,8 @@ NEEDED: Sequence[Right] = (
     Right(_OWN, "modelendpoints", (*_READ, "create", "patch")),
     *(Right(_OWN, f"{plural}/status", ("patch",)) for plural in names.PLURALS.values()),
     Right("batch", "jobs", (*_READ, "create", "delete")),
+    # Gangs, where the cluster has JobSet; where not, the right is to nothing.
+    Right("jobset.x-k8s.io", "jobsets", (*_READ, "create", "delete")),
     Right("apps", "deployments", (*_READ, "create", "patch", "delete")),
     Right("apps", "controllerrevisions", ("get", "list", "create", "delete")),
     Right("", "pods", _READ),

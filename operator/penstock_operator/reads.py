@@ -3,6 +3,7 @@
 Whatever is read goes into the caches as well.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from penstock_operator.caches import Caches
 from penstock_operator.cluster import Cluster
 from penstock_operator.core import frozen, queued
 from penstock_operator.core.observed import Ref, Refusal, Revision, Trouble
+from penstock_operator.core.references import HOLDERS, REFERENCES, referred_by
 from penstock_operator.errors import Forbidden, NotFound
 from penstock_operator.resources import (
     CONTROLLER_REVISION,
@@ -18,7 +20,9 @@ from penstock_operator.resources import (
     DEPLOYMENT,
     EVENT,
     JOB,
+    JOB_SET,
     MANAGED_SELECTOR,
+    OPTIONAL_KINDS,
     POD,
     WATCHED_KINDS,
     WORKLOADS,
@@ -42,6 +46,7 @@ class Findings:
     troubles: dict[str, Trouble] = field(default_factory=dict)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     revisions: list[Revision] = field(default_factory=list)
+    references: frozenset[bytes] = frozenset()  # to the store, of the whole namespace
 
 
 class Reads:
@@ -70,6 +75,8 @@ class Reads:
         for ref in refs:
             if ref.kind == CONTROLLER_REVISION:
                 findings.revisions = await self._owned_revisions(namespace, uid)
+            elif ref.kind == REFERENCES:
+                findings.references = await self._references(namespace)
             elif ref.name:
                 await self.fresh(ref.kind, namespace, ref.name)
             elif ref.kind == POD:
@@ -77,6 +84,16 @@ class Reads:
             else:
                 await self.compare(ref.kind, namespace)
             findings.live.add(ref)
+
+    async def _references(self, namespace: str) -> frozenset[bytes]:
+        """All that anything refers to, as it is now: no cache is asked, and what cannot be read ends it."""
+        found: set[bytes] = set()
+        for kind in HOLDERS:
+            items, _ = await self._cluster.list(kind, namespace, labels_of(kind))
+            for item in items:
+                found |= referred_by(item)
+                await asyncio.sleep(0)  # others have their turn: there may be hundreds of large statuses
+        return frozenset(found)
 
     async def _pods_of_jobs(self, namespace: str) -> None:
         """Every pod of our Jobs, whatever has become of the label by which pods are watched."""
@@ -87,9 +104,16 @@ class Reads:
 
     async def compare(self, kind: str, namespace: str | None) -> int:
         """List a kind and put the cache right; gives how many differences there were."""
-        if kind not in (*CUSTOM_KINDS, *WATCHED_KINDS):
+        if kind not in (*CUSTOM_KINDS, *WATCHED_KINDS, *OPTIONAL_KINDS):
             raise ValueError(f"there is no cache of {kind}")
-        items, version = await self._cluster.list(kind, namespace, labels_of(kind), fields_of(kind))
+        try:
+            items, version = await self._cluster.list(kind, namespace, labels_of(kind), fields_of(kind))
+        except NotFound:
+            if kind not in OPTIONAL_KINDS:
+                raise
+            # The kind itself is gone, and all of it.
+            known = self._caches[kind].all()
+            return sum(self._caches.forget(kind, one) for one in known)
         return self._caches.compare(kind, namespace, items, version)
 
     async def revision(self, namespace: str, name: str) -> Revision | None:
@@ -136,14 +160,16 @@ class Reads:
                 findings.troubles[name] = Trouble(newest.get("reason", ""), newest.get("message", ""))
 
     def _is_suspended(self, namespace: str, name: str) -> bool:
-        job = self._caches[JOB].get(namespace, name)
+        job = self._attempt(namespace, name)
         return job is not None and (job.get("spec") or {}).get("suspend") is True
+
+    def _attempt(self, namespace: str, name: str) -> Object | None:
+        """The Job or JobSet of this name."""
+        return self._caches[JOB].get(namespace, name) or self._caches[JOB_SET].get(namespace, name)
 
     async def _held(self, namespace: str, names: Sequence[str]) -> Mapping[str, Trouble]:
         """What Kueue's Workloads say about these suspended Jobs."""
-        uids = {
-            name: job["metadata"]["uid"] for name in names if (job := self._caches[JOB].get(namespace, name))
-        }
+        uids = {name: job["metadata"]["uid"] for name in names if (job := self._attempt(namespace, name))}
         found: dict[str, list[Object]] = {uid: [] for uid in uids.values()}
         wanted = list(found)
         for start in range(0, len(wanted), AT_ONCE):
@@ -169,11 +195,13 @@ class Reads:
         return None
 
     def _uids(self, namespace: str, name: str) -> list[str]:
-        """The uids of a Job or Deployment of this name, and of its pods."""
-        job = self._caches[JOB].get(namespace, name)
+        """The uids of a Job, JobSet or Deployment of this name, and of what it has made."""
+        job = self._attempt(namespace, name)
         if job is not None:
             uid = job["metadata"]["uid"]
-            return [uid, *(pod["metadata"]["uid"] for pod in self._caches[POD].find("owner", uid))]
+            below = [one["metadata"]["uid"] for one in self._caches[JOB].find("owner", uid)]
+            pods = [pod for one in (uid, *below) for pod in self._caches[POD].find("owner", one)]
+            return [uid, *below, *(pod["metadata"]["uid"] for pod in pods)]
         deployment = self._caches[DEPLOYMENT].get(namespace, name)
         if deployment is None:
             return []

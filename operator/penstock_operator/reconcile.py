@@ -28,7 +28,7 @@ from penstock_operator.metrics import Metrics
 from penstock_operator.observe import Observer
 from penstock_operator.pace import Pace
 from penstock_operator.reads import Findings, Reads
-from penstock_operator.resources import JOB
+from penstock_operator.resources import JOB, JOB_SET
 from penstock_operator.statuses import status_patch
 from penstock_operator.store import Object
 from penstock_operator.workqueue import Key, WorkQueue
@@ -49,7 +49,7 @@ class _Outcome(Enum):
 
 
 def _makes_job(action: Action) -> bool:
-    return isinstance(action, Create) and action.manifest["kind"] == JOB
+    return isinstance(action, Create) and action.manifest["kind"] in (JOB, JOB_SET)
 
 
 class Reconciler:

@@ -55,9 +55,12 @@ _KUEUE = tuple(
     Resource(kind, "kueue.x-k8s.io", version, "workloads")
     for kind, version in zip(WORKLOADS, ("v1beta2", "v1beta1"), strict=True)
 )
+# Where it is served, gangs are of this kind; where not, of Jobs.
+JOB_SET = "JobSet"
+_JOB_SETS = (Resource(JOB_SET, "jobset.x-k8s.io", "v1alpha2", "jobsets"),)
 _CUSTOM = tuple(Resource(kind, names.GROUP, names.VERSION, plural) for kind, plural in names.PLURALS.items())
 
-RESOURCES: Mapping[str, Resource] = {one.kind: one for one in (*_BUILT_IN, *_KUEUE, *_CUSTOM)}
+RESOURCES: Mapping[str, Resource] = {one.kind: one for one in (*_BUILT_IN, *_KUEUE, *_JOB_SETS, *_CUSTOM)}
 # Reported by kopf; whoever creates them, users included.
 CUSTOM_KINDS = tuple(one.kind for one in _CUSTOM)
 # Reported by our own informer; only what carries the label of LABEL_MANAGED_BY.
@@ -66,11 +69,13 @@ MANAGED_SELECTOR = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
 # Of these, one object of each namespace: the right to read it is a right to that name.
 NAMED_KINDS: Mapping[str, str] = {CONFIG_MAP: names.DEFAULTS}
 WATCHED_KINDS = (*CHILD_KINDS, *NAMED_KINDS)
+# Watched too, of those that the API server serves when the operator starts.
+OPTIONAL_KINDS = (JOB_SET,)
 
 
 def labels_of(kind: str) -> str:
     """The label selector with which a kind is listed and watched."""
-    return MANAGED_SELECTOR if kind in CHILD_KINDS else ""
+    return MANAGED_SELECTOR if kind in (*CHILD_KINDS, *OPTIONAL_KINDS) else ""
 
 
 def fields_of(kind: str) -> str:

@@ -14,7 +14,7 @@ from penstock_operator.caches import Caches
 from penstock_operator.errors import Unavailable
 from penstock_operator.metrics import Metrics
 from penstock_operator.reads import Reads
-from penstock_operator.resources import CUSTOM_KINDS, WATCHED_KINDS
+from penstock_operator.resources import CUSTOM_KINDS
 from penstock_operator.workqueue import Key
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Resync:
     async def once(self) -> None:
         """One full comparison."""
         for namespace in self._namespaces:
-            for kind in (*CUSTOM_KINDS, *WATCHED_KINDS):
+            for kind in (*CUSTOM_KINDS, *self._caches.watched):
                 differences = await self._reads.compare(kind, namespace)
                 if differences:
                     self._metrics.differences.labels(kind).inc(differences)

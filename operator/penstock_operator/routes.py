@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from penstock_operator import views
 from penstock_operator.caches import Caches
 from penstock_operator.core import room
-from penstock_operator.resources import CONFIG_MAP, JOB, POD
+from penstock_operator.core.sweep import first_of
+from penstock_operator.resources import CONFIG_MAP, JOB, JOB_SET, POD
 from penstock_operator.store import Change, Object, controller_of
 from penstock_operator.workqueue import Key
 from penstock_spec import names
@@ -18,6 +19,8 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
     item = change.subject
     if change.kind == names.PIPELINE:
         yield _key(change.kind, item)
+        if change.after is None or change.after["metadata"].get("deletionTimestamp"):
+            yield from _first(item["metadata"]["namespace"], caches)
         if change.before is None or change.after is None or _resumes(change):
             yield from _unfinished(caches, "pipeline", _pipeline_index(item, item["metadata"]["name"]))
     elif change.kind == names.PIPELINE_RUN:
@@ -34,14 +37,21 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
     elif change.kind == CONFIG_MAP:
         yield from _of_defaults(item["metadata"]["namespace"], caches)
     else:
-        yield from _owner(item)
+        yield from _owner(item, caches)
     if _leaves_room(change):
         yield from _next_in_line(item["metadata"].get("namespace", ""), caches)
 
 
+def _first(namespace: str, caches: Caches) -> Iterator[Key]:
+    """The Pipeline that has the namespace's artifacts swept from now on."""
+    known = list(caches[names.PIPELINE].find("namespace", namespace))
+    uid = first_of(map(views.meta, known))
+    yield from (_key(names.PIPELINE, one) for one in known if one["metadata"]["uid"] == uid)
+
+
 def _leaves_room(change: Change) -> bool:
     """Whether a place for a Job became free, or one who had claimed one does no longer."""
-    if change.kind == JOB:
+    if change.kind in (JOB, JOB_SET):
         over = change.after is None or not views.is_live_job(change.after)
         return over and change.before is not None and views.is_live_job(change.before)
     return change.kind == names.PIPELINE_RUN and _claims(change.after) < _claims(change.before)
@@ -138,7 +148,7 @@ def _of_pod(item: Object, caches: Caches) -> Iterator[Key]:
     if owner.get("kind") == JOB:
         job = caches[JOB].get(namespace, owner["name"])
         if job is not None:
-            yield from _owner(job)
+            yield from _owner(job, caches)
         return
     # A server's pod belongs to a replica set, which is not watched; its label is a hint, and only that.
     endpoint = (item["metadata"].get("labels") or {}).get(names.LABEL_ENDPOINT)
@@ -146,8 +156,11 @@ def _of_pod(item: Object, caches: Caches) -> Iterator[Key]:
         yield Key(names.MODEL_ENDPOINT, namespace, endpoint)
 
 
-def _owner(item: Object) -> Iterator[Key]:
+def _owner(item: Object, caches: Caches) -> Iterator[Key]:
     owner = controller_of(item) or {}
+    if owner.get("kind") == JOB_SET:
+        job_set = caches[JOB_SET].get(item["metadata"]["namespace"], owner["name"])
+        owner = controller_of(job_set) or {} if job_set is not None else {}
     if owner.get("kind") in PLANNED_KINDS:
         yield Key(owner["kind"], item["metadata"]["namespace"], owner["name"])
 

@@ -17,13 +17,13 @@ from penstock_operator import handlers, health, permissions, routes
 from penstock_operator.caches import Caches
 from penstock_operator.cluster import Cluster
 from penstock_operator.credentials import Credentials
-from penstock_operator.errors import NotFound, Unavailable
+from penstock_operator.errors import Forbidden, NotFound, Unavailable
 from penstock_operator.informer import CAUSES, Informer
 from penstock_operator.metrics import Metrics
 from penstock_operator.options import Options
 from penstock_operator.reads import Reads
 from penstock_operator.reconcile import Reconciler
-from penstock_operator.resources import CUSTOM_KINDS, WATCHED_KINDS
+from penstock_operator.resources import CUSTOM_KINDS, OPTIONAL_KINDS
 from penstock_operator.resync import Resync
 from penstock_operator.store import Change
 from penstock_operator.watchdog import Watchdog
@@ -47,7 +47,8 @@ async def run(options: Options) -> None:
     credentials = Credentials.load(options.kubeconfig)
     async with Cluster(credentials, metrics.request) as cluster:
         served = await served_namespaces(cluster, options.namespaces)
-        await Service(options, cluster, credentials, metrics, served).run()
+        optional = await served_kinds(cluster)
+        await Service(options, cluster, credentials, metrics, served, optional).run()
 
 
 async def served_namespaces(cluster: Cluster, wanted: Sequence[str | None]) -> Sequence[str | None]:
@@ -83,6 +84,21 @@ async def _patiently(cluster: Cluster, namespace: str | None) -> list[str]:
             await asyncio.sleep(1.0)
 
 
+async def served_kinds(cluster: Cluster) -> Sequence[str]:
+    """Those of the optional kinds that the API server has now."""
+    while True:
+        try:
+            found = [kind for kind in OPTIONAL_KINDS if await cluster.serves(kind)]
+        except Forbidden as error:
+            log.warning("may not ask what the API server has; gangs are Jobs", extra={"why": str(error)})
+            return ()
+        except Unavailable as error:
+            log.warning("the API server does not answer yet", extra={"why": str(error)})
+            await asyncio.sleep(1.0)
+        else:
+            return tuple(found)
+
+
 class Service:
     """Everything that runs, wired together."""
 
@@ -93,6 +109,7 @@ class Service:
         credentials: Credentials,
         metrics: Metrics,
         served: Sequence[str | None],
+        optional: Sequence[str] = (),
     ) -> None:
         self._options = options
         self._cluster = cluster
@@ -101,13 +118,13 @@ class Service:
         self._served = served
         self._started_at = perf_counter()
         self._queue = WorkQueue()
-        self._caches = Caches(self._changed)
+        self._caches = Caches(self._changed, optional)
         self._reads = Reads(cluster, self._caches)
         self._resync = Resync(self._reads, self._caches, served, self._queue.add, metrics)
         self._reconciler = Reconciler(cluster, self._caches, self._queue, metrics, options.settings)
         self._informers = [
             Informer(cluster, self._caches, kind, namespace, metrics.watch_restarted)
-            for kind in WATCHED_KINDS
+            for kind in self._caches.watched
             for namespace in served
         ]
         self._synced = asyncio.Event()
@@ -250,6 +267,7 @@ class Service:
         metrics.gauge(
             "namespaces_left_out", "Namespaces that lack rights and are not served", lambda: left_out
         )
-        metrics.expect((*CUSTOM_KINDS, *WATCHED_KINDS), WATCHED_KINDS, CAUSES)
+        watched = self._caches.watched
+        metrics.expect((*CUSTOM_KINDS, *watched), watched, CAUSES)
         metrics.objects(self._caches.sizes())
         metrics.endpoints(self._caches[names.MODEL_ENDPOINT].all)

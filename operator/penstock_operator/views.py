@@ -1,6 +1,7 @@
 """From objects as the API server sends them to the frozen values that decisions look at. Pure functions."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from penstock_operator.core.observed import (
 )
 from penstock_operator.manifests.archive import records_of
 from penstock_operator.manifests.identity import controller_uid, hash_of
+from penstock_operator.manifests.sweep import COMPONENT as SWEEP
 from penstock_operator.store import Object
 from penstock_spec import names
 from penstock_spec.reuse import RunReuse
@@ -110,8 +112,10 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
         version=_template_label(item, names.LABEL_WINDOW_VERSION),
         step=_template_label(item, names.LABEL_STEP),
         archives=records_of(item),
+        sweeps=_template_label(item, names.LABEL_COMPONENT) == SWEEP,
         attempt=_whole(_template_label(item, names.LABEL_ATTEMPT)),
-        suspended=bool(spec.get("suspend")),
+        # Resumed, it has begun again only when the Job controller says so, and when.
+        suspended=bool(spec.get("suspend") or true_condition(status, "Suspended")),
         workers=int(spec.get("completions") or 1) if spec.get("completionMode") == "Indexed" else 1,
         started=moment(status.get("startTime")),
         complete=bool(true_condition(status, "Complete") or true_condition(status, "SuccessCriteriaMet")),
@@ -121,10 +125,31 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
     )
 
 
+def job_set(item: Object, made: Object | None, pods: Iterable[PodView]) -> JobView:
+    """A JobSet as the attempt that it is: with the Job that it has made, and the pods of that one."""
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    parts: Any = spec.get("replicatedJobs") or ({},)
+    template = {**item, "kind": "Job", "spec": (parts[0].get("template") or {}).get("spec"), "status": {}}
+    inner = job(template if made is None else made, pods)
+    failed = true_condition(status, "Failed")
+    return replace(
+        inner,
+        meta=meta(item),
+        kind=item["kind"],
+        child=None if made is None else meta(made),
+        spec_hash=hash_of(item),
+        # What JobSet's controller, and then the Job's, still has to do takes them a moment each.
+        suspended=bool(spec.get("suspend")) or (made is not None and inner.suspended),
+        complete=inner.complete or bool(true_condition(status, "Completed")),
+        failed_reason=inner.failed_reason or failed.get("reason", ""),
+        failed_message=inner.failed_message or failed.get("message", ""),
+    )
+
+
 def is_live_job(item: Object) -> bool:
-    """Whether a Job may still have pods that run."""
+    """Whether a Job, or JobSet, may still have pods that run."""
     status = item.get("status") or {}
-    ends = ("Complete", "SuccessCriteriaMet", "Failed", "FailureTarget")
+    ends = ("Complete", "SuccessCriteriaMet", "Failed", "FailureTarget", "Completed")
     return not any(true_condition(status, one) for one in ends)
 
 

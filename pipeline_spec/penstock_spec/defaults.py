@@ -13,8 +13,9 @@ from typing import Annotated, Any, ClassVar
 import yaml
 from pydantic import Field, StringConstraints
 
-from penstock_spec.base import Cpu, Digest, MapLimits, Memory, Rule, SpecModel
+from penstock_spec.base import Between, Cpu, Digest, Duration, MapLimits, Memory, Rule, SpecModel
 from penstock_spec.checks.memory import too_little
+from penstock_spec.checks.triggers import cron_line
 from penstock_spec.digest import digest_of
 from penstock_spec.errors import Problem, SpecError, SpecReason, did_you_mean
 from penstock_spec.paths import Path, show
@@ -22,6 +23,7 @@ from penstock_spec.plain import plain
 from penstock_spec.policy import Archive, Concurrency, Deadline, KeepPods, OnFailure, Queue
 from penstock_spec.shapes import Object, object_shape
 from penstock_spec.structure import structure_problems, without_nulls
+from penstock_spec.sweep import SweepMode
 
 _LONGEST = 64 * 1024  # characters of one value
 _Label = Annotated[
@@ -105,6 +107,22 @@ class JobDefaults(SpecModel):
     )
 
 
+class ArtifactDefaults(SpecModel):
+    """What becomes of artifacts in the store that nothing refers to."""
+
+    keep: Annotated[Duration, Between("1d", "3650d")] | None = Field(
+        default=None,
+        description="How old an artifact must be, from its writing, before it may go. Left out, nothing is "
+        "looked through.",
+    )
+    sweep: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
+        default="0 3 * * *", description="When to look, as in cron, in UTC."
+    )
+    mode: SweepMode = Field(
+        default=SweepMode.REPORT, description="Report: say what would go. Delete: delete it."
+    )
+
+
 class NamespaceDefaults(SpecModel):
     """The data of the ConfigMap."""
 
@@ -112,6 +130,9 @@ class NamespaceDefaults(SpecModel):
     resources: ResourceDefaults = Field(default_factory=ResourceDefaults, description="Of steps.")
     scheduling: SchedulingDefaults = Field(default_factory=SchedulingDefaults, description="Of steps' pods.")
     jobs: JobDefaults = Field(default_factory=JobDefaults, description="Of the namespace as a whole.")
+    artifacts: ArtifactDefaults = Field(
+        default_factory=ArtifactDefaults, description="Of the namespace's part of the store."
+    )
 
 
 class FrozenDefaults(SpecModel):
@@ -184,6 +205,10 @@ def _parsed(text: Any, path: Path) -> Mapping[str, Any]:
 def _sound(shape: Object, data: Mapping[str, Any], path: Path, problems: list[Problem]) -> dict[str, Any]:
     """The fields in which nothing is wrong; the others go to `problems`."""
     data = without_nulls(shape, data)
+    if shape.model is ArtifactDefaults and data and "keep" not in data:
+        hint = "Write how old an artifact must be: keep: 30d."
+        missing = "is missing, and without it nothing is looked through"
+        problems.append(Problem(show((*path, "keep")), SpecReason.MISSING_FIELD, missing, hint))
     wrong = {name: list(_wrong(shape, name, value, path)) for name, value in data.items()}
     for name in data:
         problems += wrong[name]
@@ -194,3 +219,5 @@ def _wrong(shape: Object, name: str, value: Any, path: Path) -> Iterator[Problem
     yield from structure_problems(shape, {name: value}, path)
     if shape.model is ResourceDefaults:
         yield from too_little({name: value}, path)
+    if shape.model is ArtifactDefaults and name == "sweep":
+        yield from cron_line(value, (*path, name))

@@ -122,6 +122,11 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     ARCHIVE_FAILED = "ArchiveFailed"  # an Event: records of runs could not be written several times
     INVALID_DEFAULTS = "InvalidDefaults"  # of the namespace: penstock-defaults
+    ARTIFACTS_FOUND = "ArtifactsFound"  # the sweeper found some that nothing refers to, and left them
+    ARTIFACTS_SWEPT = "ArtifactsSwept"  # it deleted some
+    NOTHING_TO_SWEEP = "NothingToSweep"
+    SWEEP_FAILED = "SweepFailed"  # an Event: the first failure of a series
+    TOO_MANY_REFERENCES = "TooManyReferences"  # more than one Job can be told; nothing is swept
     # run
     WAITING_FOR_RUN = "WaitingForRun"  # another run of the same Pipeline is not finished
     RUN_NOT_FOUND = "RunNotFound"  # the one to be repeated
@@ -308,10 +313,26 @@ def job_name(run: str, run_uid: str, step: str, attempt: int, cell: int = 0) -> 
     return f"{readable}-{short_hash(run_uid, step, str(attempt), *which)}"
 
 
+def job_set_name(run: str, run_uid: str, step: str, attempt: int, cell: int = 0) -> str:
+    """The JobSet of one attempt of a gang; in form and meaning as `job_name`, and at most 43 characters.
+
+    JobSet bounds the names of the pods, random end included.
+    """
+    readable = f"{run}-{step}"[:32].rstrip("-")
+    which = (str(cell),) if cell else ()
+    return f"{readable}-{short_hash(run_uid, step, str(attempt), *which)}"
+
+
 def archive_job(pipeline: str, pipeline_uid: str, runs: Sequence[str], attempt: int) -> str:
     """The Job that writes the records of these runs (uids), in the given attempt; at most 59 characters."""
     unique = short_hash(pipeline_uid, *runs, str(attempt))
     return f"{pipeline[:40].rstrip('-')}-archive-{unique}"
+
+
+def sweep_job(pipeline: str, pipeline_uid: str, moment: datetime) -> str:
+    """The Job that looks through the namespace's artifacts at this time; at most 57 characters."""
+    unique = short_hash(pipeline_uid, moment.strftime("%Y%m%d%H%M%S"))
+    return f"{pipeline[:40].rstrip('-')}-sweep-{unique}"
 
 
 def child_name(run: str, run_uid: str, step: str, attempt: int) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 from penstock_spec.archive_status import ArchiveStatus
 from penstock_spec.base import Digest, ListMap, SpecModel
 from penstock_spec.status import Conditions, Name63, Time, Word
+from penstock_spec.sweep_status import SweepStatus
 from penstock_spec.trigger_status import TriggerStatus
 from penstock_spec.triggers import MAX_TRIGGERS
 
@@ -61,6 +62,11 @@ class PipelineStatus(SpecModel):
     )
     archive: ArchiveStatus | None = Field(
         default=None, description="Trouble with the archive of runs; left out while there is none."
+    )
+    sweep: SweepStatus | None = Field(
+        default=None,
+        description="The sweeper of the namespace's artifacts: at its oldest Pipeline, where "
+        "penstock-defaults asks for it.",
     )
     next: Time = Field(default="", description="When the next of the triggers starts a run, RFC 3339 in UTC.")
     triggers: Annotated[Sequence[TriggerStatus], ListMap()] = Field(

@@ -1,6 +1,7 @@
 """The status of a PipelineRun: what it executes, frozen, and how it is doing."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -13,6 +14,12 @@ from penstock_spec.policy import Policy
 from penstock_spec.registered import MAX_PINNED, PinnedVersion
 from penstock_spec.status import Conditions, Name63, Sentence, StepStatus, Time, Word
 from penstock_spec.triggers import TriggeredBy
+
+
+class GangForm(StrEnum):
+    """What the attempts of gangs may be beside Indexed Jobs."""
+
+    JOB_SET = "JobSet"
 
 
 class Snapshot(SpecModel):
@@ -28,6 +35,10 @@ class Snapshot(SpecModel):
     )
     defaults: FrozenDefaults | None = Field(
         default=None, description="Defaults of the namespace at the start; left out where it had none."
+    )
+    gangs: GangForm | None = Field(
+        default=None,
+        description="What each attempt of a gang is, for all of the run; left out, an Indexed Job.",
     )
     parameters: JsonMap = Field(
         default_factory=dict,

@@ -31,6 +31,7 @@ _BUILT_IN = {
     "ingest": "penstock_steps.ingest",
     "monitor": "penstock_steps.monitor",
     "split": "penstock_steps.split",
+    "sweep": "penstock_steps.sweep",
     "train": "penstock_steps.train",
     "validate": "penstock_steps.validate",
 }

@@ -17,6 +17,7 @@ from typing import Any
 from penstock_spec.batch import unpack
 from penstock_spec.contract import Failure, Result, encode
 from penstock_spec.names import FailureClass
+from tests.core import fake_job_sets
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -42,6 +43,11 @@ def digest_of(*parts: Any) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def nothing_swept() -> Result:
+    counts = ("blobs", "bytes", "found", "found_bytes", "deleted", "deleted_bytes")
+    return Result(results=dict.fromkeys(counts, 0), message="nothing to sweep")
+
+
 @dataclass
 class FakeCluster:
     """The store and what happens in it by itself. `fates` says how the attempts of a step or cell go, from
@@ -55,12 +61,14 @@ class FakeCluster:
     source_revision: str = "etag-1"
     revisions: dict[str, str] = field(default_factory=dict)  # of what triggers look at, by trigger
     endpoint_trouble: str = ""  # makes endpoints stall
+    job_sets: bool = False  # whether the kind JobSet is installed
     admits_after: float = 30.0  # seconds for which Kueue leaves a Job in its queue
     now: datetime = EPOCH
     objects: dict[Key, Object] = field(default_factory=dict)
     log: list[tuple[str, str, str]] = field(default_factory=list)  # verb, kind, name
     watchers: list[Callable[[str, Object], None]] = field(default_factory=list)
     archive: dict[str, Object] = field(default_factory=dict)  # what lies in the store, by uid of the run
+    sweeper: Callable[[Object], Result] = lambda _job: nothing_swept()  # what a Job that sweeps comes to
 
     def __post_init__(self) -> None:
         self._version = 0
@@ -76,6 +84,7 @@ class FakeCluster:
 
     def create(self, manifest: Mapping[str, Any]) -> Object:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
+        assert kind != "JobSet" or self.job_sets, "the cluster has no JobSets"
         if (kind, name) in self.objects:
             raise Refused("AlreadyExists")
         made = copy.deepcopy(dict(manifest))
@@ -150,6 +159,7 @@ class FakeCluster:
 
     def settle(self) -> None:
         """Everything that the cluster does by itself up to now."""
+        fake_job_sets.control(self)
         for job in list(self.find("Job")):
             self._job_controller(job)
         for pod in list(self.find("Pod")):
@@ -166,7 +176,7 @@ class FakeCluster:
 
     def _job_controller(self, job: Object) -> None:
         if job["spec"].get("suspend"):
-            if self._age(job) >= self.admits_after:
+            if not fake_job_sets.is_inner(job) and self._age(job) >= self.admits_after:
                 admitted = {**job["spec"], "suspend": False}
                 self.change(job, spec=admitted, status={"startTime": written(self.now)})
             return
@@ -265,8 +275,12 @@ class FakeCluster:
         age, fate = self._age(pod), self.fate_of_worker(job, pod["metadata"].get("worker", 0))
         status = self._status(job, fate, age)
         if status is None:
-            kind = "Job" if fate == "job_deleted" else "Pod"
-            self.delete(kind, owner["name"] if kind == "Job" else pod["metadata"]["name"])
+            if fate != "job_deleted":
+                self.delete("Pod", pod["metadata"]["name"])
+                return
+            # Somebody deletes what the attempt is.
+            attempt = job["metadata"]["ownerReferences"][0] if fake_job_sets.is_inner(job) else owner
+            self.delete(attempt["kind"], attempt["name"])
         elif status != pod["status"]:
             self.change(pod, status=status)
 
@@ -349,6 +363,8 @@ class FakeCluster:
             for record in unpack(environment_of(job)):
                 self.archive.setdefault(record["uid"], record)
             return Result(message="archived")
+        if task["kind"] == "sweep":
+            return self.sweeper(job)
         if task["kind"] == "probe":
             return Result(source_revision=self.revisions.get(task["step"], "absent"))
         known = task.get("known")

@@ -6,7 +6,7 @@ what it knows of plans is the description in core/actions.py.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,8 +41,11 @@ from penstock_operator.core.observed import (
 )
 from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
+from penstock_operator.core.references import HOLDERS, REFERENCES, referred_by
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.sweep import first_of
 from penstock_spec.defaults import Defaults, read_defaults
+from tests.core import fake_job_sets
 from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused, task_of
 
 
@@ -204,9 +207,10 @@ class FakeShell:
         """
         past = self.cluster.past
         families = any(one["spec"].get("step") for one in self.cluster.find("PipelineRun"))
+        more = [*(["PipelineRun"] if families else []), *(["JobSet"] if self.cluster.job_sets else [])]
         return {
             key: one
-            for kind in ("Job", "Pod", *(["PipelineRun"] if families else []))
+            for kind in ("Job", "Pod", *more)
             for key, one in past[max(0, len(past) - 1 - self.lag())].items()
             if key[0] == kind and not (self.blind and kind == "Pod")
         }
@@ -216,7 +220,7 @@ class FakeShell:
             for key in [one for one in view if one[0] == "Pod"]:
                 del view[key]
             view.update({key: one for key, one in self.cluster.objects.items() if key[0] == "Pod"})
-        if ref.kind not in ("Job", "PipelineRun"):
+        if ref.kind not in ("Job", "JobSet", "PipelineRun"):
             return
         if not ref.name:
             for key in [one for one in view if one[0] == ref.kind]:
@@ -244,7 +248,8 @@ class FakeShell:
             repeated=[] if origin is None else [one for one in runs if one.meta.owner_uid == origin.meta.uid],
             siblings=[one for one in runs if one.pipeline == run.pipeline] if run.backfill else (),
             made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
-            jobs=jobs_of(view, run.meta.uid),
+            jobs={**jobs_of(view, run.meta.uid), **job_sets_of(view, run.meta.uid)},
+            job_sets=self.cluster.job_sets,
             services=[
                 meta
                 for one in self.cluster.find("Service")
@@ -264,8 +269,9 @@ class FakeShell:
             behind=ahead.runs_behind(run, runs),
             live_jobs=frozenset(
                 one["metadata"]["name"]
-                for one in self.cluster.find("Job")
-                if not one.get("status", {}).get("conditions")
+                for kind in ("Job", "JobSet")
+                for one in self.cluster.find(kind)
+                if not fake_job_sets.over(one) and not fake_job_sets.is_inner(one)
             ),
             older_claims=room.older_claims(run, runs),
             defaults=self._defaults(),
@@ -307,6 +313,14 @@ class FakeShell:
             refusals=dict(refusals),
             live=frozenset(live),
             defaults=self._defaults(),
+            first=first_of(map(meta_of, self.cluster.find("Pipeline"))) == uid,
+            references=self.references() if Ref(REFERENCES) in live else frozenset(),
+        )
+
+    def references(self) -> frozenset[bytes]:
+        """What anything refers to now, never from a cache."""
+        return frozenset(
+            one for kind in HOLDERS for item in self.cluster.find(kind) for one in referred_by(item)
         )
 
     def _defaults(self) -> Defaults:
@@ -449,6 +463,7 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
             meta=meta_of(job),
             step=job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/step", ""),
             archives=archives_of(job),
+            sweeps=task_of(job)["kind"] == "sweep",
             attempt=int(job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/attempt", "0")),
             suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
             workers=job["spec"]["completions"],
@@ -456,6 +471,33 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
             complete="Complete" in conditions,
             failed_reason="BackoffLimitExceeded" if "Failed" in conditions else "",
             pods=tuple(pod_of(one, job) for one in pods),
+        )
+    return found
+
+
+def job_sets_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
+    """The run's JobSets, each with the Job that it has made as far as the view shows one."""
+    found = {}
+    for (kind, name), item in view.items():
+        meta, job = meta_of(item), fake_job_sets.name_of_job(item) if kind == "JobSet" else ""
+        if not job or meta.owner_uid != owner:
+            continue
+        inner = jobs_of(view, meta.uid).get(job)
+        held = item["spec"].get("suspend", False)
+        conditions = item.get("status", {}).get("conditions", ())
+        template = {**fake_job_sets.made_by(item), "status": {}}
+        about = {**template["metadata"], "uid": "", "resourceVersion": "", "generation": 1}
+        about["creationTimestamp"] = item["metadata"]["creationTimestamp"]
+        absent = jobs_of({("Job", job): {**template, "metadata": about}}, meta.uid)[job]
+        seen = inner or absent
+        found[name] = replace(
+            seen,
+            meta=meta,
+            kind="JobSet",
+            child=None if inner is None else inner.meta,
+            suspended=held or (inner is not None and inner.suspended),
+            complete=seen.complete or "Completed" in conditions,
+            failed_reason=seen.failed_reason or ("FailedJobs" if "Failed" in conditions else ""),
         )
     return found
 

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from penstock_operator.core.settings import Settings
+from tests.core import fake_job_sets
 from tests.core.fake_cluster import FakeCluster
 from tests.core.pipelines import programs
 from tests.core.simulation import BrokenPromise, Simulation, pipeline
@@ -62,6 +63,7 @@ class World:
     stops: bool = False  # policy.onFailure: Stop
     deadline: str = ""  # policy.deadline
     gangs: Sequence[str] = ()  # steps that three workers do
+    job_sets: float | None = None  # the second from which the cluster has JobSets; None: it has none
     room: int = 0  # for so many Jobs at a time; 0: for any number
     queued: float = 0.0  # for so many seconds each Job waits in a queue; 0: there is none
     cancel_at: float | None = None  # seconds
@@ -135,6 +137,7 @@ def worlds(draw: st.DrawFn) -> World:
         stops=draw(st.integers(0, 3)) == 0,
         deadline=draw(st.sampled_from(["", "", "", "10s", "2m"])),
         gangs=sorted(draw(st.sets(st.sampled_from([*names, *always]), max_size=3)) - set(loops)),
+        job_sets=draw(st.sampled_from([None, 0.0, 0.0, 3.0])),
         room=draw(st.sampled_from([0, 0, 0, 1, 2])),
         queued=draw(st.sampled_from([0.0, 0.0, 0.0, 5.0, 30.0])),
         cancel_at=draw(st.one_of(st.none(), st.none(), st.floats(0, 40))),
@@ -328,6 +331,8 @@ def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[
     acts: list[tuple[float, Callable[[], None]]] = []
     if world.reads:  # the registry goes on while the run does
         acts.append((4.0, lambda: simulation.cluster.create(registered_model(2)) and None))
+    if world.job_sets:
+        acts.append((world.job_sets, lambda: setattr(simulation.cluster, "job_sets", True)))
     if world.cancel_at is not None:
         acts.append((world.cancel_at, lambda: simulation.say("p-g1", cancel=True)))
     if world.suspended is not None:
@@ -344,7 +349,11 @@ def simulate(world: World) -> Simulation:
     for name, (_, limit) in world.loops.items():
         results |= {f"{name}#{at}": {"round": at, "value": 7} for at in range(1, limit + 1)}
     cluster = FakeCluster(
-        fates=world.fates, results=results, items=world.items or 0, admits_after=world.queued
+        fates=world.fates,
+        results=results,
+        items=world.items or 0,
+        admits_after=world.queued,
+        job_sets=world.job_sets == 0,
     )
     needs = every(world)
     taken = {name: [*needs[name], world.values[name]] for name in world.values}
@@ -394,8 +403,12 @@ def check(world: World) -> None:
     found = ends_in(simulation)
     if run["status"]["status"] == "Succeeded" and any(state == "Failed" for state, _ in found.values()):
         raise BrokenPromise("a run in which something failed has succeeded")
-    if any(not one.get("status", {}).get("conditions") for one in simulation.cluster.find("Job")):
+    made = [one for kind in ("Job", "JobSet") for one in simulation.cluster.find(kind)]
+    if any(not one.get("status", {}).get("conditions") for one in made):
         raise BrokenPromise("a Job goes on after its run")
+    gangs = [one for one in made if one["kind"] == "Job" and one["spec"]["completions"] > 1]
+    if any(fake_job_sets.is_inner(one) is not (world.job_sets == 0) for one in gangs):
+        raise BrokenPromise("a gang is of another kind than those that its run began with")
     if list(simulation.cluster.find("Service")):
         raise BrokenPromise("a gang's Service outlives it")
     wanted = expected(world)

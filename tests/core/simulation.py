@@ -12,6 +12,7 @@ from penstock_spec.model_version import ModelVersionStatus
 from penstock_spec.pipeline_status import PipelineStatus
 from penstock_spec.run_status import PipelineRunStatus
 from penstock_spec.status import TRANSITIONS, StepState
+from tests.core import fake_job_sets
 from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, leaf_of, task_of
 from tests.core.fake_shell import FakeShell, Killed
 
@@ -86,7 +87,13 @@ class Simulation:
 
     def _watch(self, verb: str, item: Object) -> None:
         if item["kind"] == "Job" and verb == "create":
-            self._job_created(item)
+            if fake_job_sets.is_inner(item):
+                self._alone(item, task_of(item))
+            else:
+                self._job_created(item)
+        if item["kind"] == "JobSet" and verb == "create":
+            job = fake_job_sets.made_by(item)
+            self._job_created({**job, "metadata": {**job["metadata"], "uid": item["metadata"]["uid"]}})
         if item["kind"] == "PipelineRun" and verb == "create" and item["spec"].get("step"):
             self._child_created(item)
         if verb == "status" and item["kind"] in STATUSES:
@@ -95,6 +102,7 @@ class Simulation:
             self._run_changed(item)
         if item["kind"] in (
             "Job",
+            "JobSet",
             "Pod",
             "ModelEndpoint",
             "PipelineRun",
@@ -106,6 +114,9 @@ class Simulation:
 
     def _job_created(self, job: Object) -> None:
         task = task_of(job)
+        if task["kind"] == "sweep":
+            self._sweep_begun(job)
+            return
         if task["kind"] == "archive":
             self._archive_begun(job, task)
             return
@@ -130,19 +141,28 @@ class Simulation:
         self._not_too_many(run, task["step"])
         if task["step"] in self.repeated and task["cell"] > 1:
             self._after_the_one_before(run, task)
-        for other in self.cluster.find("Job"):
+        self._alone(job, task)
+        named = fake_job_sets.is_inner(job) or self.cluster.get("Service", job["metadata"]["name"])
+        if job["spec"]["completions"] > 1 and not named:
+            raise BrokenPromise(f"the gang {attempt} was started without its Service")
+        live = [one for one in fake_job_sets.attempts(self.cluster) if not self._over(one)]
+        if self.settings.max_parallel and len(live) > self.settings.max_parallel:
+            raise BrokenPromise(f"{len(live)} Jobs live at a time")
+
+    def _alone(self, job: Object, task: Mapping[str, Any]) -> None:
+        for other in fake_job_sets.attempts(self.cluster):
             theirs = task_of(other)
-            if theirs["kind"] == "archive":
+            if theirs["kind"] in ("archive", "sweep"):
                 continue
             same = (theirs["run"], leaf_of(theirs)) == (task["run"], leaf_of(task))
             if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
                 raise BrokenPromise(f"two attempts of {task['step']} side by side")
 
-        if job["spec"]["completions"] > 1 and not self.cluster.get("Service", job["metadata"]["name"]):
-            raise BrokenPromise(f"the gang {attempt} was started without its Service")
-        live = [one for one in self.cluster.find("Job") if not self._over(one)]
-        if self.settings.max_parallel and len(live) > self.settings.max_parallel:
-            raise BrokenPromise(f"{len(live)} Jobs live at a time")
+    def _sweep_begun(self, job: Object) -> None:
+        for other in self.cluster.find("Job"):
+            same = other["metadata"]["uid"] == job["metadata"]["uid"]
+            if task_of(other)["kind"] == "sweep" and not same and not self._over(other):
+                raise BrokenPromise("two Jobs sweep side by side")
 
     def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
         for other in self.cluster.find("Job"):
@@ -164,9 +184,8 @@ class Simulation:
 
     def _not_too_many(self, run: Object, step: str) -> None:
         """No more Jobs at a time than policy and step allow. One whose pod has ended is under way no more."""
-        tasks = [
-            task_of(one) for one in self.cluster.find("Job") if not self._ended(one) and not self._over(one)
-        ]
+        jobs = fake_job_sets.attempts(self.cluster)
+        tasks = [task_of(one) for one in jobs if not self._ended(one) and not self._over(one)]
         mine = [one for one in tasks if one.get("run") == run["metadata"]["name"]]
         most = run["status"]["snapshot"].get("policy", {}).get("maxParallel")
         if most is not None and len(mine) > most:
@@ -363,7 +382,13 @@ class Simulation:
         ]
         over = [one for one in self.cluster.find("Job") if not self._over(one) and self._ended(one)]
         asked = [one for one in self.cluster.find("ModelEndpoint") if not self._served(one)]
-        return bool(moving or open_ or over or asked)
+        controlled = [one for one in self.cluster.find("JobSet") if self._is_due(one)]
+        return bool(moving or open_ or over or asked or controlled)
+
+    def _is_due(self, job_set: Object) -> bool:
+        """Whether JobSet's controller has something to do."""
+        job = self.cluster.get("Job", fake_job_sets.name_of_job(job_set))
+        return not self._over(job_set) and (job is None or self._over(job))
 
     def _young(self, pod: Object) -> bool:
         return (

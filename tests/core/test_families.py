@@ -15,7 +15,7 @@ from tests.core.family_worlds import Family, check, families
 from tests.core.simulation import BrokenPromise
 from tests.core.test_seeded_bugs import sow
 
-ANY = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
+ANY: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
 
 
 @settings(max_examples=10, **ANY)

@@ -1,16 +1,23 @@
 """docs/housekeeping.md says what the planner does."""
 
+import random
 import re
 from datetime import datetime
 
+import yaml
+
+from penstock_spec import batch
 from penstock_spec.base import seconds_of
 from penstock_spec.defaults import NamespaceDefaults, read_defaults
+from penstock_spec.names import Reason
 from penstock_spec.shapes import Object as ObjectShape
 from penstock_spec.shapes import object_shape
+from penstock_spec.sweep import CONDEMNED, REPORT, WIDTH, pack
 from tests.core.fake_cluster import FakeCluster, Object, task_of
 from tests.core.flow_page import fate_of
 from tests.core.housekeeping_page import EXAMPLES, PAGE, rows
 from tests.core.simulation import Simulation
+from tests.core.test_sweep import Nights
 
 
 def test_the_jobs_of_the_example_go_when_the_page_says() -> None:
@@ -51,6 +58,25 @@ def test_the_defaults_on_the_page_are_in_order_and_say_all_that_can_be_said() ->
 def _in_order(text: str, shape: ObjectShape) -> list[str]:
     """The fields of the shape, in the page's order."""
     return sorted(shape.fields, key=lambda one: text.index(f"`{one}`"))
+
+
+def test_the_sweeper_of_the_page_does_what_it_says() -> None:
+    section = PAGE[PAGE.index("## Artifacts") : PAGE.index("## Defaults")]
+    (block,) = re.findall(r"^```yaml\n(.*?)^```\n", section, re.MULTILINE | re.DOTALL)
+    data = yaml.safe_load(block)["data"]
+    assert read_defaults(data).problems == ()
+    nights = Nights.of(data["artifacts"]).go(24)
+    (job,) = nights.told
+    said = task_of(job)["arguments"]
+    assert (said["mode"], said["keepSeconds"], said["graceSeconds"]) == ("Report", 30 * 86400, 86400)
+    assert nights.entry()["endedAt"].startswith("2026-11-22T03:00:")
+    events = (Reason.ARTIFACTS_FOUND, Reason.ARTIFACTS_SWEPT, Reason.SWEEP_FAILED)
+    for told in (CONDEMNED, REPORT, Reason.TOO_MANY_REFERENCES, *events):
+        assert f"{told}" in section
+    noise = random.Random(1)  # noqa: S311 - digests, not secrets
+    many = frozenset(noise.randbytes(WIDTH) for _ in range(80_000))
+    assert "about 80,000" in section
+    assert sum(map(len, pack(many))) <= batch.LIMIT
 
 
 def test_the_runs_of_the_example_leave_the_records_that_the_page_describes() -> None:

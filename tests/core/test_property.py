@@ -2,12 +2,14 @@
 rest.
 """
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.core.property_worlds import World, check, worlds
 
-ANY = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
+ANY: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
 
 
 @settings(max_examples=25, **ANY)

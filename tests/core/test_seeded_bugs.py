@@ -6,6 +6,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
@@ -16,6 +17,7 @@ from penstock_operator.core import (
     cancels,
     cells,
     classify,
+    forms,
     gang_services,
     halts,
     iterations,
@@ -173,6 +175,22 @@ GANGS = [
     )
     for seed in range(8)
 ]
+# The same where a gang is a JobSet, and where that kind comes while a run goes on.
+JOB_SETS = [replace(one, job_sets=0.0, queued=float(40 * (seed % 2))) for seed, one in enumerate(GANGS[:4])]
+JOB_SETS_COME = [replace(one, job_sets=2.0) for one in GANGS[:2]]
+JOB_SETS_CUT = [
+    World(
+        {"s0": []},
+        gangs=["s0"],
+        job_sets=0.0,
+        fates={"s0": ["hangs"]},
+        deadline="6s",
+        lags=0.9,
+        drops=1.0,
+        seed=seed,
+    )
+    for seed in range(12)
+]
 # The others of a gang that has failed still end, and no cache shows them.
 ENDING = [World(CHAIN, gangs=["s0", "s1"], fates={"s0": ["evicted"], "s1": ["oom"]}, blind=True)]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
@@ -193,6 +211,9 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         READING,
         CROWDED,
         GANGS,
+        JOB_SETS,
+        JOB_SETS_COME,
+        JOB_SETS_CUT,
         ENDING,
         PATIENT,
         TAKEN_BACK,
@@ -212,6 +233,9 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "reading",
         "crowded",
         "gangs",
+        "sets",
+        "sets that come",
+        "sets cut short",
         "ending",
         "patient",
         "taken back",
@@ -236,8 +260,8 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         pytest.param(attempts._create, "actions=() if", "after=() if", KILLED, id="status before Job"),
         pytest.param(
             classify.own_pods,
-            "pod.meta.owner_uid == job.meta.uid",
-            "pod.meta.owner_uid",
+            "uid and pod.meta.owner_uid == uid",
+            "uid",
             IMPOSTER,
             id="no uid check",
         ),
@@ -290,7 +314,13 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             CUT,
             id="a cancel leaves Jobs behind",
         ),
-        pytest.param(halts.halted, "not context.is_live(JOBS)", "False", UNSEEN, id="ended by a cache"),
+        pytest.param(
+            halts.halted,
+            "not all(map(context.is_live, lists))",
+            "False",
+            UNSEEN,
+            id="ended by a cache",
+        ),
         pytest.param(
             cancels.held,
             "not context.observed.run.suspended",
@@ -405,15 +435,15 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             attempts.watches,
-            "for ref in (Ref(JOB, record.job), PODS)",
-            "for ref in (Ref(JOB, record.job),)",
+            "(*objects_of(context, record.name, record.job), PODS)",
+            "objects_of(context, record.name, record.job)",
             PATIENT,
             id="patience lost by a cache of pods",
         ),
         pytest.param(
             attempts.watches,
-            "for ref in (Ref(JOB, record.job), PODS)",
-            "for ref in (PODS,)",
+            "(*objects_of(context, record.name, record.job), PODS)",
+            "(PODS,)",
             TAKEN_BACK,
             id="patience lost by a cache of Jobs",
         ),
@@ -440,6 +470,30 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             gang_services.left_over, "one.name not in wanted and", "False and", GANGS, id="Services stay"
+        ),
+        pytest.param(
+            forms.kind_of,
+            "has_job_sets(context.observed.run.status)",
+            "context.observed.job_sets",
+            JOB_SETS_COME,
+            id="a gang is what the cluster has by now",
+        ),
+        pytest.param(
+            forms.lists_of,
+            "(Ref(JOB), Ref(JOB_SET))",
+            "(Ref(JOB),)",
+            JOB_SETS_CUT,
+            id="an unseen JobSet lives on",
+        ),
+        pytest.param(
+            classify.maker_of_pods,
+            "return child.uid if child is not None",
+            "return job.meta.uid if child is not None",
+            JOB_SETS,
+            id="whose pods they are goes by the JobSet",
+        ),
+        pytest.param(
+            attempts.delete, "Delete(job.kind,", 'Delete("Job",', JOB_SETS_CUT, id="a JobSet deleted as a Job"
         ),
         pytest.param(room.full, " < limit", " <= limit", CROWDED, id="one Job too many"),
         pytest.param(room.full, " | unseen", "", CROWDED, id="what this pass starts does not count"),

@@ -17,6 +17,7 @@ def test_values_take_their_places() -> None:
     assert settings.pods.steps_image == "r/steps:2"
     assert settings.budgets[FailureClass.USER_ERROR].retries == 1
     assert settings.budgets[FailureClass.DISRUPTION].retries == 20
+    assert Settings.from_json('{"gangs": "IndexedJob"}').gangs == "IndexedJob"
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,7 @@ def test_values_take_their_places() -> None:
         ('{"imageGrace": -1}', "not negative"),
         ('{"imageGrace": true}', "a number"),
         ('{"logTails": 1.5}', "a whole number"),
+        ('{"gangs": "JobSet"}', "settings.gangs: one of Auto, IndexedJob is expected, not 'JobSet'"),
         ('{"pods": {"stepsImage": ""}}', "settings.pods.stepsImage: a text"),
         ('{"pods": []}', "settings.pods: a mapping"),
         ('{"budgets": {"Nope": {}}}', "settings.budgets.Nope: unknown class"),

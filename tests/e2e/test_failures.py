@@ -228,7 +228,7 @@ def test_a_program_that_writes_too_much_is_out_of_disk_and_succeeds_with_more(
     runs, namespace, images
 ) -> None:
     # The kubelet looks every ten seconds or so.
-    code = "import time; open('/tmp/large', 'wb').write(bytes(200 * 1024 * 1024)); time.sleep(45)"
+    code = "import time; open('/tmp/large', 'wb').write(bytes(200 * 1024 * 1024)); time.sleep(60)"
     found = one_step(namespace, images["server"], code, resources={"memory": "1Gi", "scratch": "100Mi"})
     found["spec"]["steps"][0]["retry"] = {"outOfDisk": {"limit": 1, "factor": 5}}
     run = runs.execute(found)
@@ -278,7 +278,8 @@ def test_what_a_reused_step_had_made_is_made_again_when_the_store_has_lost_it(
     before = steps_of(runs.execute(taking("0")))
     with bucket(load(os.environ["PENSTOCK_CLUSTER"]), namespace) as store:
         digest = before["first"]["outputs"]["data"].removeprefix("sha256:")
-        (path,) = [one["path"] for page in store.list() for one in page if one["path"].endswith(digest)]
+        paths = [one["path"] for page in store.list() for one in page if one["path"].endswith(digest)]
+        (path,) = [one for one in paths if f"{namespace}/" in one]
         store.delete(path)
     after = runs.execute(taking("1"))
     assert after["status"]["status"] == "Succeeded", after["status"]

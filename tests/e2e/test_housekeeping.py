@@ -1,6 +1,7 @@
 """What is tidied away on a real cluster, when, and what stays: docs/housekeeping.md."""
 
 import copy
+import hashlib
 import json
 import os
 from typing import Any
@@ -11,6 +12,8 @@ from hack.cluster.cluster import load
 from hack.project import bucket
 from penstock_spec.archive import is_sound
 from tests.core.housekeeping_page import EXAMPLES
+from tests.e2e.conftest import trained
+from tests.e2e.endpoints import Stage
 from tests.support import condition, pipeline, steps_of, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -104,3 +107,75 @@ def test_a_record_lies_in_the_store_before_retention_deletes_the_run(
 
 
 ARCHIVE = ("-l", "app.kubernetes.io/component=archive")
+
+
+# Artifacts. The operator of the tests counts 20 seconds as a day.
+
+ORPHAN = b"nothing refers to this"
+WRITE = "open('/penstock/out/files/x', 'w').write('kept')"
+
+
+def blobs(store: Any, namespace: str) -> dict[str, str]:
+    """Name of each file and manifest of the namespace -> its key in the bucket."""
+    listed = (one["path"] for page in store.list() for one in page)
+    return {key.rpartition("/")[2]: key for key in listed if f"{namespace}/blobs/sha256/" in key}
+
+
+def swept(kubectl, namespace: str, reason: str, seconds: float = 200, pipeline: str = "p") -> dict[str, Any]:
+    """What the status says of the sweeper, once it says this."""
+
+    def look() -> dict[str, Any] | None:
+        said = (kubectl.get("pipeline", pipeline, namespace).get("status") or {}).get("sweep") or {}
+        return said if said.get("reason") == reason else None
+
+    found: dict[str, Any] = wait_for(f"the sweeper to say {reason}", look, seconds)
+    return found
+
+
+@pytest.mark.patient
+def test_the_sweeper_tells_then_deletes_what_nothing_refers_to_and_nothing_else(
+    runs, kubectl, namespace, images
+) -> None:
+    body = {"image": images["server"], "command": ["python3", "-c", WRITE], "outputs": [{"name": "files"}]}
+    run = runs.execute(pipeline("p", namespace, {"steps": [{"name": "work", "run": body}]}))
+    kept = steps_of(run)["work"]["outputs"]["files"].removeprefix("sha256:")
+    orphan = hashlib.sha256(ORPHAN).hexdigest()
+    with bucket(load(os.environ["PENSTOCK_CLUSTER"]), namespace) as store:
+        before = blobs(store, namespace)
+        assert len(before) == 2
+        store.put(before[kept].replace(kept, orphan), ORPHAN)
+        kubectl.apply(config_map(namespace, artifacts='{keep: 1d, sweep: "* * * * *"}'))
+        told = swept(kubectl, namespace, "ArtifactsFound")
+        assert (told["blobs"], told["found"], told["foundBytes"]) == (3, 1, len(ORPHAN))
+        assert f"sha256:{orphan[:12]}" in told["message"]
+        assert set(blobs(store, namespace)) == {*before, orphan}, "a report deletes nothing"
+        kubectl.apply(config_map(namespace, artifacts='{keep: 1d, sweep: "* * * * *", mode: Delete}'))
+        done = swept(kubectl, namespace, "ArtifactsSwept")
+        assert (done["deleted"], done["deletedBytes"]) == (1, len(ORPHAN))
+        assert blobs(store, namespace) == before
+        rest = swept(kubectl, namespace, "NothingToSweep")
+        assert rest["blobs"] == len(before)
+        assert not kubectl.list("jobs", namespace, "-l", "app.kubernetes.io/component=sweep")
+
+
+@pytest.mark.patient
+def test_the_sweeper_keeps_what_an_endpoint_serves_when_the_runs_have_gone(
+    runs, kubectl, namespace, images, data_folder
+) -> None:
+    with bucket(load(os.environ["PENSTOCK_CLUSTER"]), namespace) as store:
+        store.put(f"lake/{namespace}/tumour.csv", (data_folder / "tumour.csv").read_bytes())
+    digests = trained(runs)
+    served = Stage(kubectl, namespace, images["server"], "", digests).endpoint("swept")
+    kubectl.run("delete", "pipelineruns", "-n", namespace, "--all", "--wait=true")
+    kubectl.apply(config_map(namespace, artifacts='{keep: 1d, sweep: "* * * * *", mode: Delete}'))
+    model, orphan = digests["tumour-1"].removeprefix("sha256:"), hashlib.sha256(ORPHAN).hexdigest()
+    with bucket(load(os.environ["PENSTOCK_CLUSTER"]), namespace) as store:
+        store.put(blobs(store, namespace)[model].replace(model, orphan), ORPHAN)
+        (first,) = kubectl.list("pipelines", namespace)
+        wait_for("the orphan to go", lambda: orphan not in blobs(store, namespace), 300)
+        said = swept(kubectl, namespace, "ArtifactsSwept", pipeline=first["metadata"]["name"])
+        assert said["deleted"] >= 1
+        assert {one.removeprefix("sha256:") for one in digests.values()} <= set(blobs(store, namespace))
+    served.patch({"scale": {"replicas": 2}})
+    # Another pod fetches the model, every byte of it checked.
+    served.wait("a second pod to serve", lambda me: me.get("status", {}).get("replicas") == "2/2", 120)

@@ -31,6 +31,8 @@ from penstock_operator.manifests.facade import Facade, budget, service
 from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
 from penstock_operator.manifests.serving import deployment
+from penstock_operator.manifests.sweep import SweepJob
+from penstock_operator.manifests.sweep import job as sweep_job
 from penstock_operator.manifests.windows import WindowJob
 from penstock_operator.manifests.windows import job as window_job
 from penstock_spec import names
@@ -95,11 +97,21 @@ def with_cells(record: StepRecord, compiled: CompiledPipeline) -> StepRecord:
     return replace(record, cell_count=count, cells=cells, outputs=outputs)
 
 
-def jobs_of(name: str, compiled: CompiledPipeline) -> list[Object]:
+def job_sets_in(path: Path) -> list[Object]:
+    """The first attempts of the gangs of the pipeline in this file, in a cluster that has JobSets."""
+    stored = pipeline_in(path)
+    name, compiled = stored["metadata"]["name"], compile_pipeline(stored["spec"])
+    made = jobs_of(name, compiled, {"snapshot": {"gangs": "JobSet"}})
+    return [one for one in made if one["kind"] == "JobSet"]
+
+
+def jobs_of(name: str, compiled: CompiledPipeline, status: Object | None = None) -> list[Object]:
     """The Job of every step's first attempt, behind its Service where it has one; an ingest knows an earlier
-    result, and what is repeated is in its second iteration.
+    result, and what is repeated is in its second iteration. The run has this status.
     """
     context = context_of(name, compiled)
+    run = replace(context.observed.run, status=status or {})
+    context = replace(context, observed=replace(context.observed, run=run))
     made = []
     for step in compiled.order:
         first, *more = context.records[step].leaves
@@ -191,6 +203,18 @@ def archive_of(name: str) -> list[Object]:
     return [archive_job(ArchiveJob("ml", name, "pl-uid", job, runs, ["H4sI", "AAAA"], 1), SETTINGS.pods)]
 
 
+def sweep_of(name: str) -> list[Object]:
+    """The Job that looks through the artifacts, with three references; of one example only."""
+    if name != "tumour":
+        return []
+    job = names.sweep_job(name, "pl-uid", NOW)
+    texts = ["H4sI"]  # compressed, and so not the same with every zlib
+    asked = SweepJob(
+        "ml", name, "pl-uid", job, "Delete", 2592000.0, 86400.0, "2026-11-21T10:00:00Z", 3, texts
+    )
+    return [sweep_job(asked, SETTINGS.pods)]
+
+
 def probes_of(name: str, compiled: CompiledPipeline) -> list[Object]:
     """The Jobs that look for the triggers."""
     found = []
@@ -218,4 +242,6 @@ def manifests_of(path: Path) -> list[Object]:
         *jobs_of(name, compiled),
         *serving_of(compiled),
         *archive_of(name),
+        *job_sets_in(path),
+        *sweep_of(name),
     ]

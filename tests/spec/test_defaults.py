@@ -24,6 +24,7 @@ tolerations:
 - {operator: Exists}
 """,
     "jobs": "maxParallel: 20",
+    "artifacts": "keep: 30d\nsweep: 0 4 * * 0\nmode: Delete",
 }
 READ = {
     "policy": {
@@ -43,6 +44,7 @@ READ = {
         ],
     },
     "jobs": {"maxParallel": 20},
+    "artifacts": {"keep": "30d", "sweep": "0 4 * * 0", "mode": "Delete"},
 }
 TOLERATION = "data.scheduling.tolerations[0]"
 
@@ -98,6 +100,24 @@ def test_nothing_is_what_a_namespace_without_defaults_has() -> None:
             "scheduling",
             "tolerations: [{key: x, operator: Exists, value: y}]",
             f"{TOLERATION}: does not fit the fields beside it. Value is for operator Equal only.",
+        ),
+        (
+            "artifacts",
+            "mode: Delete",
+            "data.artifacts.keep: is missing, and without it nothing is looked through. Write how old",
+        ),
+        ("artifacts", "keep: 12h", "data.artifacts.keep: is 12h, not from 1d to 3650d."),
+        ("artifacts", "keep: 30", "data.artifacts.keep: is a number, not a text. Put it in quotes."),
+        (
+            "artifacts",
+            "keep: 30d\nsweep: '@daily'",
+            'data.artifacts.sweep: "@daily" has 1 fields, not 5. Write "0 0 * * *".',
+        ),
+        ("artifacts", "keep: 30d\nsweep: 0 99 * * *", 'data.artifacts.sweep: "0 99 * * *" has no valid hour'),
+        (
+            "artifacts",
+            "keep: 30d\nmode: Remove",
+            'data.artifacts.mode: "Remove" is not a value of this field. Use one of Delete, Report.',
         ),
     ],
 )

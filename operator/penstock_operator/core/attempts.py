@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from penstock_operator.core.actions import Action, Create, Delete
-from penstock_operator.core.classify import classify, is_at_rest, is_over, is_stuck, lacks_pods
+from penstock_operator.core.classify import classify, is_at_rest, is_over, is_stuck, lacks_job, lacks_pods
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.deadlines import patience
 from penstock_operator.core.endings import well
 from penstock_operator.core.findings import Done, Failed, Underway
+from penstock_operator.core.forms import JOB, kind_of, objects_of
 from penstock_operator.core.gang_services import needed
 from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.queued import HELD
@@ -22,11 +23,12 @@ from penstock_operator.core.times import after, read
 from penstock_operator.core.waiting import NO_POD
 from penstock_operator.core.why import why
 from penstock_operator.core.work import expectation, job_manifest, job_name, work_of
+from penstock_operator.manifests.job_sets import job_name as name_in_set
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import TRANSITIONS, StepState
 
-JOB = "Job"
 PODS = Ref("Pod")
+_LOST = Failed(FailureClass.DISRUPTION, "its Job is gone before it ended; somebody deleted it")
 _SOON = 2.0  # seconds after which a Job that is about to end is looked at again
 
 
@@ -45,8 +47,8 @@ def left_behind(context: RunContext, record: StepRecord) -> Sequence[Action]:
 
 
 def delete(job: JobView) -> Delete:
-    """The deletion of exactly this Job."""
-    return Delete(JOB, job.meta.namespace, job.meta.name, job.meta.uid)
+    """The deletion of exactly this Job or JobSet."""
+    return Delete(job.kind, job.meta.namespace, job.meta.name, job.meta.uid)
 
 
 def starts(context: RunContext, record: StepRecord) -> Decision | None:
@@ -65,6 +67,9 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
         return None
     due = read(record.retry_at) or context.now
     job = context.job(record.job)
+    unseen = _unseen(context, job)
+    if unseen is not None:
+        return Decision(record, confirm=(unseen,))
     if job is not None and not is_at_rest(job):
         patience = after(due, context.settings.finish_grace)
         if not job.meta.deleting and (is_stuck(job) or context.now >= patience):
@@ -72,7 +77,7 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
         return Decision(record, look_again=after(context.now, _SOON))
     if context.now < due:
         return Decision(record, look_again=due)
-    ref = Ref(JOB, record.job)
+    ref = Ref(kind_of(context, record.name), record.job)
     if record.job and job is None and not context.is_live(ref):
         return Decision(record, confirm=(ref,))
     if job is not None and lacks_pods(job) and not context.is_live(PODS):
@@ -129,12 +134,18 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: a step with a Job goes the way of its pod."""
     job = context.job(record.job)
     if job is None:
-        ref = Ref(JOB, record.job)
+        ref = Ref(kind_of(context, record.name), record.job)
         if not context.is_live(ref):
             return Decision(record, confirm=(ref,))
-        lost = Failed(FailureClass.DISRUPTION, "its Job is gone before it ended; somebody deleted it")
-        return failed(context, record, lost, None)
+        return failed(context, record, _LOST, None)
     late = context.now >= after(job.meta.created, context.settings.inquiry_after)
+    ran = record.state is StepState.RUNNING
+    unseen = _unseen(context, job) if late or ran or is_over(job) else None
+    if unseen is not None:
+        return Decision(record, confirm=(unseen,))
+    if ran and lacks_job(job):
+        # JobSet's controller makes another one: another try, which has to be a new attempt of ours.
+        return failed(context, record, _LOST, job)
     if (late or is_over(job)) and lacks_pods(job) and not context.is_live(PODS):
         # Jobs and pods come on streams of their own, and a pod that has lost our label on none.
         return Decision(record, confirm=(PODS,))
@@ -143,16 +154,25 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
     finding = classify(job, expectation(context, record), trouble, context.now, settings)
     if isinstance(finding, Done):
         return well(context, record, finding)
-    unseen = tuple(ref for ref in (Ref(JOB, record.job), PODS) if not context.is_live(ref))
-    if isinstance(finding, Failed) and is_stuck(job) and unseen:
+    seen = (*objects_of(context, record.name, record.job), PODS)
+    not_live = tuple(ref for ref in seen if not context.is_live(ref))
+    if isinstance(finding, Failed) and is_stuck(job) and not_live:
         # Patience has run out with what waits, perhaps in a queue by now, by what caches say of it.
-        return Decision(record, confirm=unseen)
+        return Decision(record, confirm=not_live)
     if isinstance(finding, Failed):
         decision = failed(context, record, finding, job)
     else:
         decision = _underway(context, record, finding)
         decision = replace(decision, actions=needed(context, decision.record))
     return replace(decision, inquire=(record.job,)) if finding.inquire else decision
+
+
+def _unseen(context: RunContext, job: JobView | None) -> Ref | None:
+    """What to read live where no cache shows the Job of a JobSet: they come on streams of their own."""
+    if job is None or job.kind == JOB or job.child is not None:
+        return None
+    ref = Ref(JOB, name_in_set(job.meta.name))
+    return None if context.is_live(ref) else ref
 
 
 def _underway(context: RunContext, record: StepRecord, finding: Underway) -> Decision:

@@ -11,7 +11,8 @@ from penstock_operator.core.attempts import delete
 from penstock_operator.core.child_runs import RUNS, endings, going, may_have_children
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Halt, RunContext
-from penstock_operator.core.halts import JOBS, cancelled
+from penstock_operator.core.forms import lists_of
+from penstock_operator.core.halts import cancelled
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import ChildView, ObservedRun, RunObject
 from penstock_operator.core.record import StepRecord
@@ -35,7 +36,8 @@ def cancels(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
     if not run.cancel:
         return None
     before = {entry["name"]: StepRecord.from_status(entry) for entry in run.status.get("steps", ())}
-    wanted = (JOBS, RUNS) if may_have_children(before.values()) else (JOBS,)
+    lists = lists_of(run.status)
+    wanted = (*lists, RUNS) if may_have_children(before.values()) else lists
     if not observed.live.issuperset(wanted):
         # A Job, or a child, that a cache does not show yet would run on unseen.
         return Plan(confirm=wanted)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from penstock_operator.core import ended, gangs, queued, waiting
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Failed, Finding, Underway
+from penstock_operator.core.forms import JOB
 from penstock_operator.core.observed import JobView, PodView, Trouble
 from penstock_operator.core.settings import Settings
 from penstock_spec.names import FailureClass, Reason
@@ -58,11 +59,20 @@ def _resumed_since(job: JobView, pod: PodView) -> bool:
 
 
 def own_pods(job: JobView) -> Sequence[PodView]:
-    """The pods whose controller is this Job, oldest first."""
+    """The pods whose controller is this Job, or the Job whose controller is this JobSet; oldest first."""
+    uid = maker_of_pods(job)
     return sorted(
-        (pod for pod in job.pods if pod.meta.owner_uid == job.meta.uid),
+        (pod for pod in job.pods if uid and pod.meta.owner_uid == uid),
         key=lambda pod: (pod.meta.created, pod.meta.name),
     )
+
+
+def maker_of_pods(job: JobView) -> str:
+    """The uid of the Job that makes the attempt's pods; empty where a JobSet has made none (yet)."""
+    if job.kind == JOB:
+        return job.meta.uid
+    child = job.child
+    return child.uid if child is not None and child.owner_uid == job.meta.uid else ""
 
 
 def is_over(job: JobView) -> bool:
@@ -90,3 +100,8 @@ def is_stuck(job: JobView) -> bool:
 def lacks_pods(job: JobView) -> bool:
     """Whether some worker (of a gang, or the only one) has no pod that is known."""
     return len({pod.worker for pod in own_pods(job)}) < job.workers
+
+
+def lacks_job(job: JobView) -> bool:
+    """Whether a JobSet that goes on has no Job: none yet, or none any more."""
+    return job.kind != JOB and job.child is None and not is_over(job) and not job.meta.deleting

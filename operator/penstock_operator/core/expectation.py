@@ -11,7 +11,7 @@ class Expectation:
     """What the pod of a step should look like and give."""
 
     kind: str
-    job: str
+    job: str  # that makes the pods
     namespace: str
     users_program: bool  # main is the user's; fetch and publish are ours
     outputs: Mapping[str, str] = field(default_factory=dict)  # name -> type
@@ -23,6 +23,7 @@ class Expectation:
     cpu: str = ""  # what this attempt's program asks for
     memory: str = ""  # the same, and its limit
     queue: str = ""  # of Kueue, in which its Job waits for room
+    job_set: str = ""  # that makes the Job; empty where that stands alone
     workers: int = 1  # pods of a gang
     worker: int | None = None  # which of them is meant; None where there is only one
 
@@ -43,6 +44,11 @@ class Expectation:
             f"batch.kubernetes.io/job-name={self.job},batch.kubernetes.io/job-completion-index={self.worker}"
         )
         return f"kubectl logs -n {self.namespace} -l {which} -c {container} --tail=-1"
+
+    def describe_attempt(self) -> str:
+        """The command that shows why there is no pod."""
+        kind, name = ("jobset", self.job_set) if self.job_set else ("job", self.job)
+        return f"kubectl describe {kind} -n {self.namespace} {name}"
 
     def describe(self) -> str:
         """The command that shows why a pod does not start."""

@@ -15,7 +15,9 @@ from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Failed, Finding, Underway
 from penstock_operator.core.observed import JobView, PodView, Trouble
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.text import sentence
 from penstock_operator.core.times import after, earliest
+from penstock_operator.manifests.job_sets import JOB_SET
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import StepState
 
@@ -140,6 +142,10 @@ def _incomplete(world: _World) -> Finding | None:
     if not missing:
         return None
     found = waiting.no_pod(world.job, world.expected, world.trouble, world.now, world.settings)
+    if isinstance(found, Failed) and world.job.kind == JOB_SET and world.job.child is None:
+        what = "JobSet's controller has made no Job in time"
+        hint = "see that it runs, or do without: settings.gangs: IndexedJob"
+        return replace(found, message=sentence(what, hint, world.expected.describe_attempt()))
     if isinstance(found, Failed) and found.reason == Reason.DEADLINE_EXCEEDED and world.pods:
         # The Job says later that it has failed; what was there and has gone was taken away.
         return Failed(FailureClass.DISRUPTION, f"worker {missing[0]} has no pod, or has it no longer")

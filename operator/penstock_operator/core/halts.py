@@ -3,17 +3,15 @@
 from dataclasses import replace
 
 from penstock_operator.core.ahead import concurrency_of
-from penstock_operator.core.attempts import JOB, left_behind
+from penstock_operator.core.attempts import left_behind
 from penstock_operator.core.cells import every_cell, failures, folded
 from penstock_operator.core.context import Decision, Halt, RunContext
 from penstock_operator.core.deadlines import expired
-from penstock_operator.core.observed import Ref
+from penstock_operator.core.forms import lists_of
 from penstock_operator.core.record import StepRecord
 from penstock_spec.names import Reason
 from penstock_spec.policy import Concurrency, OnFailure
 from penstock_spec.status import StepState
-
-JOBS = Ref(JOB)
 
 
 def halt_of(context: RunContext) -> Halt | None:
@@ -57,9 +55,10 @@ def halted(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: when the run goes no further, a step that has not ended is cancelled and its Job deleted."""
     if context.halt is None or context.pipeline.always(record.name):
         return None
-    if not context.is_live(JOBS):
+    lists = lists_of(context.observed.run.status)
+    if not all(map(context.is_live, lists)):
         # A Job that a cache does not show yet would run on unseen.
-        return Decision(record, confirm=(JOBS,))
+        return Decision(record, confirm=lists)
     ended = cancelled(record, context.halt, context.stamp)
     return Decision(ended, after=left_behind(context, ended))
 

@@ -17,7 +17,6 @@ from penstock_spec.base import seconds_of
 from penstock_spec.policy import KeepPods
 from penstock_spec.status import SATISFYING, TERMINAL
 
-JOB = "Job"
 AT_ONCE = 20  # deletions of one pass: hundreds of them may fall due together
 _PAUSE = 1.0  # seconds until the next ones
 
@@ -42,7 +41,7 @@ def clearing(run: RunObject, jobs: Iterable[JobView], keep: KeepPods, now: datet
         key=lambda one: (one[0], one[1].meta.name),
     )
     over = [job for moment, job in due if moment <= now]
-    gone = tuple(Delete(JOB, job.meta.namespace, job.meta.name, job.meta.uid) for job in over[:AT_ONCE])
+    gone = tuple(Delete(job.kind, job.meta.namespace, job.meta.name, job.meta.uid) for job in over[:AT_ONCE])
     if len(over) > AT_ONCE:
         return Clearing(gone, after(now, _PAUSE))
     return Clearing(gone, next((moment for moment, _ in due if moment > now), None))

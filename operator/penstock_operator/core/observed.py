@@ -89,14 +89,17 @@ class PodView:
 
 @dataclass(frozen=True)
 class JobView:
-    """A Job of a step, with the pods whose controller it is."""
+    """A Job of a step, with the pods whose controller it is; or a JobSet, with the Job that it has made."""
 
     meta: Meta
+    kind: str = "Job"  # or JobSet
+    child: Meta | None = None  # of a JobSet: the Job whose controller it is; None where there is none (yet)
     spec_hash: str = ""  # manifests.identity.hash_of the live object; guards adoption after a 409
     version: str = ""  # of a window's Job: the ModelVersion that it judges, from the pod template
     step: str = ""  # that it is an attempt of, from the pod template; empty where it is of none
     # Uid of each run whose record it writes -> digest of the record, from the pod template.
     archives: Mapping[str, str] = field(default_factory=dict)
+    sweeps: bool = False  # whether it looks through the store's artifacts, from the pod template
     attempt: int = 0  # its number, from the pod template; 0 where it has none
     suspended: bool = False
     workers: int = 1  # pods of a gang
@@ -307,6 +310,9 @@ class ObservedPipeline:
     )  # by the name of the object we tried to create
     live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
     defaults: Defaults = field(default_factory=Defaults)  # of the namespace
+    first: bool = False  # whether it is the one of the namespace that has artifacts swept: sweep.first_of
+    # What anything in the namespace refers to in the store; filled when the plan asked to confirm it.
+    references: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -319,6 +325,7 @@ class ObservedRun:
     revision: Revision | None = None
     jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this run
     services: Sequence[Meta] = ()  # those controlled by this run
+    job_sets: bool = False  # whether the API server serves JobSets, as far as this operator knows
     # What was read live for this observation, as the plan before it asked. A Job among these that is not in
     # `jobs` does
     # not exist, or is not ours.

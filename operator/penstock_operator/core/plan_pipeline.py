@@ -14,6 +14,7 @@ from penstock_operator.core.pipeline_status import accepted_status, refused_stat
 from penstock_operator.core.policies import defaults_notes, with_defaults
 from penstock_operator.core.retention import tidy
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.sweep import with_sweep
 from penstock_operator.core.text import clip
 from penstock_operator.core.times import after, earliest
 from penstock_operator.core.triggers import Triggering, looked, triggered
@@ -27,6 +28,10 @@ def plan_pipeline(observed: ObservedPipeline, now: datetime, settings: Settings)
     """The plan for one Pipeline. The same world always gives the same plan."""
     if observed.pipeline.meta.deleting:
         return Plan()
+    return with_sweep(_plan(observed, now, settings), observed, now, settings)
+
+
+def _plan(observed: ObservedPipeline, now: datetime, settings: Settings) -> Plan:
     try:
         about = observed.pipeline
         definition = with_defaults(define(about.spec, about.applied, about.meta.name), observed.defaults)

@@ -64,7 +64,7 @@ def repeats(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
     if isinstance(found, CannotStart):
         return not_started(observed, found, now, settings)
     kept = {"parameters": found.given} if found.given else {}
-    snapshot = {**snapshot_of(observed, found.frozen), **kept, "scheduledTime": found.time}
+    snapshot = {**snapshot_of(observed, found.frozen, settings), **kept, "scheduledTime": found.time}
     saw = observed.origin.saw if observed.origin is not None else {}
     snapshot |= {"triggeredBy": dict(saw)} if saw else {}
     records = [found.context.records[step.name] for step in found.frozen.pipeline.spec.steps]

@@ -48,7 +48,7 @@ def _leave_nothing(job: JobView | None) -> Sequence[Action]:
     """A Job that would wait for ever (an image that is not there) goes once its failure is in the status."""
     if job is None or not is_stuck(job):
         return ()
-    return (Delete("Job", job.meta.namespace, job.meta.name, job.meta.uid),)
+    return (Delete(job.kind, job.meta.namespace, job.meta.name, job.meta.uid),)
 
 
 def _again(context: RunContext, record: StepRecord, failure: Failed, change: Change, wait: float) -> Decision:

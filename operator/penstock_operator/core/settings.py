@@ -10,6 +10,8 @@ from typing import Any
 from penstock_operator.manifests.settings import PodSettings
 from penstock_spec.names import FailureClass
 
+GANGS = ("Auto", "IndexedJob")
+
 
 class SettingsError(ValueError):
     """A setting that is unknown or of the wrong type. The message names it."""
@@ -57,11 +59,14 @@ class Settings:
     inquiry_after: float = 10.0  # a Job without a started pod: read its Events
     start_deadline: float = 600.0  # from the Job's creation to the first container
     pipeline_grace: float = 60.0  # a run whose Pipeline is not there (yet)
+    gangs: str = "Auto"  # JobSets where the cluster has them; or always IndexedJob
     gang_grace: float = 5.0  # a program of a gang has failed: the others' ends may explain why
     finish_grace: float = 30.0  # a failed attempt whose Job does not end by itself is deleted then
     revision_grace: float = 300.0  # a frozen spec that no run names (yet) is younger than this
     late_start: float = 300.0  # a scheduled start that comes later than this was missed
     resync: float = 60.0  # every unfinished object is looked at again at least so often
+    # A day, as the sweeper of artifacts counts `keep` and its day of grace; shorter only where that is tried.
+    sweep_day: float = 86400.0
     settle: float = 5.0  # what served before stays so long after a switch: every node has to hear of it
     memory_factor: float = 1.5  # how memory, or scratch space, grows after an attempt ran out of it
     max_parallel: int = 0  # Jobs of runs that may live in one namespace at a time; 0: any number
@@ -76,7 +81,7 @@ class Settings:
 
         What is not given keeps its default. Raises SettingsError naming the first wrong setting.
         """
-        found: Settings = _read(cls, data, "settings", special={"budgets": _budgets, "pods": _pods})
+        found: Settings = _read(cls, data, "settings", special=_SPECIAL)
         return found
 
     @classmethod
@@ -129,6 +134,12 @@ def _checked(value: Any, default: Any, path: str) -> Any:
     return float(value)
 
 
+def _gangs(data: Any, path: str) -> str:
+    if data not in GANGS:
+        raise SettingsError(f"{path}: one of {', '.join(GANGS)} is expected, not {data!r}")
+    return str(data)
+
+
 def _pods(data: Any, path: str) -> PodSettings:
     found: PodSettings = _read(PodSettings, data, path)
     return found
@@ -147,3 +158,7 @@ def _budgets(data: Any, path: str) -> Mapping[FailureClass, Budget]:
         given = {_camel(one.name): getattr(default, one.name) for one in fields(Budget)} | dict(budget)
         found[FailureClass(name)] = _read(Budget, given, f"{path}.{name}")
     return found
+
+
+# Settings that are more than a number or a text.
+_SPECIAL: Mapping[str, Any] = {"budgets": _budgets, "gangs": _gangs, "pods": _pods}

@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock_operator.core.actions import Action, Create, Plan, SetOwner
 from penstock_operator.core.ahead import concurrency_of
+from penstock_operator.core.forms import chosen
 from penstock_operator.core.frozen import define
 from penstock_operator.core.observed import ObservedRun, PipelineObject, Ref
 from penstock_operator.core.policies import DEFAULTS, effective, kept_defaults
@@ -71,17 +72,18 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
         return not_started(observed, problem, now, settings)
     summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
     records = fresh_records(found.pipeline)
-    status = build(run, summary, records, now, snapshot_of(observed, found), started=False)
+    status = build(run, summary, records, now, snapshot_of(observed, found, settings), started=False)
     return Plan(actions=(*adoption(observed), *found.actions), status=status, look_again=now)
 
 
-def snapshot_of(observed: ObservedRun, found: Frozen) -> dict[str, Any]:
+def snapshot_of(observed: ObservedRun, found: Frozen, settings: Settings) -> dict[str, Any]:
     """What the status of a run says for ever about what it executes."""
     uid = observed.run.pipeline_owner or (observed.pipeline.meta.uid if observed.pipeline else "")
     snapshot: dict[str, Any] = {"revision": found.revision, "digest": found.digest, "pipelineUid": uid}
     policy = effective(_policy(observed, found.pipeline), observed.defaults).as_set()
     said = {"policy": policy} if policy else {}
-    return {**snapshot, **said, **kept_defaults(observed.defaults)}
+    gangs = chosen(observed, found.pipeline, settings)
+    return {**snapshot, **said, **kept_defaults(observed.defaults), **gangs}
 
 
 def _policy(observed: ObservedRun, frozen: CompiledPipeline) -> Policy:

@@ -116,7 +116,9 @@ def looked(observed: ObservedPipeline, awaited: frozenset[str] = frozenset()) ->
     return [
         Delete(JOB, job.meta.namespace, name, job.meta.uid)
         for name, job in sorted(observed.jobs.items())
-        if name not in awaited and job.meta.owner_uid == uid and not job.meta.deleting and not job.archives
+        if name not in awaited
+        and job.meta.owner_uid == uid
+        and not (job.meta.deleting or job.archives or job.sweeps)
     ]
 
 

@@ -98,13 +98,13 @@ def _no_pod(wait: _Wait) -> Underway | Failed:
     if lasting and wait.over(settings.container_grace):
         told = sentence(
             f"the cluster refuses its pod: {words}",
-            f"kubectl describe job -n {expected.namespace} {expected.job}",
+            expected.describe_attempt(),
         )
         return Failed(FailureClass.INVALID_CONTAINER, told, reason=Reason.REJECTED_BY_CLUSTER)
     if wait.over(settings.start_deadline):
         told = sentence(
             "no pod was made for its Job in time",
-            f"kubectl describe job -n {expected.namespace} {expected.job}",
+            expected.describe_attempt(),
         )
         return Failed(FailureClass.UNSCHEDULABLE, told, reason=Reason.DEADLINE_EXCEEDED)
     grace = settings.container_grace if lasting else settings.start_deadline

@@ -9,13 +9,15 @@ from typing import Any
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.deadlines import pod_seconds
 from penstock_operator.core.expectation import Expectation
+from penstock_operator.core.forms import kind_of
 from penstock_operator.core.outcome import outcome_text
 from penstock_operator.core.pins import read_by
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.taking import input_of, previous_of, resolved_of, taken_text
-from penstock_operator.manifests import gangs, jobs, pods
+from penstock_operator.manifests import gangs, job_sets, jobs, pods
 from penstock_operator.manifests.gangs import Gang
 from penstock_operator.manifests.identity import owner
+from penstock_operator.manifests.job_sets import JOB_SET
 from penstock_operator.manifests.quantity import grown_memory
 from penstock_spec import names
 from penstock_spec.contract import Input, Known, Task
@@ -105,8 +107,10 @@ def gang_of(context: RunContext, name: str) -> Gang | None:
 
 
 def service_manifest(context: RunContext, record: StepRecord) -> dict[str, Any] | None:
-    """The Service of the record's attempt; None where one pod does the step."""
-    if gang_of(context, record.name) is None:
+    """The Service of the record's attempt; None where one pod does the step, or JobSet's controller makes
+    it.
+    """
+    if gang_of(context, record.name) is None or kind_of(context, record.name) == JOB_SET:
         return None
     run = context.observed.run
     labels = jobs.labels_of(run.pipeline, run.meta.name, record.name, record.attempt, record.cell)
@@ -115,15 +119,16 @@ def service_manifest(context: RunContext, record: StepRecord) -> dict[str, Any] 
 
 
 def job_name(context: RunContext, record: StepRecord, attempt: int) -> str:
-    """The name of the Job of this attempt."""
+    """The name of the Job, or JobSet, of this attempt."""
     meta = context.observed.run.meta
-    return names.job_name(meta.name, meta.uid, record.name, attempt, record.cell)
+    named = names.job_set_name if kind_of(context, record.name) == JOB_SET else names.job_name
+    return named(meta.name, meta.uid, record.name, attempt, record.cell)
 
 
 def job_manifest(
     context: RunContext, record: StepRecord, work: Work, attempt: int, known: Known | None
 ) -> dict[str, Any]:
-    """The Job of this attempt."""
+    """The Job, or JobSet, of this attempt."""
     settings, meta = context.settings, context.observed.run.meta
     task = Task(
         namespace=meta.namespace,
@@ -141,7 +146,8 @@ def job_manifest(
     source = work.resolved.arguments.get("source", {}) if record.kind == "ingest" else {}
     grown = record.retries.get(FailureClass.OUT_OF_MEMORY, 0)
     queue = queue_of(context, record.name)
-    return jobs.job(
+    made = job_sets.job_set if kind_of(context, record.name) == JOB_SET else jobs.job
+    return made(
         jobs.Attempt(
             task=task,
             name=job_name(context, record, attempt),
@@ -192,9 +198,11 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
     body = step_of(context, record.name).body
     source = body.source.object if isinstance(body, Ingest) else None
     queue = queue_of(context, record.name)
+    in_set = kind_of(context, record.name) == JOB_SET
     return Expectation(
         kind=record.kind,
-        job=record.job,
+        job=job_sets.job_name(record.job) if in_set else record.job,
+        job_set=record.job if in_set else "",
         namespace=context.namespace,
         users_program=isinstance(body, Run) or getattr(body, "container", None) is not None,
         outputs=context.pipeline.outputs(record.name),

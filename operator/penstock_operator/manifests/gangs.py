@@ -24,9 +24,9 @@ class Gang:
     processes: int = 1
 
 
-def environment(gang: Gang, job: str) -> list[dict[str, Any]]:
-    """The variables of a worker's program."""
-    master, ranks = f"{job}-0.{job}", gang.workers * gang.processes
+def environment(gang: Gang, job: str, network: str = "") -> list[dict[str, Any]]:
+    """The variables of a worker's program; `network` is the headless Service's name, where not the Job's."""
+    master, ranks = f"{job}-0.{network or job}", gang.workers * gang.processes
     known = {
         "MASTER_ADDR": master,
         "MASTER_PORT": str(PORT),

@@ -20,9 +20,22 @@ def with_hash(manifest: Mapping[str, Any]) -> dict[str, Any]:
     text = json.dumps(stamped, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     value = hashlib.sha256(text.encode()).hexdigest()[:16]
     stamped["metadata"].setdefault("labels", {})[LABEL_SPEC_HASH] = value
-    if stamped.get("kind") == "Job":
-        stamped["spec"]["template"]["metadata"].setdefault("labels", {})[LABEL_SPEC_HASH] = value
+    template = _template(stamped)
+    if template is not None:
+        template["metadata"].setdefault("labels", {})[LABEL_SPEC_HASH] = value
     return stamped
+
+
+def _template(obj: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The pod template of a Job, or of the one Job of a JobSet; None of other kinds."""
+    spec = obj.get("spec") or {}
+    if obj.get("kind") == "JobSet":
+        parts: Any = spec.get("replicatedJobs") or ({},)
+        spec = (parts[0].get("template") or {}).get("spec") or {}
+    elif obj.get("kind") != "Job":
+        return None
+    found: dict[str, Any] = spec.get("template") or {}
+    return found
 
 
 def hash_of(obj: Mapping[str, Any]) -> str:
@@ -30,7 +43,8 @@ def hash_of(obj: Mapping[str, Any]) -> str:
 
     Empty where there is none.
     """
-    metadata = obj["spec"]["template"].get("metadata", {}) if obj.get("kind") == "Job" else obj["metadata"]
+    template = _template(obj)
+    metadata = obj["metadata"] if template is None else template.get("metadata") or {}
     return str((metadata.get("labels") or {}).get(LABEL_SPEC_HASH, ""))
 
 

@@ -55,6 +55,7 @@ class Attempt:
     queue: str = ""  # of Kueue; empty: it starts at once
     priority: str = ""  # in that queue
     gang: Gang | None = None  # None: one pod
+    job_set: str = ""  # that makes the Job, which has a name of its own then; empty: the Job stands alone
 
 
 def labels_of(pipeline: str, run: str, step: str, attempt: int, cell: int = 0) -> dict[str, str]:
@@ -73,42 +74,58 @@ def labels_of(pipeline: str, run: str, step: str, attempt: int, cell: int = 0) -
 
 def job(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
     """The Job's manifest, with its hash. The same attempt always gives the same manifest."""
-    task = attempt.task
-    labels = labels_of(task.pipeline, task.run, task.step, task.attempt, task.cell)
     return with_hash(
         {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": {
-                "name": attempt.name,
-                "namespace": task.namespace,
-                "labels": {**labels, **_queue_labels(attempt)},
-                "ownerReferences": [
-                    owner(names.PIPELINE_RUN, names.API_VERSION, task.run, attempt.run_uid),
-                ],
-            },
-            "spec": {
-                "backoffLimit": 0,  # attempts are ours: each failure class has its own budget
-                **gangs.job_fields(attempt.gang),
-                "podReplacementPolicy": "Failed",  # never a second pod beside one that is ending
-                # As Kueue's webhook would: where that does not answer, nothing starts without room.
-                **({"suspend": True} if attempt.queue else {}),
-                "template": {
-                    "metadata": pods.template_metadata(labels, contract.MAIN),
-                    "spec": {
-                        **_pod(attempt, settings),
-                        "restartPolicy": "Never",
-                        **_deadline(attempt),
-                        **attempt.scheduling,
-                    },
-                },
-            },
+            "metadata": metadata(attempt, attempt.name),
+            "spec": {**job_spec(attempt, settings), **suspended(attempt)},
         }
     )
 
 
+def metadata(attempt: Attempt, name: str) -> dict[str, Any]:
+    """The metadata of what the attempt is: a Job, or a JobSet."""
+    task = attempt.task
+    return {
+        "name": name,
+        "namespace": task.namespace,
+        "labels": {**attempt_labels(attempt), **_queue_labels(attempt)},
+        "ownerReferences": [owner(names.PIPELINE_RUN, names.API_VERSION, task.run, attempt.run_uid)],
+    }
+
+
+def attempt_labels(attempt: Attempt) -> dict[str, str]:
+    """Our labels on everything that is made for this attempt."""
+    task = attempt.task
+    return labels_of(task.pipeline, task.run, task.step, task.attempt, task.cell)
+
+
+def job_spec(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
+    """The Job's spec."""
+    return {
+        "backoffLimit": 0,  # attempts are ours: each failure class has its own budget
+        **gangs.job_fields(attempt.gang),
+        "podReplacementPolicy": "Failed",  # never a second pod beside one that is ending
+        "template": {
+            "metadata": pods.template_metadata(attempt_labels(attempt), contract.MAIN),
+            "spec": {
+                **_pod(attempt, settings),
+                "restartPolicy": "Never",
+                **_deadline(attempt),
+                **attempt.scheduling,
+            },
+        },
+    }
+
+
+def suspended(attempt: Attempt) -> dict[str, Any]:
+    """As Kueue's webhook would: where that does not answer, nothing starts without room."""
+    return {"suspend": True} if attempt.queue else {}
+
+
 def _queue_labels(attempt: Attempt) -> dict[str, str]:
-    """What Kueue reads; on the Job alone, for a pod that bore them would be queued once more."""
+    """What Kueue reads; on the attempt alone, for a Job or pod below that bore them would be queued again."""
     wanted = {names.LABEL_QUEUE: attempt.queue, names.LABEL_QUEUE_PRIORITY: attempt.priority}
     return {label: value for label, value in wanted.items() if value and attempt.queue}
 
@@ -121,7 +138,7 @@ def _deadline(attempt: Attempt) -> dict[str, Any]:
 def _pod(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
     spec = _containers(attempt, settings)
     # With the Service of this name: each pod's host name is known as <Job>-<worker>.<Service>.
-    return spec if attempt.gang is None else {**spec, "subdomain": attempt.name}
+    return spec if attempt.gang is None else {**spec, "subdomain": attempt.job_set or attempt.name}
 
 
 def _containers(attempt: Attempt, settings: PodSettings) -> dict[str, Any]:
@@ -183,7 +200,8 @@ def _theirs(program: Program, attempt: Attempt, settings: PodSettings) -> dict[s
 
     Its image, its user, files and plain values; no credentials but those it names.
     """
-    told = gangs.environment(attempt.gang, attempt.name) if attempt.gang is not None else ()
+    network, gang = attempt.job_set or attempt.name, attempt.gang
+    told = gangs.environment(gang, attempt.name, network) if gang is not None else ()
     chosen = {one["name"] for one in program.env}
     env = [
         pods.literal("HOME", pods.TMP["mountPath"]),

@@ -18,4 +18,5 @@ class PodSettings:
     helper_memory: str = "512Mi"  # of fetch and publish around a user's program
     termination_grace_seconds: int = 30
     archive_deadline_seconds: int = 900  # of the pod that writes records of runs
+    sweep_deadline_seconds: int = 3600  # of the pod that looks through artifacts
     window_deadline_seconds: int = 900  # of the pod that judges a window of an endpoint's traffic

@@ -27,7 +27,7 @@ def schedules(document: Document) -> Iterator[Problem]:
         schedule = trigger.get("schedule")
         if isinstance(schedule, Mapping):
             path: Path = ("spec", "triggers", position, "schedule")
-            yield from _line(schedule.get("cron"), (*path, "cron"))
+            yield from cron_line(schedule.get("cron"), (*path, "cron"))
             yield from _zone(schedule.get("timeZone"), (*path, "timeZone"))
             if "maxMissed" in schedule and schedule.get("missed") != Missed.RUN_ALL:
                 message = "has no meaning unless missed starts are all run"
@@ -44,7 +44,8 @@ def names(document: Document) -> Iterator[Problem]:
             yield problem(path, SpecReason.RESERVED_NAME, message, "Choose another name.")
 
 
-def _line(line: Any, path: Path) -> Iterator[Problem]:
+def cron_line(line: Any, path: Path) -> Iterator[Problem]:
+    """What is wrong with a text that should be a cron line."""
     if not isinstance(line, str):
         return
     try:
