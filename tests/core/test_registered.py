@@ -414,8 +414,8 @@ BUGS: dict[str, tuple[Callable[..., Any], str, str, Callable[..., None]]] = {
     ),
     "the registry's own digest is in no step's": (
         work.work_of,
-        "inputs |= ",
-        "_ = inputs | ",
+        "inputs |= {",
+        "_ = inputs | {",
         test_a_gate_is_reused_while_its_champion_is_the_same_and_not_afterwards,
     ),
     "any version is good enough": (
