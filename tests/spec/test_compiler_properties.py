@@ -100,7 +100,7 @@ def test_the_values_of_a_run_resolve_or_give_problems_and_nothing_else(raw: obje
             taken = pipeline.results_taken(step.name)
             results = {f"{one}.{name}": SOME[pipeline.results(one)[name]] for one, name in taken}
             cells = pipeline.cells(step.name)
-            cell = {"number": 1} if cells is None else cells[-1]
+            cell = {"number": 1, "iteration": 1} if cells is None else cells[-1]
             check_step(pipeline.spec, step, values)
             resolved = resolve_step(pipeline.spec, step, values, results, cell)
             assert "From" not in "".join(_keys(resolved.arguments))
