@@ -205,6 +205,9 @@ def _at(schema: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def test_kubectl_get_shows_the_columns_by_kind_and_by_category(kubectl: Kubectl, space: str):
+    manifest = obj("Pipeline", "shown", spoiled(("steps.data.dependsOn", ["fit"])))
+    manifest["metadata"]["namespace"] = space
+    kubectl.apply(manifest)
     for kind in API_KINDS:
         words = ("get", "--raw", f"/apis/penstock.dev/v1alpha1/namespaces/{space}/{kind.plural}?limit=1")
         assert kubectl.run(*words).returncode == 0
@@ -213,4 +216,4 @@ def test_kubectl_get_shows_the_columns_by_kind_and_by_category(kubectl: Kubectl,
         *("NAME", "READY", "STATUS", "STEP", "PROGRESS", "MODEL"),
         *("ENDPOINT", "REASON", "AGE", "RUN", "NEXT", "MESSAGE"),
     ]
-    assert "pipeline.penstock.dev/again" in kubectl.run("get", "penstock", "-n", space).stdout
+    assert "pipeline.penstock.dev/shown" in kubectl.run("get", "penstock", "-n", space).stdout
