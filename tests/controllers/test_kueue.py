@@ -1,12 +1,11 @@
 """Runs in queues that Kueue itself keeps: what waits, in its words; what is admitted, and taken back."""
 
-import copy
 from typing import Any
 
 import pytest
 
-from tests.core.flow_page import QUEUES
 from tests.e2e.test_gangs import gang
+from tests.e2e.test_queues import placed
 from tests.support import Kubectl, Runs, pipeline, steps_of, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("controllers")]
@@ -86,11 +85,7 @@ def workloads(kubectl: Kubectl, namespace: str) -> list[dict[str, Any]]:
 def test_the_example_of_the_page_runs_through_its_queues(runs, kubectl, namespace, images) -> None:
     queues(kubectl, namespace, 1, "small", "gpus")
     kubectl.apply(kueues("WorkloadPriorityClass", "low", value=10))
-    found: dict[str, Any] = copy.deepcopy(QUEUES["queued"][0])
-    found["metadata"]["namespace"] = namespace
-    for step in found["spec"]["steps"]:
-        step["run"]["image"] = images["server"]
-    run = runs.execute(found)
+    run = runs.execute(placed(namespace, images["server"]))
     assert {one["name"]: (one["state"], one["attempt"]) for one in run["status"]["steps"]} == dict.fromkeys(
         ("prepare", "learn"), ("Succeeded", 1)
     )
