@@ -11,7 +11,10 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from penstock_spec.digest import key_of, packed, unpacked
+from penstock_spec.names import FailureClass
 from penstock_spec.status import SATISFYING, TERMINAL, StepState
+
+OUTPUT_LOST = "output lost"  # `why` of a step that is made again; it stays through all of its attempts
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ class StepRecord:
             return record
         found = (_unpacked(one, record) for one in cells)
         return replace(record, cells={one.cell: one for one in found})
+
+
+def is_remade(record: StepRecord) -> bool:
+    """Whether it is, or was, made again because its outputs were lost; also if an attempt at it failed."""
+    return record.why == OUTPUT_LOST or record.failure_class == FailureClass.INPUT_MISSING
 
 
 def leaves(records: Mapping[str, StepRecord]) -> Iterator[StepRecord]:
