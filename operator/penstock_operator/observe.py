@@ -73,6 +73,7 @@ class Observer:
             siblings=runs if run.backfill else (),
             made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=self._jobs(run.meta.uid),
+            ending=self._ending(namespace, run.meta.name),
             services=tuple(views.meta(one) for one in self._caches[SERVICE].find("owner", run.meta.uid)),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),
@@ -158,6 +159,12 @@ class Observer:
             pods = self._caches["Pod"].find("owner", one["metadata"]["uid"])
             found[one["metadata"]["name"]] = views.job(one, (views.pod(pod) for pod in pods))
         return found
+
+    def _ending(self, namespace: str, run: str) -> frozenset[str]:
+        """The Jobs of the run that pods which go on name as theirs, and that no cache knows."""
+        pods = self._caches["Pod"].find("run", f"{namespace}/{run}")
+        named = {name for one in pods if views.goes_on(one) and (name := views.job_of(one))}
+        return frozenset(one for one in named if self._caches["Job"].get(namespace, one) is None)
 
     def _deployment(self, item: Object, endpoint: str) -> DeploymentView:
         namespace = item["metadata"]["namespace"]

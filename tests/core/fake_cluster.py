@@ -96,7 +96,14 @@ class FakeCluster:
         for child in list(self.objects.values()):
             owners = child["metadata"].get("ownerReferences", ())
             if any(one["uid"] == found["metadata"]["uid"] for one in owners):
-                self.delete(child["kind"], child["metadata"]["name"])
+                self._collect(child)
+
+    def _collect(self, child: Object) -> None:
+        """The garbage collector deletes what has lost its owner; a pod that runs is given time to end."""
+        if child["kind"] == "Pod" and child["status"]["phase"] == "Pending":
+            self.change(child, status={"since": written(self.now), **child["status"]})
+        else:
+            self.delete(child["kind"], child["metadata"]["name"])
 
     def put_status(self, kind: str, name: str, version: str, status: Mapping[str, Any]) -> None:
         found = self.get(kind, name)
@@ -254,13 +261,13 @@ class FakeCluster:
 
     def _kubelet(self, pod: Object) -> None:
         owner = pod["metadata"]["ownerReferences"][0]
-        job = self.get("Job", owner["name"])
-        if job is None:
-            return
         if "since" in pod["status"]:
             since = datetime.fromisoformat(pod["status"]["since"])
             if (self.now - since).total_seconds() >= 2:  # what it takes its program to stop
                 self.delete("Pod", pod["metadata"]["name"])
+            return
+        job = self.get("Job", owner["name"])
+        if job is None:
             return
         age, fate = self._age(pod), self.fate_of_worker(job, pod["metadata"].get("worker", 0))
         status = self._status(job, fate, age)

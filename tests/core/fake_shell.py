@@ -245,6 +245,7 @@ class FakeShell:
             siblings=[one for one in runs if one.pipeline == run.pipeline] if run.backfill else (),
             made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=jobs_of(view, run.meta.uid),
+            ending=self._ending(view),
             services=[
                 meta
                 for one in self.cluster.find("Service")
@@ -270,6 +271,13 @@ class FakeShell:
             older_claims=room.older_claims(run, runs),
             defaults=self._defaults(),
         )
+
+    def _ending(self, view: Mapping[Key, Object]) -> frozenset[str]:
+        pods = [
+            one for (kind, _), one in view.items() if kind == "Pod" and one["status"]["phase"] == "Pending"
+        ]
+        jobs = {one["metadata"]["labels"]["job-name"] for one in pods}
+        return frozenset(one for one in jobs if ("Job", one) not in view)
 
     def _children(self, view: Mapping[Key, Object], run: RunObject) -> dict[str, ChildView]:
         found = {}

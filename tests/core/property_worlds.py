@@ -330,6 +330,7 @@ def simulate(world: World) -> Simulation:
         settings=Settings(max_parallel=world.room),
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         blind=world.blind,
+        keeps=True,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
         hold=lambda: chance.random() < world.holds,

@@ -55,6 +55,7 @@ class Simulation:
     drop_event: Callable[[], bool] = lambda: False
     hold: Callable[[], bool] = lambda: False  # whether a status that is only news is written later
     acts: Sequence[tuple[float, Callable[[], Any]]] = ()  # what a person does, after so many seconds
+    keeps: bool = False  # no policy or person takes away a Job that has ended well
     tidies: bool = False  # rest is also waited for where only the Jobs of finished runs are due to go
 
     def __post_init__(self) -> None:
@@ -64,6 +65,7 @@ class Simulation:
         self._recorded: set[tuple[str, str, int]] = set()  # those that a status has told of
         self._children: set[str] = set()
         self._pinned: dict[str, Any] = {}  # by run
+        self._attempt_of: dict[str, tuple[str, str, int]] = {}  # by uid of the Job
         self._due: dict[tuple[str, str], datetime] = {}
         self.kills = 0
         self.shell = self._born()
@@ -85,6 +87,8 @@ class Simulation:
     def _watch(self, verb: str, item: Object) -> None:
         if item["kind"] == "Job" and verb == "create":
             self._job_created(item)
+        if item["kind"] == "Job" and verb == "delete" and self.keeps:
+            self._job_deleted(item)
         if item["kind"] == "PipelineRun" and verb == "create" and item["spec"].get("step"):
             self._child_created(item)
         if verb == "status" and item["kind"] in STATUSES:
@@ -126,19 +130,36 @@ class Simulation:
         if early:
             raise BrokenPromise(f"{task['step']} started before {early}")
         self._not_too_many(run, task["step"])
-        for other in self.cluster.find("Job"):
-            theirs = task_of(other)
-            if theirs["kind"] == "archive":
-                continue
-            same = (theirs["run"], leaf_of(theirs)) == (task["run"], leaf_of(task))
-            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
-                raise BrokenPromise(f"two attempts of {task['step']} side by side")
-
+        self._alone(job, attempt)
         if job["spec"]["completions"] > 1 and not self.cluster.get("Service", job["metadata"]["name"]):
             raise BrokenPromise(f"the gang {attempt} was started without its Service")
         live = [one for one in self.cluster.find("Job") if not self._over(one)]
         if self.settings.max_parallel and len(live) > self.settings.max_parallel:
             raise BrokenPromise(f"{len(live)} Jobs live at a time")
+
+    def _job_deleted(self, job: Object) -> None:
+        """Nobody takes a Job, and its pod's log, for one that goes on when it has just ended well."""
+        task, run = task_of(job), self.cluster.get("PipelineRun", task_of(job).get("run", ""))
+        ended = [one["status"]["phase"] == "Succeeded" for one in self.cluster.pods_of(job)]
+        if run is None or self._over(job) or len(ended) < job["spec"]["completions"] or not all(ended):
+            return
+        if self._states.get((task["run"], leaf_of(task))) != "Cancelled":
+            raise BrokenPromise(f"a Job of {task['step']} was deleted that had ended well")
+
+    def _alone(self, job: Object, attempt: tuple[str, str, int]) -> None:
+        """Nothing of another attempt goes on, be it a pod whose Job is gone."""
+        for other in self.cluster.find("Job"):
+            theirs = task_of(other)
+            if theirs["kind"] == "archive":
+                continue
+            same = (theirs["run"], leaf_of(theirs)) == attempt[:2]
+            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
+                raise BrokenPromise(f"two attempts of {attempt[1]} side by side")
+        self._attempt_of[job["metadata"]["uid"]] = attempt
+        for pod in self.cluster.find("Pod"):
+            theirs = self._attempt_of.get(pod["metadata"]["ownerReferences"][0]["uid"], ("", "", 0))
+            if pod["status"]["phase"] == "Pending" and theirs[:2] == attempt[:2] and theirs != attempt:
+                raise BrokenPromise(f"{attempt} was started beside a pod of {theirs}")
 
     def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
         for other in self.cluster.find("Job"):

@@ -160,6 +160,9 @@ GANGS = [
 ]
 # The others of a gang that has failed still end, and no cache shows them.
 ENDING = [World(CHAIN, gangs=["s0", "s1"], fates={"s0": ["evicted"], "s1": ["oom"]}, blind=True)]
+# Its end is seen by a live read, before its Job says so, and no cache shows it.
+SEEN_ONCE = [World({"s0": [], "s1": ["s0"]}, fates={"s0": ["late"]}, blind=True)]
+DELETED = [World(CHAIN, fates={"s1": ["job_deleted"], "s2": ["pod_deleted"]})]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
@@ -179,6 +182,8 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         CROWDED,
         GANGS,
         ENDING,
+        SEEN_ONCE,
+        DELETED,
         PATIENT,
         TAKEN_BACK,
         CELLED,
@@ -197,6 +202,8 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "crowded",
         "gangs",
         "ending",
+        "seen once",
+        "deleted",
         "patient",
         "taken back",
         "celled",
@@ -381,10 +388,24 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             attempts.retries,
-            "lacks_pods(job) and not context.is_live(PODS)",
+            "(job is None or lacks_pods(job)) and not context.is_live(PODS)",
             "False",
             ENDING,
             id="a gang beside pods that no cache shows",
+        ),
+        pytest.param(
+            attempts.retries,
+            "if record.job in context.observed.ending and",
+            "if False and",
+            DELETED,
+            id="an attempt beside the pod of a Job that was deleted",
+        ),
+        pytest.param(
+            attempts.ended,
+            "left and not context.is_live(PODS)",
+            "False",
+            SEEN_ONCE,
+            id="a Job that has ended is taken for one that goes on",
         ),
         pytest.param(
             gang_services.needed,

@@ -257,6 +257,23 @@ def test_an_endpoint_is_observed_with_its_windows_and_their_pods() -> None:
     assert [one.phase for one in seen.pods] == ["Failed"]
 
 
+# pods without a Job
+
+
+async def test_a_run_is_told_of_pods_that_go_on_without_their_job() -> None:
+    caches = Caches(lambda _: None)
+    run, job = item("PipelineRun", "r", spec={"pipeline": "p"}), item("Job", "there")
+    caches.learn("PipelineRun", run)
+    caches.learn("Job", job)
+    for name, phase in (("gone", "Running"), ("there", "Running"), ("over", "Failed")):
+        pod = item("Pod", name, status={"phase": phase})
+        pod["metadata"]["labels"] = {"penstock.dev/run": "r", "batch.kubernetes.io/job-name": name}
+        caches.learn("Pod", pod)
+    cluster: Any = None  # nothing is read live
+    observed = await Observer(caches, Reads(cluster, caches)).run(run, Findings())
+    assert observed.ending == {"gone"}
+
+
 # gangs
 
 
