@@ -294,11 +294,11 @@ def with_values(world: World, spec: Any) -> Any:
     return spec
 
 
-def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[[], None]]]:
+def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[[], Any]]]:
     """What people do meanwhile."""
-    acts: list[tuple[float, Callable[[], None]]] = []
+    acts: list[tuple[float, Callable[[], Any]]] = []
     if world.reads:  # the registry goes on while the run does
-        acts.append((4.0, lambda: simulation.cluster.create(registered_model(2)) and None))
+        acts.append((4.0, lambda: simulation.cluster.create(registered_model(2))))
     if world.cancel_at is not None:
         acts.append((world.cancel_at, lambda: simulation.say("p-g1", cancel=True)))
     if world.suspended is not None:
