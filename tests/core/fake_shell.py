@@ -250,6 +250,7 @@ class FakeShell:
             made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs={**jobs_of(view, run.meta.uid), **job_sets_of(view, run.meta.uid)},
             job_sets=self.cluster.job_sets,
+            ending=self._ending(view),
             services=[
                 meta
                 for one in self.cluster.find("Service")
@@ -276,6 +277,15 @@ class FakeShell:
             older_claims=room.older_claims(run, runs),
             defaults=self._defaults(),
         )
+
+    def _ending(self, view: Mapping[Key, Object]) -> frozenset[str]:
+        pods = [
+            one for (kind, _), one in view.items() if kind == "Pod" and one["status"]["phase"] == "Pending"
+        ]
+        jobs = {one["metadata"]["labels"]["job-name"] for one in pods}
+        sets = {one.removesuffix("-workers-0") for one in jobs if one.endswith("-workers-0")}
+        gone = {one for one in jobs if ("Job", one) not in view}
+        return frozenset(gone | {one for one in sets if ("JobSet", one) not in view})
 
     def _children(self, view: Mapping[Key, Object], run: RunObject) -> dict[str, ChildView]:
         found = {}

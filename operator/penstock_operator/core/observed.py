@@ -324,6 +324,8 @@ class ObservedRun:
     # The one that its snapshot names, else that the run names. Read live: None means that it does not exist.
     revision: Revision | None = None
     jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this run
+    # The names of those that are gone, or not seen yet, while a pod of theirs has not ended.
+    ending: frozenset[str] = frozenset()
     services: Sequence[Meta] = ()  # those controlled by this run
     job_sets: bool = False  # whether the API server serves JobSets, as far as this operator knows
     # What was read live for this observation, as the plan before it asked. A Job among these that is not in
