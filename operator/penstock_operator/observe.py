@@ -9,17 +9,10 @@ from penstock_operator.caches import Caches
 from penstock_operator.core import history, room
 from penstock_operator.core.ahead import runs_ahead, runs_behind
 from penstock_operator.core.earlier import Previous
-from penstock_operator.core.observed import (
-    ChildView,
-    EndpointView,
-    JobView,
-    ObservedPipeline,
-    ObservedRun,
-    Revision,
-    RunObject,
-    VersionView,
-)
+from penstock_operator.core.observed import EndpointView, JobView, Revision, RunObject, VersionView
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
+from penstock_operator.core.observed_pipeline import ObservedPipeline
+from penstock_operator.core.observed_run import ChildView, ObservedRun
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.sweep import first_of
 from penstock_operator.manifests.job_sets import job_name, set_of

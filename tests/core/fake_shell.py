@@ -24,13 +24,10 @@ from penstock_operator.core.actions import (
 )
 from penstock_operator.core.earlier import Previous
 from penstock_operator.core.observed import (
-    ChildView,
     ContainerView,
     EndpointView,
     JobView,
     Meta,
-    ObservedPipeline,
-    ObservedRun,
     PipelineObject,
     PodView,
     Ref,
@@ -39,6 +36,8 @@ from penstock_operator.core.observed import (
     RunObject,
     VersionView,
 )
+from penstock_operator.core.observed_pipeline import ObservedPipeline
+from penstock_operator.core.observed_run import ChildView, ObservedRun
 from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.references import HOLDERS, REFERENCES, referred_by

@@ -30,7 +30,7 @@ from penstock_operator.core import (
     room,
     taking,
 )
-from penstock_spec import names
+from penstock_spec import object_names
 from tests.core.fake_shell import NotSettled
 from tests.core.property_worlds import World, check
 from tests.core.simulation import BrokenPromise
@@ -258,7 +258,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
     ("function", "old", "new", "some"),
     [
         pytest.param(
-            names.job_name,
+            object_names.job_name,
             "str(attempt), *which)",
             "str(attempt), *which, __import__('secrets').token_hex(4))",
             KILLED,
@@ -336,7 +336,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             id="suspension holds nothing",
         ),
         pytest.param(
-            names.job_name,
+            object_names.job_name,
             "(str(cell),) if cell else ()",
             "()",
             CELLED,

@@ -19,7 +19,7 @@ from penstock_operator.core.gang_services import left_over
 from penstock_operator.core.kept_jobs import clearing
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
-from penstock_operator.core.observed import ObservedRun
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.pins import pins_of
 from penstock_operator.core.plan_cells import decide, recalled, take_cells
 from penstock_operator.core.record import StepRecord
