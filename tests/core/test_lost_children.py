@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock_spec.names import child_name
+from penstock_spec.object_names import child_name
 from tests.core.fake_cluster import NAMESPACE, Object
 from tests.core.pipelines import programs
 from tests.core.simulation import BrokenPromise, Simulation, pipeline

@@ -30,7 +30,7 @@ from penstock_operator.core import (
     room,
     taking,
 )
-from penstock_spec import names
+from penstock_spec import object_names
 from tests.core.fake_shell import NotSettled
 from tests.core.property_worlds import World, check
 from tests.core.simulation import BrokenPromise
@@ -193,6 +193,9 @@ JOB_SETS_CUT = [
 ]
 # The others of a gang that has failed still end, and no cache shows them.
 ENDING = [World(CHAIN, gangs=["s0", "s1"], fates={"s0": ["evicted"], "s1": ["oom"]}, blind=True)]
+# Its end is seen by a live read, before its Job says so, and no cache shows it.
+SEEN_ONCE = [World({"s0": [], "s1": ["s0"]}, fates={"s0": ["late"]}, blind=True)]
+DELETED = [World(CHAIN, fates={"s1": ["job_deleted"], "s2": ["pod_deleted"]})]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
@@ -215,6 +218,8 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         JOB_SETS_COME,
         JOB_SETS_CUT,
         ENDING,
+        SEEN_ONCE,
+        DELETED,
         PATIENT,
         TAKEN_BACK,
         CELLED,
@@ -237,6 +242,8 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "sets that come",
         "sets cut short",
         "ending",
+        "seen once",
+        "deleted",
         "patient",
         "taken back",
         "celled",
@@ -251,7 +258,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
     ("function", "old", "new", "some"),
     [
         pytest.param(
-            names.job_name,
+            object_names.job_name,
             "str(attempt), *which)",
             "str(attempt), *which, __import__('secrets').token_hex(4))",
             KILLED,
@@ -329,7 +336,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             id="suspension holds nothing",
         ),
         pytest.param(
-            names.job_name,
+            object_names.job_name,
             "(str(cell),) if cell else ()",
             "()",
             CELLED,
@@ -456,10 +463,24 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             attempts.retries,
-            "lacks_pods(job) and not context.is_live(PODS)",
+            "(job is None or lacks_pods(job)) and not context.is_live(PODS)",
             "False",
             ENDING,
             id="a gang beside pods that no cache shows",
+        ),
+        pytest.param(
+            attempts.retries,
+            "if record.job in context.observed.ending and",
+            "if False and",
+            DELETED,
+            id="an attempt beside the pod of a Job that was deleted",
+        ),
+        pytest.param(
+            attempts.ended,
+            "left and not context.is_live(PODS)",
+            "False",
+            SEEN_ONCE,
+            id="a Job that has ended is taken for one that goes on",
         ),
         pytest.param(
             gang_services.needed,

@@ -13,7 +13,8 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import RunObject
 from penstock_operator.core.record import StepRecord, leaves
 from penstock_spec.kinds.child import Child
-from penstock_spec.names import Condition, child_name
+from penstock_spec.names import Condition
+from penstock_spec.object_names import child_name
 from penstock_spec.reuse import RunReuse
 from penstock_spec.status import ENDED_ILL, StepState
 
