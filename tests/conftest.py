@@ -59,7 +59,7 @@ def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def images() -> dict[str, str]:
-    """Full references of the project's images by name: operator, steps, server, wine."""
+    """Full references of the project's images by name: operator, steps, server, digits, wine."""
     found: dict[str, str] = json.loads(_needed("PENSTOCK_IMAGES"))
     return found
 
