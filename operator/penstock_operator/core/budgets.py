@@ -103,7 +103,7 @@ def _remade(context: RunContext, record: StepRecord, inputs: Sequence[str]) -> C
         one
         for one in records
         if not any(leaf.state is StepState.REUSED for leaf in one.leaves)
-        and one.failure_class != FailureClass.INPUT_MISSING
+        and FailureClass.INPUT_MISSING not in (one.failure_class, context.records[one.name].failure_class)
     ]
     if not names or made_here:
         return Change("it was made in this run, so something has removed it since", possible=False)
