@@ -390,11 +390,11 @@ def with_values(world: World, spec: Any) -> Any:
     return spec
 
 
-def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[[], None]]]:
+def acts_of(world: World, simulation: Simulation) -> list[tuple[float, Callable[[], Any]]]:
     """What people do meanwhile."""
-    acts: list[tuple[float, Callable[[], None]]] = []
+    acts: list[tuple[float, Callable[[], Any]]] = []
     if world.reads:  # the registry goes on while the run does
-        acts.append((4.0, lambda: simulation.cluster.create(registered_model(2)) and None))
+        acts.append((4.0, lambda: simulation.cluster.create(registered_model(2))))
     if world.job_sets:
         acts.append((world.job_sets, lambda: setattr(simulation.cluster, "job_sets", True)))
     if world.cancel_at is not None:
@@ -440,6 +440,7 @@ def simulate(world: World) -> Simulation:
         settings=Settings(max_parallel=world.room),
         lag=lambda: chance.randrange(1, 25) if chance.random() < world.lags else 0,
         blind=world.blind,
+        keeps=True,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
         drop_event=lambda: chance.random() < world.drops,
         hold=lambda: chance.random() < world.holds,

@@ -13,7 +13,7 @@ from penstock_spec.pipeline_status import PipelineStatus
 from penstock_spec.run_status import PipelineRunStatus
 from penstock_spec.status import TRANSITIONS, StepState
 from tests.core import fake_job_sets
-from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, leaf_of, task_of
+from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, attempt_of, leaf_of, task_of
 from tests.core.fake_shell import FakeShell, Killed
 
 # Every status that is written must be one that the schema allows.
@@ -61,6 +61,7 @@ class Simulation:
     drop_event: Callable[[], bool] = lambda: False
     hold: Callable[[], bool] = lambda: False  # whether a status that is only news is written later
     acts: Sequence[tuple[float, Callable[[], Any]]] = ()  # what a person does, after so many seconds
+    keeps: bool = False  # no policy or person takes away a Job that has ended well
     tidies: bool = False  # rest is also waited for where only the Jobs of finished runs are due to go
 
     def __post_init__(self) -> None:
@@ -70,6 +71,7 @@ class Simulation:
         self._recorded: set[tuple[str, str, int]] = set()  # those that a status has told of
         self._children: set[str] = set()
         self._pinned: dict[str, Any] = {}  # by run
+        self._attempt_of: dict[str, tuple[str, str, int]] = {}  # by uid of the Job
         self._due: dict[tuple[str, str], datetime] = {}
         self.kills = 0
         self.shell = self._born()
@@ -91,12 +93,14 @@ class Simulation:
     def _watch(self, verb: str, item: Object) -> None:
         if item["kind"] == "Job" and verb == "create":
             if fake_job_sets.is_inner(item):
-                self._alone(item, task_of(item))
+                self._alone(item, attempt_of(item))
             else:
                 self._job_created(item)
         if item["kind"] == "JobSet" and verb == "create":
             job = fake_job_sets.made_by(item)
             self._job_created({**job, "metadata": {**job["metadata"], "uid": item["metadata"]["uid"]}})
+        if item["kind"] == "Job" and verb == "delete" and self.keeps:
+            self._job_deleted(item)
         if item["kind"] == "PipelineRun" and verb == "create" and item["spec"].get("step"):
             self._child_created(item)
         if verb == "status" and item["kind"] in STATUSES:
@@ -123,7 +127,7 @@ class Simulation:
         if task["kind"] == "archive":
             self._archive_begun(job, task)
             return
-        attempt = (task["run"], leaf_of(task), task["attempt"])
+        attempt = attempt_of(job)
         # What somebody deletes before its start was written is made again: nobody can know of it.
         if attempt in self._attempts and (
             attempt in self._recorded or self.cluster.fate(job) != "job_deleted"
@@ -145,7 +149,7 @@ class Simulation:
         self._not_too_many(run, task["step"])
         if task["step"] in self.repeated and task["cell"] > 1:
             self._after_the_one_before(run, task)
-        self._alone(job, task)
+        self._alone(job, attempt)
         named = fake_job_sets.is_inner(job) or self.cluster.get("Service", job["metadata"]["name"])
         if job["spec"]["completions"] > 1 and not named:
             raise BrokenPromise(f"the gang {attempt} was started without its Service")
@@ -154,7 +158,7 @@ class Simulation:
             raise BrokenPromise(f"{len(live)} Jobs live at a time")
 
     def _made(self, run: Object, step: str, task: Mapping[str, Any]) -> bool:
-        """Whether the same cell of a step has ended well, that is written, and the task is given what it made."""
+        """Whether the same cell of a step is written to have ended well; and what it made is what is given."""
         entry = next(one for one in run["status"]["steps"] if one["name"] == step)
         if entry["state"] == "Skipped":
             return True  # only possible where nothing is taken of it: else whoever takes is skipped too
@@ -167,20 +171,34 @@ class Simulation:
             raise BrokenPromise(f"{leaf_of(task)} is given {given}, not what its own cell of {step} has made")
         return True
 
-    def _alone(self, job: Object, task: Mapping[str, Any]) -> None:
-        for other in fake_job_sets.attempts(self.cluster):
-            theirs = task_of(other)
-            if theirs["kind"] in ("archive", "sweep"):
-                continue
-            same = (theirs["run"], leaf_of(theirs)) == (task["run"], leaf_of(task))
-            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
-                raise BrokenPromise(f"two attempts of {task['step']} side by side")
-
     def _sweep_begun(self, job: Object) -> None:
         for other in self.cluster.find("Job"):
             same = other["metadata"]["uid"] == job["metadata"]["uid"]
             if task_of(other)["kind"] == "sweep" and not same and not self._over(other):
                 raise BrokenPromise("two Jobs sweep side by side")
+
+    def _job_deleted(self, job: Object) -> None:
+        """Nobody takes a Job, and its pod's log, for one that goes on when it has just ended well."""
+        task, run = task_of(job), self.cluster.get("PipelineRun", task_of(job).get("run", ""))
+        ended = [one["status"]["phase"] == "Succeeded" for one in self.cluster.pods_of(job)]
+        if run is None or self._over(job) or len(ended) < job["spec"]["completions"] or not all(ended):
+            return
+        if self._states.get((task["run"], leaf_of(task))) != "Cancelled":
+            raise BrokenPromise(f"a Job of {task['step']} was deleted that had ended well")
+
+    def _alone(self, job: Object, attempt: tuple[str, str, int]) -> None:
+        """Nothing of another attempt goes on, be it a pod whose Job is gone."""
+        for other in fake_job_sets.attempts(self.cluster):
+            if task_of(other)["kind"] in ("archive", "sweep"):
+                continue
+            same = attempt_of(other)[:2] == attempt[:2]
+            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
+                raise BrokenPromise(f"two attempts of {attempt[1]} side by side")
+        self._attempt_of[job["metadata"]["uid"]] = attempt
+        for pod in self.cluster.find("Pod"):
+            theirs = self._attempt_of.get(pod["metadata"]["ownerReferences"][0]["uid"], ("", "", 0))
+            if pod["status"]["phase"] == "Pending" and theirs[:2] == attempt[:2] and theirs != attempt:
+                raise BrokenPromise(f"{attempt} was started beside a pod of {theirs}")
 
     def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
         for other in self.cluster.find("Job"):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from penstock_operator.core import cancels, child_ends, child_runs, children
-from penstock_spec import names
+from penstock_spec import object_names
 from tests.core.fake_shell import NotSettled
 from tests.core.family_worlds import Family, check, families
 from tests.core.simulation import BrokenPromise
@@ -55,8 +55,8 @@ def check_all(some: Sequence[Family]) -> None:
     ("owner", "function", "old", "new", "some"),
     [
         pytest.param(
-            names,
-            names.job_name,
+            object_names,
+            object_names.job_name,
             "str(attempt), *which)",
             "str(attempt), *which, __import__('secrets').token_hex(4))",
             KILLED,

@@ -1,5 +1,5 @@
-"""Steps that are done for the cells of another: each cell takes what its own cell of that gave, and waits for no
-other one.
+"""Steps that are done for the cells of another: each cell takes what its own cell of that gave, and waits
+for no other one.
 """
 
 from typing import Any

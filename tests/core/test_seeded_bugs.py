@@ -31,7 +31,7 @@ from penstock_operator.core import (
     room,
     taking,
 )
-from penstock_spec import names
+from penstock_spec import object_names
 from tests.core.fake_shell import NotSettled
 from tests.core.property_worlds import World, check
 from tests.core.simulation import BrokenPromise
@@ -140,7 +140,10 @@ PAIRED = [
         parallel=seed % 4,
         items=seed % 3,
         fates={
-            **{"s0#1": ["late"], "s0#2": ["oom", "store"], "s0#3": ["exit3"], "s1#4": ["job_deleted"]},
+            "s0#1": ["late"],
+            "s0#2": ["oom", "store"],
+            "s0#3": ["exit3"],
+            "s1#4": ["job_deleted"],
             **({"s6": ["late"]} if seed % 2 else {}),
         },
         kills=0.2,
@@ -216,6 +219,9 @@ JOB_SETS_CUT = [
 ]
 # The others of a gang that has failed still end, and no cache shows them.
 ENDING = [World(CHAIN, gangs=["s0", "s1"], fates={"s0": ["evicted"], "s1": ["oom"]}, blind=True)]
+# Its end is seen by a live read, before its Job says so, and no cache shows it.
+SEEN_ONCE = [World({"s0": [], "s1": ["s0"]}, fates={"s0": ["late"]}, blind=True)]
+DELETED = [World(CHAIN, fates={"s1": ["job_deleted"], "s2": ["pod_deleted"]})]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
 
@@ -238,6 +244,8 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         JOB_SETS_COME,
         JOB_SETS_CUT,
         ENDING,
+        SEEN_ONCE,
+        DELETED,
         PATIENT,
         TAKEN_BACK,
         CELLED,
@@ -261,6 +269,8 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "sets that come",
         "sets cut short",
         "ending",
+        "seen once",
+        "deleted",
         "patient",
         "taken back",
         "celled",
@@ -276,7 +286,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
     ("function", "old", "new", "some"),
     [
         pytest.param(
-            names.job_name,
+            object_names.job_name,
             "str(attempt), *which)",
             "str(attempt), *which, __import__('secrets').token_hex(4))",
             KILLED,
@@ -354,7 +364,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             id="suspension holds nothing",
         ),
         pytest.param(
-            names.job_name,
+            object_names.job_name,
             "(str(cell),) if cell else ()",
             "()",
             CELLED,
@@ -523,10 +533,24 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             attempts.retries,
-            "lacks_pods(job) and not context.is_live(PODS)",
+            "(job is None or lacks_pods(job)) and not context.is_live(PODS)",
             "False",
             ENDING,
             id="a gang beside pods that no cache shows",
+        ),
+        pytest.param(
+            attempts.retries,
+            "if record.job in context.observed.ending and",
+            "if False and",
+            DELETED,
+            id="an attempt beside the pod of a Job that was deleted",
+        ),
+        pytest.param(
+            attempts.ended,
+            "left and not context.is_live(PODS)",
+            "False",
+            SEEN_ONCE,
+            id="a Job that has ended is taken for one that goes on",
         ),
         pytest.param(
             gang_services.needed,

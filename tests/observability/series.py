@@ -15,7 +15,7 @@ from penstock_server.board import Board, Workers
 from penstock_server.metrics import Metrics as ServerMetrics
 from penstock_server.prediction_log.figures import LogFigures
 from penstock_server.settings import Settings as ServerSettings
-from penstock_spec import contract
+from penstock_spec import serving_contract
 
 # What scraping adds to every series: docs/observability.md, and the monitors.
 OF_THE_TARGET = {"namespace", "endpoint", "pod", "job", "instance"}
@@ -44,9 +44,9 @@ def wired() -> OperatorMetrics:
 def server_series() -> Mapping[str, set[str]]:
     """Labels by series of a model server that keeps a prediction log."""
     environment = {
-        contract.MODEL_NAME_VARIABLE: "tumour",
-        contract.MODEL_VERSION_VARIABLE: "tumour-2",
-        contract.MODEL_DIGEST_VARIABLE: f"sha256:{'0' * 64}",
+        serving_contract.MODEL_NAME_VARIABLE: "tumour",
+        serving_contract.MODEL_VERSION_VARIABLE: "tumour-2",
+        serving_contract.MODEL_DIGEST_VARIABLE: f"sha256:{'0' * 64}",
     }
     settings = ServerSettings.read(environment, folder=Path("none"))
     metrics = ServerMetrics(settings, Board(settings.workers))

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from penstock_operator.core.actions import Action
-from penstock_operator.core.observed import JobView, ObservedRun, Ref, VersionView
+from penstock_operator.core.observed import JobView, Ref, VersionView
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.pins import Pins
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.settings import Settings

@@ -14,7 +14,8 @@ from penstock_operator.core.actions import EventNote, Plan
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy import serves
 from penstock_operator.core.foreseen import Answers, Foreseen, cells, iterations, misfit
-from penstock_operator.core.observed import ObservedRun, Ref
+from penstock_operator.core.observed import Ref
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.registered import chosen_for, lacking, unfit, version_read
 from penstock_operator.core.rerun import Beginning, beginning

@@ -19,7 +19,7 @@ from penstock_operator.core.gang_services import left_over
 from penstock_operator.core.kept_jobs import clearing
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
-from penstock_operator.core.observed import ObservedRun
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.pins import pins_of
 from penstock_operator.core.plan_cells import decide, recalled, take_cells
 from penstock_operator.core.record import StepRecord
@@ -96,6 +96,8 @@ def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Pla
     jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == run.meta.uid]
     kept = clearing(run, jobs, policy_of(run.status.get("snapshot") or {}).keep_pods, now)
     stuck = tuple(attempts.delete(job) for job in jobs if is_stuck(job))
+    if stuck and attempts.PODS not in observed.live:
+        return Plan(confirm=(attempts.PODS,))
     left: tuple[Action, ...] = (*stuck, *left_over(observed, ()), *endings(going(observed)))
     return Plan(actions=left, after=kept.after, look_again=kept.look_again)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.context import Decision, RunContext
-from penstock_operator.core.observed import ObservedRun, Ref, RunObject, VersionView
+from penstock_operator.core.observed import Ref, RunObject, VersionView
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.pins import (
     Pins,
     choose,

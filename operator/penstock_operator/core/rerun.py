@@ -18,7 +18,8 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.history import made
 from penstock_operator.core.iterations import folded_cells
 from penstock_operator.core.needs import awaited
-from penstock_operator.core.observed import ObservedRun, Ref, RunObject
+from penstock_operator.core.observed import Ref, RunObject
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.pairs import met
 from penstock_operator.core.pins import pins_of
 from penstock_operator.core.plan_cells import opens

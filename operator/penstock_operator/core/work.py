@@ -19,7 +19,7 @@ from penstock_operator.manifests.gangs import Gang
 from penstock_operator.manifests.identity import owner
 from penstock_operator.manifests.job_sets import JOB_SET
 from penstock_operator.manifests.quantity import grown_memory
-from penstock_spec import names
+from penstock_spec import names, object_names
 from penstock_spec.contract import Input, Known, Task
 from penstock_spec.digest import Components, step_components, step_digest
 from penstock_spec.kinds.ingest import Ingest
@@ -122,7 +122,7 @@ def service_manifest(context: RunContext, record: StepRecord) -> dict[str, Any] 
 def job_name(context: RunContext, record: StepRecord, attempt: int) -> str:
     """The name of the Job, or JobSet, of this attempt."""
     meta = context.observed.run.meta
-    named = names.job_set_name if kind_of(context, record.name) == JOB_SET else names.job_name
+    named = object_names.job_set_name if kind_of(context, record.name) == JOB_SET else object_names.job_name
     return named(meta.name, meta.uid, record.name, attempt, record.cell)
 
 
