@@ -158,7 +158,7 @@ class Simulation:
             raise BrokenPromise(f"{len(live)} Jobs live at a time")
 
     def _made(self, run: Object, step: str, task: Mapping[str, Any]) -> bool:
-        """Whether the same cell of a step is written to have ended well; and what it made is what is given."""
+        """Whether it is written that the same cell of a step has ended well; what it made is given."""
         entry = next(one for one in run["status"]["steps"] if one["name"] == step)
         if entry["state"] == "Skipped":
             return True  # only possible where nothing is taken of it: else whoever takes is skipped too
