@@ -51,7 +51,8 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
     """The work of a step whose inputs exist. SpecError where a result does not fit its field."""
     pipeline = context.pipeline
     resolved = resolved_of(context, record)
-    inputs = {name: input_of(context, source) for name, source in pipeline.inputs(record.name).items()}
+    sources = pipeline.inputs(record.name)
+    inputs = {name: input_of(context, source, record) for name, source in sources.items()}
     read = read_by(pipeline, record.name, context.values, context.pins)
     inputs |= {name: Input(pin.digest, MODEL) for name, pin in read.items()}
     inputs |= previous_of(context, record)
