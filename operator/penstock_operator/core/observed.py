@@ -349,6 +349,9 @@ class ObservedRun:
     # namespace, and room.older_claims.
     live_jobs: frozenset[str] = frozenset()
     older_claims: int = 0
+    # When this operator looked for the first time. What was wrong before may have been put right since, and
+    # the kubelet, which tries again after pauses, has not noticed.
+    watched_since: datetime | None = None
 
     @cached_property
     def earlier_by_key(self) -> Mapping[str, Sequence[Earlier]]:
