@@ -47,10 +47,10 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
     # Succeeded: one that has cells, of a list that is empty.
     StepState.WAITING: frozenset(StepState) - {StepState.WAITING, StepState.RETRYING},
     # An observation may come late: what was queued may be seen again when it has ended already.
-    StepState.QUEUED: _FROM_JOB | {StepState.STARTING, StepState.RUNNING},
+    StepState.QUEUED: _FROM_JOB | {StepState.STARTING, StepState.RUNNING, StepState.BLOCKED},
     StepState.STARTING: _FROM_JOB | {StepState.QUEUED, StepState.RUNNING},
-    # Queued again: a queueing system has suspended its Job.
-    StepState.RUNNING: _FROM_JOB | {StepState.QUEUED},
+    # Queued again: a queueing system has suspended its Job. Blocked: some of its cells were.
+    StepState.RUNNING: _FROM_JOB | {StepState.QUEUED, StepState.BLOCKED},
     StepState.RETRYING: frozenset(
         {StepState.QUEUED, StepState.STARTING, StepState.RUNNING, StepState.FAILED, StepState.CANCELLED}
     ),

@@ -58,6 +58,9 @@ class Simulation:
     cluster: FakeCluster
     needs: Mapping[str, Iterable[str]] = field(default_factory=dict)  # of steps, as the test knows them
     ends: Mapping[str, Iterable[str]] = field(default_factory=dict)  # steps that must have ended, in any way
+    pairs: Mapping[str, Iterable[str]] = field(
+        default_factory=dict
+    )  # steps that are done for the cells of others: each cell needs its own
     always: frozenset[str] = frozenset()  # steps that run after all others
     most: Mapping[str, int] = field(default_factory=dict)  # maxParallel of steps
     repeated: frozenset[str] = frozenset()  # steps of which one iteration comes after the other
@@ -150,8 +153,9 @@ class Simulation:
             one for one in self.needs.get(task["step"], ()) if states.get(one) not in ("Succeeded", "Reused")
         ]
         early += [one for one in self.ends.get(task["step"], ()) if states.get(one) not in ENDED]
+        early += [one for one in self.pairs.get(task["step"], ()) if not self._made(run, one, task)]
         if early:
-            raise BrokenPromise(f"{task['step']} started before {early}")
+            raise BrokenPromise(f"{leaf_of(task)} started before {early}")
         self._not_too_many(run, task["step"])
         if task["step"] in self.repeated and task["cell"] > 1:
             self._after_the_one_before(run, task)
@@ -162,6 +166,20 @@ class Simulation:
         live = [one for one in fake_job_sets.attempts(self.cluster) if not self._over(one)]
         if self.settings.max_parallel and len(live) > self.settings.max_parallel:
             raise BrokenPromise(f"{len(live)} Jobs live at a time")
+
+    def _made(self, run: Object, step: str, task: Mapping[str, Any]) -> bool:
+        """Whether it is written that the same cell of a step has ended well; what it made is given."""
+        entry = next(one for one in run["status"]["steps"] if one["name"] == step)
+        if entry["state"] == "Skipped":
+            return True  # only possible where nothing is taken of it: else whoever takes is skipped too
+        cell = {one["number"]: one for one in entry.get("cells", ())}.get(task["cell"], {})
+        if cell.get("state") not in ("Succeeded", "Reused"):
+            return False
+        given = {task["inputs"][one]["digest"] for one in (f"from_{step}", "own") if one in task["inputs"]}
+        made = set(map(unpacked, cell.get("outputs", ())))
+        if not given <= made:
+            raise BrokenPromise(f"{leaf_of(task)} is given {given}, not what its own cell of {step} has made")
+        return True
 
     def _sweep_begun(self, job: Object) -> None:
         for other in self.cluster.find("Job"):

@@ -114,6 +114,8 @@ def _remade(context: RunContext, record: StepRecord, inputs: Sequence[str]) -> C
 def _made_here(context: RunContext, source: StepRecord, outputs: Collection[str]) -> bool:
     """Whether this very run has made what is lost."""
     # One that is being made again, or was while the attempt ran, is as good as one that is to be.
-    if is_remade(source) or any(leaf.state is StepState.REUSED for leaf in source.leaves):
+    if is_remade(source) or is_remade(context.records[source.name]):
+        return False
+    if any(leaf.state is StepState.REUSED for leaf in source.leaves):
         return False
     return source.kind != KIND or is_made_here(context, source, outputs)

@@ -128,10 +128,14 @@ def _packed(cell: StepRecord, outputs: Sequence[str]) -> dict[str, Any]:
 
 
 def _kept(cell: StepRecord) -> Mapping[str, str]:
-    """Of a cell that failed or lives all, of one that ended otherwise what others may ask of it."""
+    """Of a cell that failed or lives all, of one that ended otherwise what others may ask of it.
+
+    Why one is blocked says the same cell of the step before.
+    """
     if cell.state in SATISFYING:
         return _CELL_KEYS_WELL if cell.attempt < 2 else _CELL_KEYS_RETRIED
-    return _CELL_KEYS_CUT if cell.state is StepState.CANCELLED else _CELL_KEYS
+    cut = cell.state in (StepState.CANCELLED, StepState.BLOCKED)
+    return _CELL_KEYS_CUT if cut else _CELL_KEYS
 
 
 def _unpacked(entry: Mapping[str, Any], group: StepRecord) -> StepRecord:

@@ -10,6 +10,7 @@ from penstock_operator.core.child_runs import KIND, RUNS
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.record import OUTPUT_LOST, StepRecord, leaves
 from penstock_operator.core.taking import giver
+from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import FailureClass
 from penstock_spec.status import SATISFYING, StepState
 
@@ -56,16 +57,30 @@ def _needing(context: RunContext, record: StepRecord) -> str | None:
     """Who waits for this to be made again; of iterations that is the last one, or one that the next needs."""
     group = context.recorded[record.name]
     if not context.pipeline.repeated(record.name) or record.cell == group.cell_count:
-        return context.wanted.get(record.name)
+        return wanted_by(context, record)
     following = group.cells.get(record.cell + 1)
     needed = following is not None and following.state is StepState.RETRYING
     return record.name if needed and following is not None and record.name in following.remakes else None
 
 
-def wanted(recorded: Mapping[str, StepRecord]) -> Mapping[str, str]:
-    """The steps that are to be made again, each with one that waits for it."""
+def wanted(pipeline: CompiledPipeline, recorded: Mapping[str, StepRecord]) -> Mapping[tuple[str, int], str]:
+    """What is to be made again, a step and a cell of it or 0 for all; each with a step that waits for it."""
     waiting = (one for one in leaves(recorded) if one.state is StepState.RETRYING)
-    return {name: one.name for one in waiting for name in one.remakes}
+    return {
+        (name, one.cell if pipeline.paired(name, one.name) else 0): one.name
+        for one in waiting
+        for name in one.remakes
+    }
+
+
+def wanted_by(context: RunContext, record: StepRecord) -> str | None:
+    """A step that waits for this step or cell to be made again; None where none does."""
+    return context.wanted.get((record.name, 0)) or context.wanted.get((record.name, record.cell))
+
+
+def is_wanted(context: RunContext, step: str) -> bool:
+    """Whether any part of the step is to be made again."""
+    return any(name == step for name, _ in context.wanted)
 
 
 def awaits(context: RunContext, record: StepRecord) -> Decision | None:
@@ -73,7 +88,8 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
     if record.state is not StepState.RETRYING or not record.remakes:
         return None
     groups = [context.recorded[name] for name in record.remakes]
-    sources = [giver(context, one, record) if one.name == record.name else one for one in groups]
+    own = (record.name, *context.pipeline.pairs(record.name))
+    sources = [giver(context, one, record) if one.name in own else one for one in groups]
     broken = next((one for one in sources if one.ended and one.state not in SATISFYING), None)
     if broken is not None:
         ended = replace(
@@ -84,6 +100,6 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
             finished_at=context.stamp,
         )
         return Decision(ended)
-    given = (leaf for source in sources for leaf in giver(context, source, record).leaves)
+    given = (leaf for source in groups for leaf in giver(context, source, record).leaves)
     made = all(leaf.state is StepState.SUCCEEDED and not _to_make(context, leaf) for leaf in given)
     return None if made else Decision(record)
