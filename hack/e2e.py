@@ -61,10 +61,11 @@ def run_suite(cluster: Cluster, words: list[str]) -> int:
     # Grace times of minutes are for people; the tests see the same rules in seconds.
     settings = {"imageGrace": 20, "containerGrace": 15, "sweepDay": 20}
     install(cluster, images, {"scope": {"clusterWide": True}, "settings": settings})
-    wine = ROOT / "examples/wine"
-    images["wine"] = build_and_load(
-        cluster, wine / "Dockerfile", "penstock/example-wine", [wine], context=wine
-    )
+    for name in ("digits", "wine"):
+        folder = ROOT / "examples" / name
+        images[name] = build_and_load(
+            cluster, folder / "Dockerfile", f"penstock/example-{name}", [folder], context=folder
+        )
     root = ROOT / "tests/images/root.Dockerfile"
     images["root"] = build_and_load(cluster, root, "penstock/test-root", [root])
     prometheus = ensure_prometheus()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator import errors, views
+from penstock_operator import clock, errors, views
 from penstock_operator.caches import Caches
 from penstock_operator.observe import LAST_APPLIED, Observer, applied_spec
 from penstock_operator.reads import Findings, Reads
@@ -257,6 +257,27 @@ def test_an_endpoint_is_observed_with_its_windows_and_their_pods() -> None:
     assert [one.phase for one in seen.pods] == ["Failed"]
 
 
+# pods without a Job
+
+
+async def test_a_run_is_told_of_pods_that_go_on_without_their_job() -> None:
+    caches = Caches(lambda _: None)
+    run = item("PipelineRun", "r", spec={"pipeline": "p"})
+    caches.learn("PipelineRun", run)
+    caches.learn("Job", item("Job", "there"))
+    caches.learn("Job", item("Job", "lost-workers-0"))
+    caches.learn("JobSet", item("JobSet", "kept"))
+    pods = {"gone": "Running", "there": "Running", "over": "Failed"}
+    pods |= {"kept-workers-0": "Running", "lost-workers-0": "Running"}
+    for name, phase in pods.items():
+        pod = item("Pod", name, status={"phase": phase})
+        pod["metadata"]["labels"] = {"penstock.dev/run": "r", "batch.kubernetes.io/job-name": name}
+        caches.learn("Pod", pod)
+    cluster: Any = None  # nothing is read live
+    observed = await Observer(caches, Reads(cluster, caches)).run(run, Findings())
+    assert observed.ending == {"gone", "kept-workers-0", "lost"}
+
+
 # gangs
 
 
@@ -290,3 +311,16 @@ async def test_a_run_is_observed_with_the_services_of_its_gangs_and_is_woken_by_
     observed = await Observer(caches, Reads(cluster, caches)).run(run, Findings())
     assert [one.name for one in observed.services] == ["mine"]
     assert list(affected(Change("Service", mine, None), caches)) == [Key("PipelineRun", "ml", "p-g1")]
+
+
+async def test_an_operator_knows_since_when_it_looks_and_its_successor_begins_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hours = iter(datetime(2026, 11, 21, hour, tzinfo=UTC) for hour in range(24))
+    monkeypatch.setattr(clock, "now", lambda: next(hours))
+    caches = Caches(lambda _: None)
+    run = item("PipelineRun", "p-g1", spec={"pipeline": "p"})
+    cluster: Any = None  # nothing is read live
+    lives = [Observer(caches, Reads(cluster, caches)) for _ in range(2)]
+    since = [(await life.run(run, Findings())).watched_since for life in lives for _ in range(2)]
+    assert [one and one.hour for one in since] == [0, 0, 1, 1]
