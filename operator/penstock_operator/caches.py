@@ -16,6 +16,11 @@ def _of_pipeline(run: Object) -> Iterable[str]:
     return (f"{run['metadata']['namespace']}/{name}",) if name else ()
 
 
+def _of_run(pod: Object) -> Iterable[str]:
+    name = (pod["metadata"].get("labels") or {}).get(names.LABEL_RUN)
+    return (f"{pod['metadata']['namespace']}/{name}",) if name else ()
+
+
 def _of_endpoint(pod: Object) -> Iterable[str]:
     name = (pod["metadata"].get("labels") or {}).get(names.LABEL_ENDPOINT)
     return (f"{pod['metadata']['namespace']}/{name}",) if name else ()
@@ -36,7 +41,7 @@ _EXTRA: Mapping[str, Mapping[str, Index]] = {
     names.PIPELINE_RUN: {"pipeline": _of_pipeline, "waits": _waits},
     "Job": {"live": _live},
     JOB_SET: {"live": _live},
-    "Pod": {"endpoint": _of_endpoint},
+    "Pod": {"endpoint": _of_endpoint, "run": _of_run},
 }
 
 

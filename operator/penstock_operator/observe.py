@@ -11,20 +11,13 @@ from penstock_operator.caches import Caches
 from penstock_operator.core import history, room
 from penstock_operator.core.ahead import runs_ahead, runs_behind
 from penstock_operator.core.earlier import Previous
-from penstock_operator.core.observed import (
-    ChildView,
-    EndpointView,
-    JobView,
-    ObservedPipeline,
-    ObservedRun,
-    Revision,
-    RunObject,
-    VersionView,
-)
+from penstock_operator.core.observed import EndpointView, JobView, Revision, RunObject, VersionView
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
+from penstock_operator.core.observed_pipeline import ObservedPipeline
+from penstock_operator.core.observed_run import ChildView, ObservedRun
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.sweep import first_of
-from penstock_operator.manifests.job_sets import job_name
+from penstock_operator.manifests.job_sets import job_name, set_of
 from penstock_operator.reads import Findings, Reads
 from penstock_operator.resources import AUTOSCALER, BUDGET, CONFIG_MAP, JOB, JOB_SET, SERVICE
 from penstock_operator.store import Object, controller_of
@@ -86,6 +79,7 @@ class Observer:
             made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs=self._jobs(run.meta.uid),
             job_sets=JOB_SET in self._caches.watched,
+            ending=self._ending(namespace, run.meta.name),
             services=tuple(views.meta(one) for one in self._caches[SERVICE].find("owner", run.meta.uid)),
             live=frozenset(findings.live),
             troubles=dict(findings.troubles),
@@ -187,6 +181,14 @@ class Observer:
             return views.job_set(item, None, ())
         pods = self._caches["Pod"].find("owner", made["metadata"]["uid"])
         return views.job_set(item, made, (views.pod(pod) for pod in pods))
+
+    def _ending(self, namespace: str, run: str) -> frozenset[str]:
+        """The Jobs and JobSets of the run whose pods go on, and that no cache knows."""
+        pods = self._caches["Pod"].find("run", f"{namespace}/{run}")
+        jobs = {name for one in pods if views.goes_on(one) and (name := views.job_of(one))}
+        gone = {one for one in jobs if self._caches[JOB].get(namespace, one) is None}
+        sets = {name for one in jobs if (name := set_of(one))}
+        return frozenset(gone | {one for one in sets if self._caches[JOB_SET].get(namespace, one) is None})
 
     def _deployment(self, item: Object, endpoint: str) -> DeploymentView:
         namespace = item["metadata"]["namespace"]

@@ -30,7 +30,7 @@ from penstock_operator.resources import (
     labels_of,
 )
 from penstock_operator.store import Object, controller_of
-from penstock_spec.names import LABEL_WORKLOAD_JOB
+from penstock_spec.names import LABEL_MANAGED_BY, LABEL_WORKLOAD_JOB, MANAGED_BY
 
 REVISIONS_KEPT = 512
 AT_ONCE = 64  # Jobs that one question about Workloads names
@@ -96,10 +96,11 @@ class Reads:
         return frozenset(found)
 
     async def _pods_of_jobs(self, namespace: str) -> None:
-        """Every pod of our Jobs, whatever has become of the label by which pods are watched."""
+        """Every pod of our Jobs, whatever has become of the label by which it is watched, or of its Job."""
         items, _ = await self._cluster.list(POD, namespace, JOB_UID_LABEL)
         for item in items:
-            if self._caches[JOB].find("uid", (controller_of(item) or {}).get("uid", "")):
+            ours = (item["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) == MANAGED_BY
+            if ours or self._caches[JOB].find("uid", (controller_of(item) or {}).get("uid", "")):
                 self._caches.learn(POD, item, live=True)
 
     async def compare(self, kind: str, namespace: str | None) -> int:

@@ -125,7 +125,7 @@ class Reconciler:
             if any(map(_makes_job, plan.actions)) and self._observer.is_bounded(key.namespace):
                 # Of those that see the last place only one may take it: each decides once more, alone.
                 async with self._gates[key.namespace]:
-                    plan = await self._plan(item, findings)
+                    plan = await self._plan(self._pace.seen(key, item), findings)
                     if plan.confirm or await self._actor.carry_out(plan.actions, findings):
                         continue
             elif await self._actor.carry_out(plan.actions, findings):

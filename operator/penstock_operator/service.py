@@ -274,3 +274,4 @@ class Service:
         metrics.expect((*CUSTOM_KINDS, *watched), watched, CAUSES)
         metrics.objects(self._caches.sizes())
         metrics.endpoints(self._caches[names.MODEL_ENDPOINT].all)
+        metrics.pipelines(self._caches[names.PIPELINE].all)

@@ -146,6 +146,16 @@ def job_set(item: Object, made: Object | None, pods: Iterable[PodView]) -> JobVi
     )
 
 
+def goes_on(pod: Object) -> bool:
+    """Whether programs of the pod may still run."""
+    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
+def job_of(pod: Object) -> str:
+    """The Job that made the pod, by the Job controller's own label: it stays when the owner is gone."""
+    return str((pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name", ""))
+
+
 def is_live_job(item: Object) -> bool:
     """Whether a Job, or JobSet, may still have pods that run."""
     status = item.get("status") or {}

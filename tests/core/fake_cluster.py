@@ -55,7 +55,7 @@ class FakeCluster:
     """
 
     fates: Mapping[str, list[str]] = field(default_factory=dict)
-    verdicts: Mapping[str, Result] = field(default_factory=dict)  # of gates, by step
+    verdicts: Mapping[str, Result] = field(default_factory=dict)  # of gates, by step or cell
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of programs, by step or cell
     items: int = 0  # in each list that a program makes
     source_revision: str = "etag-1"
@@ -105,7 +105,14 @@ class FakeCluster:
         for child in list(self.objects.values()):
             owners = child["metadata"].get("ownerReferences", ())
             if any(one["uid"] == found["metadata"]["uid"] for one in owners):
-                self.delete(child["kind"], child["metadata"]["name"])
+                self._collect(child)
+
+    def _collect(self, child: Object) -> None:
+        """The garbage collector deletes what has lost its owner; a pod that runs is given time to end."""
+        if child["kind"] == "Pod" and child["status"]["phase"] == "Pending":
+            self.change(child, status={"since": written(self.now), **child["status"]})
+        else:
+            self.delete(child["kind"], child["metadata"]["name"])
 
     def put_status(self, kind: str, name: str, version: str, status: Mapping[str, Any]) -> None:
         found = self.get(kind, name)
@@ -264,13 +271,13 @@ class FakeCluster:
 
     def _kubelet(self, pod: Object) -> None:
         owner = pod["metadata"]["ownerReferences"][0]
-        job = self.get("Job", owner["name"])
-        if job is None:
-            return
         if "since" in pod["status"]:
             since = datetime.fromisoformat(pod["status"]["since"])
             if (self.now - since).total_seconds() >= 2:  # what it takes its program to stop
                 self.delete("Pod", pod["metadata"]["name"])
+            return
+        job = self.get("Job", owner["name"])
+        if job is None:
             return
         age, fate = self._age(pod), self.fate_of_worker(job, pod["metadata"].get("worker", 0))
         status = self._status(job, fate, age)
@@ -371,7 +378,8 @@ class FakeCluster:
         if known and known["sourceRevision"] == self.source_revision:
             return Result(unchanged=True, source_revision=self.source_revision, outputs=known["outputs"])
         made = {name: self._digest(task, name) for name in task["outputs"]}
-        told = self.verdicts.get(task["step"], Result(verdict="Pass" if task["kind"] == "validate" else ""))
+        usual = Result(verdict="Pass" if task["kind"] == "validate" else "")
+        told = self.verdicts.get(leaf_of(task), self.verdicts.get(task["step"], usual))
         source = self.source_revision if task["kind"] == "ingest" else ""
         return Result(
             outputs=made,
@@ -425,6 +433,12 @@ def leaf_of(task: Object) -> str:
     """The step that the task is of; of one with cells the cell: `fit#3`."""
     cell = task.get("cell")
     return f"{task['step']}#{cell}" if cell else str(task["step"])
+
+
+def attempt_of(job: Object) -> tuple[str, str, int]:
+    """Run, step or cell, and number of the attempt that a run's Job is."""
+    task = task_of(job)
+    return task["run"], leaf_of(task), task["attempt"]
 
 
 def task_of(job: Object) -> Any:

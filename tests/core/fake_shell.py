@@ -24,13 +24,10 @@ from penstock_operator.core.actions import (
 )
 from penstock_operator.core.earlier import Previous
 from penstock_operator.core.observed import (
-    ChildView,
     ContainerView,
     EndpointView,
     JobView,
     Meta,
-    ObservedPipeline,
-    ObservedRun,
     PipelineObject,
     PodView,
     Ref,
@@ -39,6 +36,8 @@ from penstock_operator.core.observed import (
     RunObject,
     VersionView,
 )
+from penstock_operator.core.observed_pipeline import ObservedPipeline
+from penstock_operator.core.observed_run import ChildView, ObservedRun
 from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.references import HOLDERS, REFERENCES, referred_by
@@ -255,6 +254,7 @@ class FakeShell:
             made_by=next((one for one in runs if one.backfill and one.meta.name == run.part_of), None),
             jobs={**jobs_of(view, run.meta.uid), **job_sets_of(view, run.meta.uid)},
             job_sets=self.cluster.job_sets,
+            ending=self._ending(view),
             services=[
                 meta
                 for one in self.cluster.find("Service")
@@ -282,6 +282,15 @@ class FakeShell:
             watched_since=self.began,
             defaults=self._defaults(),
         )
+
+    def _ending(self, view: Mapping[Key, Object]) -> frozenset[str]:
+        pods = [
+            one for (kind, _), one in view.items() if kind == "Pod" and one["status"]["phase"] == "Pending"
+        ]
+        jobs = {one["metadata"]["labels"]["job-name"] for one in pods}
+        sets = {one.removesuffix("-workers-0") for one in jobs if one.endswith("-workers-0")}
+        gone = {one for one in jobs if ("Job", one) not in view}
+        return frozenset(gone | {one for one in sets if ("JobSet", one) not in view})
 
     def _children(self, view: Mapping[Key, Object], run: RunObject) -> dict[str, ChildView]:
         found = {}

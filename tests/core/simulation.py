@@ -13,7 +13,7 @@ from penstock_spec.pipeline_status import PipelineStatus
 from penstock_spec.run_status import PipelineRunStatus
 from penstock_spec.status import TRANSITIONS, StepState
 from tests.core import fake_job_sets
-from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, leaf_of, task_of
+from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, attempt_of, leaf_of, task_of
 from tests.core.fake_shell import FakeShell, Killed
 
 # Every status that is written must be one that the schema allows.
@@ -25,10 +25,20 @@ STATUSES: Mapping[str, type[SpecModel]] = {
 ENDED = {"Succeeded", "Reused", "Skipped", "Failed", "Blocked", "Cancelled"}
 
 
+def _after(state: StepState) -> frozenset[StepState]:
+    """What may follow; what has succeeded is over, but for the few of which `_may_be_lost`."""
+    return frozenset() if state is StepState.SUCCEEDED else TRANSITIONS[state]
+
+
+def _may_be_lost(entry: Object) -> bool:
+    """Whether what the step gives may be an earlier run's though it has succeeded."""
+    return bool(entry.get("cells")) or entry.get("kind") == "pipeline"
+
+
 def _following(state: StepState) -> set[StepState]:
     """Every state that one may be in later, by any way: not each on the way needs to be written."""
     reached = {state}
-    while more := {after for one in reached for after in TRANSITIONS[one]} - reached:
+    while more := {after for one in reached for after in _after(one)} - reached:
         reached |= more
     return reached
 
@@ -48,6 +58,9 @@ class Simulation:
     cluster: FakeCluster
     needs: Mapping[str, Iterable[str]] = field(default_factory=dict)  # of steps, as the test knows them
     ends: Mapping[str, Iterable[str]] = field(default_factory=dict)  # steps that must have ended, in any way
+    pairs: Mapping[str, Iterable[str]] = field(
+        default_factory=dict
+    )  # steps that are done for the cells of others: each cell needs its own
     always: frozenset[str] = frozenset()  # steps that run after all others
     most: Mapping[str, int] = field(default_factory=dict)  # maxParallel of steps
     repeated: frozenset[str] = frozenset()  # steps of which one iteration comes after the other
@@ -58,6 +71,7 @@ class Simulation:
     drop_event: Callable[[], bool] = lambda: False
     hold: Callable[[], bool] = lambda: False  # whether a status that is only news is written later
     acts: Sequence[tuple[float, Callable[[], Any]]] = ()  # what a person does, after so many seconds
+    keeps: bool = False  # no policy or person takes away a Job that has ended well
     tidies: bool = False  # rest is also waited for where only the Jobs of finished runs are due to go
 
     def __post_init__(self) -> None:
@@ -67,6 +81,7 @@ class Simulation:
         self._recorded: set[tuple[str, str, int]] = set()  # those that a status has told of
         self._children: set[str] = set()
         self._pinned: dict[str, Any] = {}  # by run
+        self._attempt_of: dict[str, tuple[str, str, int]] = {}  # by uid of the Job
         self._due: dict[tuple[str, str], datetime] = {}
         self.kills = 0
         self.shell = self._born()
@@ -88,12 +103,14 @@ class Simulation:
     def _watch(self, verb: str, item: Object) -> None:
         if item["kind"] == "Job" and verb == "create":
             if fake_job_sets.is_inner(item):
-                self._alone(item, task_of(item))
+                self._alone(item, attempt_of(item))
             else:
                 self._job_created(item)
         if item["kind"] == "JobSet" and verb == "create":
             job = fake_job_sets.made_by(item)
             self._job_created({**job, "metadata": {**job["metadata"], "uid": item["metadata"]["uid"]}})
+        if item["kind"] == "Job" and verb == "delete" and self.keeps:
+            self._job_deleted(item)
         if item["kind"] == "PipelineRun" and verb == "create" and item["spec"].get("step"):
             self._child_created(item)
         if verb == "status" and item["kind"] in STATUSES:
@@ -120,7 +137,7 @@ class Simulation:
         if task["kind"] == "archive":
             self._archive_begun(job, task)
             return
-        attempt = (task["run"], leaf_of(task), task["attempt"])
+        attempt = attempt_of(job)
         # What somebody deletes before its start was written is made again: nobody can know of it.
         if attempt in self._attempts and (
             attempt in self._recorded or self.cluster.fate(job) != "job_deleted"
@@ -136,12 +153,13 @@ class Simulation:
             one for one in self.needs.get(task["step"], ()) if states.get(one) not in ("Succeeded", "Reused")
         ]
         early += [one for one in self.ends.get(task["step"], ()) if states.get(one) not in ENDED]
+        early += [one for one in self.pairs.get(task["step"], ()) if not self._made(run, one, task)]
         if early:
-            raise BrokenPromise(f"{task['step']} started before {early}")
+            raise BrokenPromise(f"{leaf_of(task)} started before {early}")
         self._not_too_many(run, task["step"])
         if task["step"] in self.repeated and task["cell"] > 1:
             self._after_the_one_before(run, task)
-        self._alone(job, task)
+        self._alone(job, attempt)
         named = fake_job_sets.is_inner(job) or self.cluster.get("Service", job["metadata"]["name"])
         if job["spec"]["completions"] > 1 and not named:
             raise BrokenPromise(f"the gang {attempt} was started without its Service")
@@ -149,20 +167,48 @@ class Simulation:
         if self.settings.max_parallel and len(live) > self.settings.max_parallel:
             raise BrokenPromise(f"{len(live)} Jobs live at a time")
 
-    def _alone(self, job: Object, task: Mapping[str, Any]) -> None:
-        for other in fake_job_sets.attempts(self.cluster):
-            theirs = task_of(other)
-            if theirs["kind"] in ("archive", "sweep"):
-                continue
-            same = (theirs["run"], leaf_of(theirs)) == (task["run"], leaf_of(task))
-            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
-                raise BrokenPromise(f"two attempts of {task['step']} side by side")
+    def _made(self, run: Object, step: str, task: Mapping[str, Any]) -> bool:
+        """Whether it is written that the same cell of a step has ended well; what it made is given."""
+        entry = next(one for one in run["status"]["steps"] if one["name"] == step)
+        if entry["state"] == "Skipped":
+            return True  # only possible where nothing is taken of it: else whoever takes is skipped too
+        cell = {one["number"]: one for one in entry.get("cells", ())}.get(task["cell"], {})
+        if cell.get("state") not in ("Succeeded", "Reused"):
+            return False
+        given = {task["inputs"][one]["digest"] for one in (f"from_{step}", "own") if one in task["inputs"]}
+        made = set(map(unpacked, cell.get("outputs", ())))
+        if not given <= made:
+            raise BrokenPromise(f"{leaf_of(task)} is given {given}, not what its own cell of {step} has made")
+        return True
 
     def _sweep_begun(self, job: Object) -> None:
         for other in self.cluster.find("Job"):
             same = other["metadata"]["uid"] == job["metadata"]["uid"]
             if task_of(other)["kind"] == "sweep" and not same and not self._over(other):
                 raise BrokenPromise("two Jobs sweep side by side")
+
+    def _job_deleted(self, job: Object) -> None:
+        """Nobody takes a Job, and its pod's log, for one that goes on when it has just ended well."""
+        task, run = task_of(job), self.cluster.get("PipelineRun", task_of(job).get("run", ""))
+        ended = [one["status"]["phase"] == "Succeeded" for one in self.cluster.pods_of(job)]
+        if run is None or self._over(job) or len(ended) < job["spec"]["completions"] or not all(ended):
+            return
+        if self._states.get((task["run"], leaf_of(task))) != "Cancelled":
+            raise BrokenPromise(f"a Job of {task['step']} was deleted that had ended well")
+
+    def _alone(self, job: Object, attempt: tuple[str, str, int]) -> None:
+        """Nothing of another attempt goes on, be it a pod whose Job is gone."""
+        for other in fake_job_sets.attempts(self.cluster):
+            if task_of(other)["kind"] in ("archive", "sweep"):
+                continue
+            same = attempt_of(other)[:2] == attempt[:2]
+            if same and other["metadata"]["uid"] != job["metadata"]["uid"] and self._lives(other):
+                raise BrokenPromise(f"two attempts of {attempt[1]} side by side")
+        self._attempt_of[job["metadata"]["uid"]] = attempt
+        for pod in self.cluster.find("Pod"):
+            theirs = self._attempt_of.get(pod["metadata"]["ownerReferences"][0]["uid"], ("", "", 0))
+            if pod["status"]["phase"] == "Pending" and theirs[:2] == attempt[:2] and theirs != attempt:
+                raise BrokenPromise(f"{attempt} was started beside a pod of {theirs}")
 
     def _archive_begun(self, job: Object, task: Mapping[str, Any]) -> None:
         for other in self.cluster.find("Job"):
@@ -252,7 +298,8 @@ class Simulation:
         states = {one["name"]: one["state"] for one in before.get("status", {}).get("steps", ())}
         for entry in after.get("steps", ()) if before["kind"] == "PipelineRun" else ():
             was = StepState(states.get(entry["name"], "Waiting"))
-            if entry["state"] != was and StepState(entry["state"]) not in TRANSITIONS[was]:
+            able = TRANSITIONS[was] if _may_be_lost(entry) else _after(was)
+            if entry["state"] != was and StepState(entry["state"]) not in able:
                 raise BrokenPromise(f"{entry['name']} went from {was} to {entry['state']}")
 
     def _run_changed(self, run: Object) -> None:
@@ -263,15 +310,14 @@ class Simulation:
             raise BrokenPromise(f"{name} reads other versions than it had pinned")
         self._pinned[name] = pinned
         for entry in run["status"].get("steps", ()):
-            cells = entry.get("cells", ())
-            self._leaf_changed(run, entry["name"], entry, remade=bool(cells))
-            for one in cells:
+            self._leaf_changed(run, entry["name"], entry, remade=_may_be_lost(entry))
+            for one in entry.get("cells", ()):
                 self._leaf_changed(run, f"{entry['name']}#{one['number']}", {"attempt": 1, **one})
 
     def _leaf_changed(self, run: Object, leaf: str, entry: Object, *, remade: bool = False) -> None:
         key, state = (run["metadata"]["name"], leaf), entry["state"]
         before = self._states.get(key, "Waiting")
-        # A step of which some cells were reused is done again in part, like a reused one.
+        # A step of which some cells were reused is done again in part, like a reused one; and so is a child.
         again = remade and (before, state) == ("Succeeded", "Retrying")
         if not again and state not in FOLLOWING[before]:
             raise BrokenPromise(f"{key} went from {before} to {state}")

@@ -257,6 +257,27 @@ def test_an_endpoint_is_observed_with_its_windows_and_their_pods() -> None:
     assert [one.phase for one in seen.pods] == ["Failed"]
 
 
+# pods without a Job
+
+
+async def test_a_run_is_told_of_pods_that_go_on_without_their_job() -> None:
+    caches = Caches(lambda _: None)
+    run = item("PipelineRun", "r", spec={"pipeline": "p"})
+    caches.learn("PipelineRun", run)
+    caches.learn("Job", item("Job", "there"))
+    caches.learn("Job", item("Job", "lost-workers-0"))
+    caches.learn("JobSet", item("JobSet", "kept"))
+    pods = {"gone": "Running", "there": "Running", "over": "Failed"}
+    pods |= {"kept-workers-0": "Running", "lost-workers-0": "Running"}
+    for name, phase in pods.items():
+        pod = item("Pod", name, status={"phase": phase})
+        pod["metadata"]["labels"] = {"penstock.dev/run": "r", "batch.kubernetes.io/job-name": name}
+        caches.learn("Pod", pod)
+    cluster: Any = None  # nothing is read live
+    observed = await Observer(caches, Reads(cluster, caches)).run(run, Findings())
+    assert observed.ending == {"gone", "kept-workers-0", "lost"}
+
+
 # gangs
 
 

@@ -15,7 +15,7 @@ from penstock_operator.core.forms import JOB, kind_of, objects_of
 from penstock_operator.core.gang_services import needed
 from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.queued import HELD
-from penstock_operator.core.record import StepRecord, leaves
+from penstock_operator.core.record import StepRecord, is_remade, leaves
 from penstock_operator.core.retry import PASSING, failed, refused
 from penstock_operator.core.reuse import find_earlier, known
 from penstock_operator.core.room import full
@@ -34,7 +34,14 @@ _SOON = 2.0  # seconds after which a Job that is about to end is looked at again
 
 def ended(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: nothing about an ended step changes. A Job of it that would go on for ever is deleted."""
-    return Decision(record, actions=left_behind(context, record)) if record.ended else None
+    if not record.ended:
+        return None
+    left = left_behind(context, record)
+    if left and not context.is_live(PODS):
+        # A Job seems to go on where no cache shows how its pod has ended. With it would go the pod and its
+        # log, and what a new process would know the end by, where that is not written yet.
+        return Decision(record, confirm=(PODS,))
+    return Decision(record, actions=left)
 
 
 def left_behind(context: RunContext, record: StepRecord) -> Sequence[Action]:
@@ -80,9 +87,11 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
     ref = Ref(kind_of(context, record.name), record.job)
     if record.job and job is None and not context.is_live(ref):
         return Decision(record, confirm=(ref,))
-    if job is not None and lacks_pods(job) and not context.is_live(PODS):
-        # Workers of a gang still end after it has failed: a pod that no cache shows may be one of them.
+    if record.job and (job is None or lacks_pods(job)) and not context.is_live(PODS):
+        # A pod that no cache shows may still end: of a Job that was deleted, or of a gang that has failed.
         return Decision(record, confirm=(PODS,))
+    if record.job in context.observed.ending and context.now < after(due, context.settings.finish_grace):
+        return Decision(record, look_again=after(context.now, _SOON))
     return _create(context, record, record.attempt + 1)
 
 
@@ -94,8 +103,9 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
         queued = record.state is StepState.WAITING and refusal.reason in PASSING
         return refused(context, replace(record, state=StepState.QUEUED) if queued else record, refusal)
     work = work_of(context, record)
-    lost = record.failure_class == FailureClass.INPUT_MISSING  # what an earlier run had read is gone
-    found = find_earlier(context, record, work) if record.kind == "ingest" and not lost else None
+    # One that is made again reads its source: what an earlier run had read is gone.
+    looks = record.kind == "ingest" and not is_remade(record)
+    found = find_earlier(context, record, work) if looks else None
     exists = context.job(name) is not None
     manifest = job_manifest(context, record, work, attempt, known(found))
     begun = replace(

@@ -20,6 +20,12 @@ def job_name(job_set: str) -> str:
     return f"{job_set}-{_PART}-0"
 
 
+def set_of(job: str) -> str:
+    """The JobSet whose Job has this name; empty where none would name one so."""
+    suffix = job_name("")
+    return job.removesuffix(suffix) if job.endswith(suffix) else ""
+
+
 def job_set(attempt: jobs.Attempt, settings: PodSettings) -> dict[str, Any]:
     """The JobSet's manifest, with its hash; `attempt` has its name."""
     inner = replace(attempt, name=job_name(attempt.name), job_set=attempt.name)
