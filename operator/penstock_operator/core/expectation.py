@@ -24,6 +24,7 @@ class Expectation:
     cpu: str = ""  # what this attempt's program asks for
     memory: str = ""  # the same, and its limit
     queue: str = ""  # of Kueue, in which its Job waits for room
+    priority: str = ""  # the WorkloadPriorityClass that it waits with
     job_set: str = ""  # that makes the Job; empty where that stands alone
     workers: int = 1  # pods of a gang
     worker: int | None = None  # which of them is meant; None where there is only one

@@ -214,6 +214,7 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         cpu=cpu_of(context, record),
         memory=memory_of(context, record),
         queue=queue.local_queue if queue is not None else "",
+        priority=queue.priority_class or "" if queue is not None else "",
         workers=gang.workers if (gang := gang_of(context, record.name)) is not None else 1,
         watched_since=context.observed.watched_since,
     )
