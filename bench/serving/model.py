@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from penstock_artifacts.manifest import scan
 from penstock_artifacts.signature import ColumnSignature, Layout, Signature, Task, ValueType
-from penstock_spec import contract
+from penstock_spec import contract, serving_contract
 
 TREES = 100
 ROWS = 1
@@ -52,5 +52,5 @@ def make(parent: Path) -> BenchModel:
         folder / contract.MODEL_SIGNATURE
     )
     manifest = scan(folder, "Model")
-    (parent / contract.MODEL_MANIFEST).write_bytes(manifest.to_bytes())
+    (parent / serving_contract.MODEL_MANIFEST).write_bytes(manifest.to_bytes())
     return BenchModel(folder, manifest.digest, np.asarray(data.data[:ROWS]).tolist())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.serving.environments import python_of
 from bench.serving.model import BenchModel
-from penstock_spec import contract
+from penstock_spec import serving_contract
 
 _RIVALS = Path(__file__).with_name("rivals.py")
 _PATIENCE = 60
@@ -25,9 +25,9 @@ def penstock(model: BenchModel, port: int) -> tuple[Sequence[str], Mapping[str, 
     where = ["--host", "127.0.0.1", "--port", str(port), "--folder", str(model.folder)]
     roots = ("pipeline_spec", "artifacts", "serving")
     variables = {
-        contract.MODEL_NAME_VARIABLE: "forest",
-        contract.MODEL_VERSION_VARIABLE: "forest-1",
-        contract.MODEL_DIGEST_VARIABLE: model.digest,
+        serving_contract.MODEL_NAME_VARIABLE: "forest",
+        serving_contract.MODEL_VERSION_VARIABLE: "forest-1",
+        serving_contract.MODEL_DIGEST_VARIABLE: model.digest,
         "PENSTOCK_SERVE_DRAIN_SECONDS": "0",
         "PYTHONPATH": os.pathsep.join(str(_ROOT / root) for root in roots),
     }

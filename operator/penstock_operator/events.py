@@ -9,7 +9,7 @@ from penstock_operator.core.actions import EventNote
 from penstock_operator.errors import ClusterError
 from penstock_operator.resources import EVENT
 from penstock_operator.store import Object
-from penstock_spec import names
+from penstock_spec import names, object_names
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,9 @@ def manifest(item: Object, note: EventNote, now: datetime) -> Object:
     Its name holds the written version: only the writer of a transition can tell of it, and only once.
     """
     meta = item["metadata"]
-    unique = names.short_hash(meta["uid"], meta["resourceVersion"], note.reason, note.message, length=16)
+    unique = object_names.short_hash(
+        meta["uid"], meta["resourceVersion"], note.reason, note.message, length=16
+    )
     time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",

@@ -9,7 +9,7 @@ from penstock_operator.core.observed_endpoint import CompanionView, DeploymentVi
 from penstock_operator.manifests.identity import hash_of
 from penstock_operator.store import Object, controller_of
 from penstock_operator.views import condition, meta, moment, true_condition
-from penstock_spec import contract, names
+from penstock_spec import names, serving_contract
 
 
 def endpoint(item: Object) -> EndpointView:
@@ -73,8 +73,8 @@ def deployment(item: Object, pods: Iterable[PodView]) -> DeploymentView:
         observed_generation=status.get("observedGeneration", 0),
         existing=status.get("replicas", 0),
         available_since=moment(available.get("lastTransitionTime")),
-        model=told.get(contract.MODEL_NAME_VARIABLE, ""),
-        digest=told.get(contract.MODEL_DIGEST_VARIABLE, ""),
+        model=told.get(serving_contract.MODEL_NAME_VARIABLE, ""),
+        digest=told.get(serving_contract.MODEL_DIGEST_VARIABLE, ""),
         spec_hash=hash_of(item),
         logged=_logged(spec),
         progress_failed=progressing.get("message", "") if progressing.get("status") == "False" else "",
@@ -87,14 +87,14 @@ def _environment(spec: Mapping[str, Any]) -> Mapping[str, str]:
     """The literal variables of the serving container."""
     pod = (spec.get("template") or {}).get("spec") or {}
     serve: Mapping[str, Any] = next(
-        (one for one in pod.get("containers") or () if one["name"] == contract.SERVE), {}
+        (one for one in pod.get("containers") or () if one["name"] == serving_contract.SERVE), {}
     )
     return {one["name"]: one["value"] for one in serve.get("env") or () if "value" in one}
 
 
 def _logged(spec: Mapping[str, Any]) -> bool:
     pod = (spec.get("template") or {}).get("spec") or {}
-    return any(one["name"] == contract.SHIP for one in pod.get("initContainers") or ())
+    return any(one["name"] == serving_contract.SHIP for one in pod.get("initContainers") or ())
 
 
 def pods_of_deployment(item: Object, pods: Iterable[Object]) -> Iterator[Object]:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from penstock_spec.base import ImageRef, ListMap, ObjectName, Rule, SpecModel, exactly_one
-from penstock_spec.contract import RESERVED_PREFIX, SERVE_PORT, SERVE_PREFIX
+from penstock_spec.contract import RESERVED_PREFIX
 from penstock_spec.kinds.container import Argument, EnvName, SecretKey
+from penstock_spec.serving_contract import SERVE_PORT, SERVE_PREFIX
 
 # What follows SERVE_PREFIX in the variables that Penstock's own server and its sidecar read: docs/serving.md.
 SERVE_SETTINGS = (

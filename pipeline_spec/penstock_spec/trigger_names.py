@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from penstock_spec.names import short_hash
+from penstock_spec.object_names import short_hash
 
 
 def cause_name(pipeline: str, pipeline_uid: str, trigger: str, *cause: str) -> str:

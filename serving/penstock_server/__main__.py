@@ -9,7 +9,7 @@ from pathlib import Path
 from penstock_server import logs
 from penstock_server.prediction_log.settings import LogSettings
 from penstock_server.settings import Settings, SettingsError
-from penstock_spec import contract
+from penstock_spec import serving_contract
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -18,17 +18,23 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     for name, words in (("fetch", "download the model by its digest"), ("serve", "answer requests")):
         command = commands.add_parser(name, help=words)
         command.add_argument(
-            "--folder", type=Path, default=Path(contract.MODEL_FOLDER), help="the model's folder"
+            "--folder", type=Path, default=Path(serving_contract.MODEL_FOLDER), help="the model's folder"
         )
     for one in (command, commands.add_parser("ship", help="bring the prediction log to the store")):
         one.add_argument(
-            "--log-folder", type=Path, default=Path(contract.LOG_FOLDER), help="the prediction log's spool"
+            "--log-folder",
+            type=Path,
+            default=Path(serving_contract.LOG_FOLDER),
+            help="the prediction log's spool",
         )
     command.add_argument("--host", default="", help="address to listen on; default: all")
-    command.add_argument("--port", type=int, default=contract.SERVE_PORT, help="port for HTTP")
-    command.add_argument("--grpc-port", type=int, default=contract.GRPC_PORT, help="port for gRPC")
+    command.add_argument("--port", type=int, default=serving_contract.SERVE_PORT, help="port for HTTP")
+    command.add_argument("--grpc-port", type=int, default=serving_contract.GRPC_PORT, help="port for gRPC")
     command.add_argument(
-        "--tokens", type=Path, default=Path(contract.TOKENS_FOLDER), help="folder with a token per client"
+        "--tokens",
+        type=Path,
+        default=Path(serving_contract.TOKENS_FOLDER),
+        help="folder with a token per client",
     )
     return parser.parse_args(arguments)
 

@@ -7,7 +7,7 @@ from penstock_artifacts.errors import StoreError
 from penstock_artifacts.store import store_from
 from penstock_server import logs
 from penstock_server.settings import digest, required
-from penstock_spec import contract
+from penstock_spec import serving_contract
 
 
 def fetch(environment: Mapping[str, str], folder: Path) -> int:
@@ -16,7 +16,7 @@ def fetch(environment: Mapping[str, str], folder: Path) -> int:
     Nothing stays of a failed attempt that could be taken for a model: the manifest comes last.
     """
     wanted = digest(environment)
-    namespace = required(environment, contract.NAMESPACE_VARIABLE)
+    namespace = required(environment, serving_contract.NAMESPACE_VARIABLE)
     try:
         manifest = store_from(environment, namespace).get_folder(wanted, folder)
     except StoreError as error:
@@ -26,7 +26,7 @@ def fetch(environment: Mapping[str, str], folder: Path) -> int:
         reason = f"the artifact is a {manifest.type}, not a Model"
         logs.event("could not fetch the model", level=logs.ERROR, digest=wanted, reason=reason)
         return 1
-    (folder.parent / contract.MODEL_MANIFEST).write_bytes(manifest.to_bytes())
+    (folder.parent / serving_contract.MODEL_MANIFEST).write_bytes(manifest.to_bytes())
     size = sum(entry.size for entry in manifest.files)
     logs.event("fetched", digest=wanted, files=len(manifest.files), bytes=size)
     return 0

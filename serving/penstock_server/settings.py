@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock_spec import contract
+from penstock_spec import serving_contract
 
 _MEBIBYTE = 1024 * 1024
 
@@ -62,7 +62,7 @@ class Settings:
     @property
     def manifest(self) -> Path:
         """The manifest that `fetch` left beside the model's folder."""
-        return self.folder.parent / contract.MODEL_MANIFEST
+        return self.folder.parent / serving_contract.MODEL_MANIFEST
 
     @classmethod
     def read(
@@ -71,16 +71,16 @@ class Settings:
         *,
         folder: Path,
         host: str = "",
-        port: int = contract.SERVE_PORT,
-        grpc_port: int = contract.GRPC_PORT,
-        tokens: Path = Path(contract.TOKENS_FOLDER),
+        port: int = serving_contract.SERVE_PORT,
+        grpc_port: int = serving_contract.GRPC_PORT,
+        tokens: Path = Path(serving_contract.TOKENS_FOLDER),
     ) -> "Settings":
         """Settings from the variables of `contract` and the PENSTOCK_SERVE_* limits. SettingsError."""
         return cls(
-            model=required(environment, contract.MODEL_NAME_VARIABLE),
-            version=required(environment, contract.MODEL_VERSION_VARIABLE),
+            model=required(environment, serving_contract.MODEL_NAME_VARIABLE),
+            version=required(environment, serving_contract.MODEL_VERSION_VARIABLE),
             digest=digest(environment),
-            endpoint=environment.get(contract.ENDPOINT_VARIABLE, ""),
+            endpoint=environment.get(serving_contract.ENDPOINT_VARIABLE, ""),
             folder=folder,
             host=host,
             port=port,
@@ -124,10 +124,12 @@ def required(environment: Mapping[str, str], name: str) -> str:
 
 def digest(environment: Mapping[str, str]) -> str:
     """The digest that the model must have. SettingsError when it is not sha256:<64 hex digits>."""
-    value = required(environment, contract.MODEL_DIGEST_VARIABLE)
+    value = required(environment, serving_contract.MODEL_DIGEST_VARIABLE)
     algorithm, _, digits = value.partition(":")
     if algorithm != "sha256" or len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
-        raise SettingsError(f"{contract.MODEL_DIGEST_VARIABLE} must be sha256: and 64 hexadecimal digits")
+        raise SettingsError(
+            f"{serving_contract.MODEL_DIGEST_VARIABLE} must be sha256: and 64 hexadecimal digits"
+        )
     return value
 
 

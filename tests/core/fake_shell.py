@@ -24,13 +24,10 @@ from penstock_operator.core.actions import (
 )
 from penstock_operator.core.earlier import Previous
 from penstock_operator.core.observed import (
-    ChildView,
     ContainerView,
     EndpointView,
     JobView,
     Meta,
-    ObservedPipeline,
-    ObservedRun,
     PipelineObject,
     PodView,
     Ref,
@@ -39,6 +36,8 @@ from penstock_operator.core.observed import (
     RunObject,
     VersionView,
 )
+from penstock_operator.core.observed_pipeline import ObservedPipeline
+from penstock_operator.core.observed_run import ChildView, ObservedRun
 from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.references import HOLDERS, REFERENCES, referred_by
@@ -74,6 +73,11 @@ class FakeShell:
     planned: Callable[[Object, Mapping[str, Any]], None] = lambda _before, _after: None
     plans: list[Plan] = field(default_factory=list)
     held: dict[str, tuple[Object, Mapping[str, Any]]] = field(default_factory=dict)
+    began: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        """This life begins now."""
+        self.began = self.cluster.now
 
     def run_pass(self, name: str) -> datetime | None:
         return self._pass("PipelineRun", name, self._observe_run, plan_run)
@@ -275,6 +279,7 @@ class FakeShell:
                 if not fake_job_sets.over(one) and not fake_job_sets.is_inner(one)
             ),
             older_claims=room.older_claims(run, runs),
+            watched_since=self.began,
             defaults=self._defaults(),
         )
 

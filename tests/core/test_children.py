@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from penstock_spec.names import child_name
+from penstock_spec.object_names import child_name
 from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object
 from tests.core.pipelines import programs, tumour
 from tests.core.simulation import Simulation, pipeline

@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from penstock_operator.core import cancels, child_ends, child_runs, children
-from penstock_spec import names
+from penstock_operator.core import (
+    cancels,
+    child_ends,
+    child_remakes,
+    child_runs,
+    child_starts,
+    children,
+    remakes,
+)
+from penstock_spec import object_names
 from tests.core.fake_shell import NotSettled
 from tests.core.family_worlds import Family, check, families
 from tests.core.simulation import BrokenPromise
@@ -44,6 +52,8 @@ CANCELLED = [
 LATE = [Family(lags=0.8, seed=seed) for seed in range(3)]
 HELD = [Family(suspended=(2.0, 40.0))]
 FAILING = [Family(fates={"c1": ["exit3"]}, retries=1)]
+LOST = [Family(again=True, fates={"use": ["lost"]})]
+LOST_UNSEEN = [Family(again=True, fates={"use": ["lost"]}, lags=0.9, seed=1)]
 
 
 def check_all(some: Sequence[Family]) -> None:
@@ -55,8 +65,8 @@ def check_all(some: Sequence[Family]) -> None:
     ("owner", "function", "old", "new", "some"),
     [
         pytest.param(
-            names,
-            names.job_name,
+            object_names,
+            object_names.job_name,
             "str(attempt), *which)",
             "str(attempt), *which, __import__('secrets').token_hex(4))",
             KILLED,
@@ -110,6 +120,25 @@ def check_all(some: Sequence[Family]) -> None:
             "if True:",
             FAILING,
             id="a failed child counts as a good one",
+        ),
+        pytest.param(
+            remakes, remakes._to_make, "bool(taken_over(", "not bool(taken_over(", LOST, id="never made again"
+        ),
+        pytest.param(
+            child_starts,
+            child_starts._repeated,
+            "if record.attempt and is_remade(record):",
+            "if False:",
+            LOST,
+            id="all of the child is executed again",
+        ),
+        pytest.param(
+            child_remakes,
+            child_remakes.is_settled,
+            "child is not None and child.run.finished",
+            "True",
+            LOST_UNSEEN,
+            id="what a child has made by a cache",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from penstock_operator.core.classify import classify, is_at_rest, is_stuck, lack
 from penstock_operator.core.findings import Done, Underway
 from penstock_operator.core.observed import JobView, PodView
 from penstock_operator.core.settings import Settings
-from penstock_spec.names import job_set_name
+from penstock_spec.object_names import job_set_name
 from tests.core.fake_cluster import FakeCluster
 from tests.core.flow_page import GANGS
 from tests.core.pipelines import programs

@@ -7,12 +7,13 @@ import pytest
 
 from penstock_operator.core import taking
 from penstock_operator.core.actions import Create
-from penstock_operator.core.observed import JobView, Meta, ObservedRun, RunObject
+from penstock_operator.core.observed import JobView, Meta, RunObject
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import Frozen
 from penstock_spec.graph import compile_pipeline
-from penstock_spec.names import job_name
+from penstock_spec.object_names import job_name
 from penstock_spec.plain import digest_text
 from tests.core.pods import NOW
 

@@ -9,7 +9,8 @@ import pytest
 from penstock_operator.core.actions import Apply
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.monitor import monitors
-from penstock_operator.core.observed import EndpointView, ObservedRun, Ref, Refusal, RunObject
+from penstock_operator.core.observed import EndpointView, Ref, Refusal, RunObject
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import fresh_records

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from penstock_operator.core.actions import Create
 from penstock_operator.core.observed import Ref, Refusal
 from penstock_operator.core.settings import Settings
-from penstock_spec import names
+from penstock_spec import object_names
 from penstock_spec.contract import Result
 from penstock_spec.monitoring import WINDOWS_KEPT, DriftWindows, Monitoring
 from tests.core.window_world import START, UID, WindowWorld, result, stamp
@@ -51,7 +51,7 @@ def test_the_first_window_is_the_first_whole_one_after_the_pods_log() -> None:
     assert "the first window ends at 2026-11-21T10:02:00Z" in world.condition()["message"]
     world.live(120)
     (name,) = world.created
-    assert name == names.window_job("e", UID, FIRST_END)
+    assert name == object_names.window_job("e", UID, FIRST_END)
     assert name.startswith("e-w20261121100200-")
 
 
@@ -254,7 +254,7 @@ def test_a_failure_that_passes_is_tried_again_under_another_name() -> None:
     world = WindowWorld(fates={0: ["store", "evicted", result("Drifted", WORSE)]})
     world.live(150)
     first = [one for one in world.created if world.tasks[one].arguments["end"] == stamp(FIRST_END)]
-    assert first == [names.window_job("e", UID, FIRST_END, number) for number in (1, 2, 3)]
+    assert first == [object_names.window_job("e", UID, FIRST_END, number) for number in (1, 2, 3)]
     assert [world.tasks[one].attempt for one in first] == [1, 2, 3]
     assert world.windows[0]["verdict"] == "Drifted"
     assert world.events == []
@@ -306,10 +306,10 @@ def test_another_attempt_begins_only_after_a_live_look_for_the_job_before_it() -
     world.advance(5)
     world.jobs.clear()
     (ref,) = world.plan().confirm
-    assert ref == Ref("Job", names.window_job("e", UID, FIRST_END))
+    assert ref == Ref("Job", object_names.window_job("e", UID, FIRST_END))
     (created,) = world.plan(live=frozenset({ref})).actions
     assert isinstance(created, Create)
-    assert created.manifest["metadata"]["name"] == names.window_job("e", UID, FIRST_END, 2)
+    assert created.manifest["metadata"]["name"] == object_names.window_job("e", UID, FIRST_END, 2)
 
 
 def test_a_quota_is_waited_for_and_then_the_window_is_unknown() -> None:
@@ -323,7 +323,7 @@ def test_a_quota_is_waited_for_and_then_the_window_is_unknown() -> None:
 
 
 def test_somebody_elses_job_under_the_name_is_told_and_left_alone() -> None:
-    name = names.window_job("e", UID, FIRST_END)
+    name = object_names.window_job("e", UID, FIRST_END)
     world = WindowWorld(refusals={name: Refusal("NameCollision", f"Job {name} is not ours")})
     world.live(130)
     assert world.windows[0]["reason"] == "NameCollision"

@@ -402,9 +402,9 @@ def test_a_name_that_somebody_else_holds_fails_the_step() -> None:
     run = simulation.cluster.objects[("PipelineRun", "tumour-g1")]
     probe = FakeShell(simulation.cluster)
     assert probe.plans == []
-    from penstock_spec import names
+    from penstock_spec import object_names
 
-    held = names.job_name("tumour-g1", run["metadata"]["uid"], "b", 1)
+    held = object_names.job_name("tumour-g1", run["metadata"]["uid"], "b", 1)
     (ours,) = simulation.cluster.find("Job")
     foreign = {**ours, "metadata": {"name": held, "ownerReferences": [{"uid": "somebody"}]}}
     simulation.cluster.watchers.clear()

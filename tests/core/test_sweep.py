@@ -12,13 +12,14 @@ import pytest
 
 from penstock_operator.core import references, sweep, triggers
 from penstock_operator.core.actions import Create, Plan
-from penstock_operator.core.observed import Meta, ObservedPipeline, PipelineObject, Ref
+from penstock_operator.core.observed import Meta, PipelineObject, Ref
+from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.references import HOLDERS, REFERENCES, referred_by
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.sweep import first_of, with_sweep
 from penstock_spec.contract import Result
 from penstock_spec.defaults import read_defaults
-from penstock_spec.names import sweep_job
+from penstock_spec.object_names import sweep_job
 from penstock_spec.sweep import WIDTH, unpack
 from tests.core.fake_cluster import EPOCH, FakeCluster, Object, environment_of, task_of
 from tests.core.fake_shell import FakeShell

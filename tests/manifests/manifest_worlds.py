@@ -14,7 +14,9 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy_fields import asked_fields
 from penstock_operator.core.frozen import Definition
 from penstock_operator.core.looks import look_job
-from penstock_operator.core.observed import Meta, ObservedPipeline, ObservedRun, PipelineObject, RunObject
+from penstock_operator.core.observed import Meta, PipelineObject, RunObject
+from penstock_operator.core.observed_pipeline import ObservedPipeline
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.probe_targets import target_of
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.scaling import autoscaler_of
@@ -35,7 +37,7 @@ from penstock_operator.manifests.sweep import SweepJob
 from penstock_operator.manifests.sweep import job as sweep_job
 from penstock_operator.manifests.windows import WindowJob
 from penstock_operator.manifests.windows import job as window_job
-from penstock_spec import names
+from penstock_spec import object_names
 from penstock_spec.contract import Known
 from penstock_spec.digest import run_digest
 from penstock_spec.endpoint import ModelEndpointSpec
@@ -166,7 +168,7 @@ def windows_of(name: str, version: str, digest: str, spec: Mapping[str, Any]) ->
                 "ml",
                 name,
                 "me-uid",
-                names.window_job(name, "me-uid", NOW, number),
+                object_names.window_job(name, "me-uid", NOW, number),
                 version,
                 digest,
                 NOW,
@@ -199,7 +201,7 @@ def archive_of(name: str) -> list[Object]:
     if name != "tumour":
         return []
     runs = {f"11111111-2222-3333-4444-55555555555{number}": digest_of(str(number)) for number in range(2)}
-    job = names.archive_job(name, "pl-uid", list(runs), 1)
+    job = object_names.archive_job(name, "pl-uid", list(runs), 1)
     return [archive_job(ArchiveJob("ml", name, "pl-uid", job, runs, ["H4sI", "AAAA"], 1), SETTINGS.pods)]
 
 
@@ -207,7 +209,7 @@ def sweep_of(name: str) -> list[Object]:
     """The Job that looks through the artifacts, with three references; of one example only."""
     if name != "tumour":
         return []
-    job = names.sweep_job(name, "pl-uid", NOW)
+    job = object_names.sweep_job(name, "pl-uid", NOW)
     texts = ["H4sI"]  # compressed, and so not the same with every zlib
     asked = SweepJob(
         "ml", name, "pl-uid", job, "Delete", 2592000.0, 86400.0, "2026-11-21T10:00:00Z", 3, texts

@@ -9,7 +9,7 @@ import pytest
 from penstock_operator.manifests import pods
 from penstock_operator.manifests.identity import hash_of, may_adopt, with_hash
 from penstock_operator.manifests.quantity import cpu_limit, grown_memory, parse
-from penstock_spec import contract
+from penstock_spec import contract, serving_contract
 from tests.chart.pod_security import violations
 from tests.manifests.manifest_worlds import PIPELINES, golden_name, manifests_of
 
@@ -69,7 +69,7 @@ def test_only_our_own_containers_that_move_data_hold_credentials(manifest: Any) 
     ours = {name for name, one in containers.items() if one["image"].startswith("penstock/s")}
     for name, container in containers.items():
         held = CREDENTIALS & {one["name"] for one in container["env"]}
-        may = name in ours and name != contract.SERVE
+        may = name in ours and name != serving_contract.SERVE
         assert bool(held) == may, f"{name} holds {held}"
 
 

@@ -11,7 +11,7 @@ from penstock_operator.manifests import facade as facades
 from penstock_operator.manifests.server import PredictionLog, Server
 from penstock_operator.manifests.serving import deployment
 from penstock_operator.manifests.settings import PodSettings
-from penstock_spec import contract
+from penstock_spec import contract, serving_contract
 from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.server_spec import ServerSpec
 from tests.chart.pod_security import violations
@@ -78,7 +78,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 def test_only_the_containers_that_reach_the_store_hold_its_credentials_and_no_port(name: str) -> None:
     for container in containers(pod(**SHAPES[name])).values():
         holds = "PENSTOCK_STORE_SECRET_ACCESS_KEY" in variables(container)
-        assert holds == (container["name"] in {contract.FETCH, contract.SHIP})
+        assert holds == (container["name"] in {contract.FETCH, serving_contract.SHIP})
         assert holds != ("ports" in container)
 
 
@@ -86,9 +86,9 @@ def test_only_the_containers_that_reach_the_store_hold_its_credentials_and_no_po
 def test_every_container_knows_the_pod_and_the_model_that_it_is_for(name: str) -> None:
     for container in containers(pod(**SHAPES[name])).values():
         told = variables(container)
-        assert told[contract.MODEL_DIGEST_VARIABLE] == digest_of("m-1")
-        assert told[contract.MODEL_VERSION_VARIABLE] == "m-1"
-        assert {"name": contract.POD_VARIABLE, "valueFrom": FIELD} in container["env"]
+        assert told[serving_contract.MODEL_DIGEST_VARIABLE] == digest_of("m-1")
+        assert told[serving_contract.MODEL_VERSION_VARIABLE] == "m-1"
+        assert {"name": serving_contract.POD_VARIABLE, "valueFrom": FIELD} in container["env"]
 
 
 FIELD = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}
@@ -97,10 +97,11 @@ FIELD = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}
 def test_the_log_is_told_to_those_who_write_and_ship_it_and_to_nobody_else() -> None:
     spec = pod(**SHAPES["ours with a log"])
     told = {
-        name: contract.PREDICTION_LOG_VARIABLE in variables(one) for name, one in containers(spec).items()
+        name: serving_contract.PREDICTION_LOG_VARIABLE in variables(one)
+        for name, one in containers(spec).items()
     }
     assert told == {"fetch": False, "ship": True, "serve": True}
-    text = variables(containers(spec)["ship"])[contract.PREDICTION_LOG_VARIABLE]
+    text = variables(containers(spec)["ship"])[serving_contract.PREDICTION_LOG_VARIABLE]
     assert json.loads(text) == {"sampleRatio": 0.5, "redact": ["ssn"], "flushSeconds": 30}
 
 
@@ -116,7 +117,7 @@ def test_another_server_logs_nothing_and_gets_none_of_our_settings() -> None:
     spec = pod(**SHAPES["theirs"])
     assert set(containers(spec)) == {"fetch", "serve"}
     serve = containers(spec)["serve"]
-    assert not [name for name in variables(serve) if name.startswith(contract.SERVE_PREFIX)]
+    assert not [name for name in variables(serve) if name.startswith(serving_contract.SERVE_PREFIX)]
     assert "command" not in serve
     assert serve["lifecycle"]["preStop"] == {"sleep": {"seconds": 5}}
     assert [one["name"] for one in serve["ports"]] == ["http"]
@@ -128,7 +129,9 @@ def test_the_tokens_are_mounted_for_the_server_alone_and_must_be_there() -> None
     (volume,) = (one for one in spec["volumes"] if "secret" in one)
     assert volume["secret"] == {"secretName": "callers", "defaultMode": 0o440}
     for name, container in containers(spec).items():
-        mounted = [one for one in container["volumeMounts"] if one["mountPath"] == contract.TOKENS_FOLDER]
+        mounted = [
+            one for one in container["volumeMounts"] if one["mountPath"] == serving_contract.TOKENS_FOLDER
+        ]
         assert bool(mounted) == (name == "serve")
         assert all(one["readOnly"] for one in mounted)
 
@@ -136,7 +139,7 @@ def test_the_tokens_are_mounted_for_the_server_alone_and_must_be_there() -> None
 def test_settings_that_are_set_become_variables_and_the_rest_is_left_to_the_server() -> None:
     program = ServerSpec.model_validate({"workers": 4, "batching": {"maxRows": 10}, "requestSeconds": 90})
     told = variables(containers(pod(program=program))["serve"])
-    found = {name: value for name, value in told.items() if name.startswith(contract.SERVE_PREFIX)}
+    found = {name: value for name, value in told.items() if name.startswith(serving_contract.SERVE_PREFIX)}
     assert found == {
         "PENSTOCK_SERVE_WORKERS": "4",
         "PENSTOCK_SERVE_BATCH_ROWS": "10",

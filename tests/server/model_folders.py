@@ -19,7 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from penstock_artifacts.manifest import scan
 from penstock_artifacts.model import ColumnSignature, Layout, Signature, Task, ValueType
-from penstock_spec import contract
+from penstock_spec import contract, serving_contract
 
 NULL = "<null>"
 Columns = dict[str, list[Any]]
@@ -63,7 +63,7 @@ def store(parent: Path, signature: Signature, graph: bytes, columns: Columns) ->
     signature.save(folder / contract.MODEL_SIGNATURE)
     (folder / contract.MODEL_PROFILE).write_text("{}")
     manifest = scan(folder, "Model")
-    (parent / contract.MODEL_MANIFEST).write_bytes(manifest.to_bytes())
+    (parent / serving_contract.MODEL_MANIFEST).write_bytes(manifest.to_bytes())
     return StoredModel(signature.model, folder, manifest.digest, signature, columns)
 
 

@@ -15,7 +15,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from penstock_artifacts.model import ValueType
-from penstock_spec import contract
+from penstock_spec import serving_contract
 from tests.server.model_folders import StoredModel
 from tests.support import ROOT
 
@@ -42,10 +42,10 @@ class ServerProcess:
         self, model: StoredModel, settings: Mapping[str, str], arguments: Sequence[str] = ()
     ) -> None:
         identity = {
-            contract.MODEL_NAME_VARIABLE: model.name,
-            contract.MODEL_VERSION_VARIABLE: f"{model.name}-3",
-            contract.MODEL_DIGEST_VARIABLE: model.digest,
-            contract.ENDPOINT_VARIABLE: f"{model.name}-live",
+            serving_contract.MODEL_NAME_VARIABLE: model.name,
+            serving_contract.MODEL_VERSION_VARIABLE: f"{model.name}-3",
+            serving_contract.MODEL_DIGEST_VARIABLE: model.digest,
+            serving_contract.ENDPOINT_VARIABLE: f"{model.name}-live",
             "PENSTOCK_SERVE_DRAIN_SECONDS": "0",
         }
         where = ["--host", "127.0.0.1", "--port", "0", "--grpc-port", "0", "--folder", str(model.folder)]
@@ -188,6 +188,6 @@ def copy_of(model: StoredModel, parent: Path) -> StoredModel:
     target.mkdir(parents=True)
     for path in model.folder.iterdir():
         (target / path.name).write_bytes(path.read_bytes())
-    manifest = contract.MODEL_MANIFEST
+    manifest = serving_contract.MODEL_MANIFEST
     (parent / manifest).write_bytes((model.folder.parent / manifest).read_bytes())
     return StoredModel(model.name, target, model.digest, model.signature, model.columns)

@@ -17,12 +17,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from penstock_artifacts.prediction_log import Batch
 from penstock_artifacts.store import store_from
 from penstock_server.prediction_log.clock import milliseconds
-from penstock_spec import contract
+from penstock_spec import serving_contract
 from tests.artifacts.versitygw import S3Server
 from tests.server.model_folders import StoredModel
 from tests.server.server_process import SECONDS, ServerProcess, environment
 
-LOGGED = {contract.PREDICTION_LOG_VARIABLE: '{"flushSeconds": 0.5}'}
+LOGGED = {serving_contract.PREDICTION_LOG_VARIABLE: '{"flushSeconds": 0.5}'}
 
 
 class ShipProcess:
@@ -33,7 +33,7 @@ class ShipProcess:
         self.lines: list[dict[str, Any]] = []
         self._news = threading.Condition()
         self._ended = False
-        names = {contract.NAMESPACE_VARIABLE: "ml", contract.POD_VARIABLE: "pod-1"}
+        names = {serving_contract.NAMESPACE_VARIABLE: "ml", serving_contract.POD_VARIABLE: "pod-1"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "penstock_server", "ship", "--log-folder", str(folder)],
             env=environment({**LOGGED, **names, **store, **settings}),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from penstock_artifacts.store import store_from
-from penstock_spec import contract
+from penstock_spec import contract, serving_contract
 from tests.server.model_folders import StoredModel
 from tests.server.server_process import environment, rows, running, tensors
 
@@ -38,7 +38,11 @@ def variables(stored: Stored, tmp_path: Path) -> dict[str, str]:
     url = {URL: f"file://{tmp_path / 'store'}"}
     digest = store_from(url, NAMESPACE).put_folder(stored("iris").folder, "Model")
     assert digest == stored("iris").digest
-    return {**url, contract.NAMESPACE_VARIABLE: NAMESPACE, contract.MODEL_DIGEST_VARIABLE: digest}
+    return {
+        **url,
+        serving_contract.NAMESPACE_VARIABLE: NAMESPACE,
+        serving_contract.MODEL_DIGEST_VARIABLE: digest,
+    }
 
 
 def test_what_fetch_lays_out_is_served(stored: Stored, variables: dict[str, str], tmp_path: Path) -> None:
@@ -70,16 +74,16 @@ def test_changed_bytes_in_the_store_are_refused(variables: dict[str, str], tmp_p
     code, line = _fetch(folder, variables)
     assert (code, line["event"]) == (1, "could not fetch the model")
     assert "were changed or cut short" in line["reason"]
-    assert not (folder.parent / contract.MODEL_MANIFEST).exists()
+    assert not (folder.parent / serving_contract.MODEL_MANIFEST).exists()
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "code", "words"),
     [
         (URL, "", 1, "Secret penstock-store has no key url"),
-        (contract.MODEL_DIGEST_VARIABLE, "sha256:" + "0" * 64, 1, "is not in folder"),
-        (contract.MODEL_DIGEST_VARIABLE, "latest", 2, "PENSTOCK_MODEL_DIGEST must be sha256:"),
-        (contract.NAMESPACE_VARIABLE, "", 2, "PENSTOCK_NAMESPACE is not set"),
+        (serving_contract.MODEL_DIGEST_VARIABLE, "sha256:" + "0" * 64, 1, "is not in folder"),
+        (serving_contract.MODEL_DIGEST_VARIABLE, "latest", 2, "PENSTOCK_MODEL_DIGEST must be sha256:"),
+        (serving_contract.NAMESPACE_VARIABLE, "", 2, "PENSTOCK_NAMESPACE is not set"),
     ],
 )
 def test_what_cannot_be_fetched_is_said_in_words(
@@ -95,6 +99,6 @@ def test_an_artifact_that_is_no_model_is_refused(variables: dict[str, str], tmp_
     table.mkdir()
     (table / "data.csv").write_text("a\n1\n")
     digest = store_from(variables, NAMESPACE).put_folder(table, "Table")
-    changed = {**variables, contract.MODEL_DIGEST_VARIABLE: digest}
+    changed = {**variables, serving_contract.MODEL_DIGEST_VARIABLE: digest}
     code, line = _fetch(tmp_path / "pod" / "model", changed)
     assert (code, line["reason"]) == (1, "the artifact is a Table, not a Model")

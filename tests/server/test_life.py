@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from penstock_artifacts.manifest import scan
-from penstock_spec import contract
+from penstock_spec import contract, serving_contract
 from tests.server.model_folders import StoredModel, store
 from tests.server.server_process import (
     SECONDS,
@@ -50,9 +50,9 @@ def _tamper(what: str, folder: Path) -> None:
         (folder / contract.MODEL_PROFILE).symlink_to("/etc/hostname")
     elif what == "manifest changed too":
         _flip_a_byte(folder / contract.MODEL_ONNX)
-        (folder.parent / contract.MODEL_MANIFEST).write_bytes(scan(folder, "Model").to_bytes())
+        (folder.parent / serving_contract.MODEL_MANIFEST).write_bytes(scan(folder, "Model").to_bytes())
     else:
-        (folder.parent / contract.MODEL_MANIFEST).unlink()
+        (folder.parent / serving_contract.MODEL_MANIFEST).unlink()
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_a_model_that_loads_but_cannot_answer_is_never_ready(stored: Stored, tmp
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
-        (contract.MODEL_NAME_VARIABLE, "", "PENSTOCK_MODEL_NAME is not set"),
-        (contract.MODEL_DIGEST_VARIABLE, "sha256:12", "PENSTOCK_MODEL_DIGEST must be sha256: and 64"),
+        (serving_contract.MODEL_NAME_VARIABLE, "", "PENSTOCK_MODEL_NAME is not set"),
+        (serving_contract.MODEL_DIGEST_VARIABLE, "sha256:12", "PENSTOCK_MODEL_DIGEST must be sha256: and 64"),
         ("PENSTOCK_SERVE_ROWS", "many", "PENSTOCK_SERVE_ROWS must be a whole number of at least 1"),
         ("PENSTOCK_SERVE_ROWS", "0", "PENSTOCK_SERVE_ROWS must be a whole number of at least 1"),
     ],

@@ -26,7 +26,7 @@ from penstock_server.prediction_log.settings import LogSettings
 from penstock_server.prediction_log.spool import used_bytes
 from penstock_server.prediction_log.writer import SpooledLog
 from penstock_server.settings import SettingsError
-from penstock_spec import contract
+from penstock_spec import serving_contract
 from tests.server.server_process import environment
 from tests.server.spools import (
     START,
@@ -527,11 +527,11 @@ def crashing_round(data: st.DataObject, folder: Path, shelf: Shelf) -> None:
 )
 def test_settings_without_sense_are_named(text: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=words):
-        LogSettings.read({contract.PREDICTION_LOG_VARIABLE: text}, tmp_path)
+        LogSettings.read({serving_contract.PREDICTION_LOG_VARIABLE: text}, tmp_path)
 
 
 def test_without_the_variable_nothing_is_logged(tmp_path: Path) -> None:
     assert LogSettings.read({}, tmp_path) is None
-    found = LogSettings.read({contract.PREDICTION_LOG_VARIABLE: "{}"}, tmp_path)
+    found = LogSettings.read({serving_contract.PREDICTION_LOG_VARIABLE: "{}"}, tmp_path)
     assert found is not None
     assert (found.sample_ratio, found.redact, found.flush_seconds) == (1.0, frozenset(), 10.0)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from penstock_server.settings import Settings
-from penstock_spec import contract
+from penstock_spec import serving_contract
 from penstock_spec.server_spec import SERVE_SETTINGS
 from tests.server.server_process import ServerProcess, tensors
 from tests.support import ROOT
@@ -63,14 +63,16 @@ def test_every_setting_and_every_series_stands_on_the_page(served: Callable[[str
 def test_the_operator_knows_every_setting_and_no_other() -> None:
     sources = (ROOT / "serving/penstock_server").rglob("*.py")
     read = {name for one in sources for name in re.findall(r"PENSTOCK_SERVE_[A-Z_]+", one.read_text())}
-    assert {f"{contract.SERVE_PREFIX}{one}" for one in SERVE_SETTINGS} == read - {contract.SERVE_PREFIX}
+    assert {f"{serving_contract.SERVE_PREFIX}{one}" for one in SERVE_SETTINGS} == read - {
+        serving_contract.SERVE_PREFIX
+    }
 
 
 def test_the_defaults_on_the_page_are_those_of_a_server_that_is_told_nothing() -> None:
     told = {
-        contract.MODEL_NAME_VARIABLE: "visitors",
-        contract.MODEL_VERSION_VARIABLE: "visitors-3",
-        contract.MODEL_DIGEST_VARIABLE: f"sha256:{'0' * 64}",
+        serving_contract.MODEL_NAME_VARIABLE: "visitors",
+        serving_contract.MODEL_VERSION_VARIABLE: "visitors-3",
+        serving_contract.MODEL_DIGEST_VARIABLE: f"sha256:{'0' * 64}",
     }
     on_the_page = dict(re.findall(r"^\| `(PENSTOCK_SERVE_[A-Z_]+)` \| (\w+) \|", PAGE, re.MULTILINE))
     assert len(on_the_page) == 13

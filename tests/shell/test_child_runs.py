@@ -9,7 +9,7 @@ from penstock_operator import errors
 from penstock_operator.act import Actor
 from penstock_operator.caches import Caches
 from penstock_operator.core.actions import Cancel
-from penstock_operator.core.observed import ObservedRun
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.manifests.children import ChildStart, child_run
 from penstock_operator.manifests.identity import may_adopt
 from penstock_operator.observe import Observer

@@ -4,5 +4,5 @@
     plan_run.plan_run(observed: ObservedRun, now, settings) -> Plan
     plan_endpoint.plan_endpoint(observed: ObservedEndpoint, now, settings) -> Plan
 
-What they may look at is in observed.py, what they may ask for in actions.py.
+What they may look at is in observed.py and its neighbours, what they may ask for in actions.py.
 """

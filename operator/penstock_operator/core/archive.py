@@ -16,12 +16,13 @@ from penstock_operator.core.classify import classify, is_over, own_pods
 from penstock_operator.core.conditions import Wanted
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Done, Failed
-from penstock_operator.core.observed import JobView, ObservedPipeline, Ref, RunObject
+from penstock_operator.core.observed import JobView, Ref, RunObject
+from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.text import clip, sentence
 from penstock_operator.core.times import after, read, stamp_not_before
 from penstock_operator.manifests import archive as manifests
-from penstock_spec import archive, names
+from penstock_spec import archive, names, object_names
 from penstock_spec.names import Condition, FailureClass, Reason
 
 JOB = "Job"
@@ -134,7 +135,7 @@ def archiving(
 def _begun(desk: _Desk, runs: Sequence[RunObject]) -> Archiving:
     meta, number = desk.observed.pipeline.meta, desk.trouble.failures + 1
     batch = batch_of(runs, meta.uid, desk.observed.revisions)
-    name = names.archive_job(meta.name, meta.uid, list(batch.runs), number)
+    name = object_names.archive_job(meta.name, meta.uid, list(batch.runs), number)
     refusal = desk.observed.refusals.get(name)
     if refusal is not None:
         return desk.failed(refusal.reason, f"its Job was refused: {refusal.message}")

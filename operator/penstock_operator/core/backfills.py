@@ -13,14 +13,15 @@ from typing import Any
 from penstock_operator.core.actions import Action, Create, Plan
 from penstock_operator.core.conditions import is_true
 from penstock_operator.core.frozen import define
-from penstock_operator.core.observed import ObservedRun, Ref, RunObject
+from penstock_operator.core.observed import Ref, RunObject
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.run_status import Summary, build
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import CannotStart, adoption, frozen_for, not_started
 from penstock_operator.core.text import sentence
 from penstock_operator.core.times import after, given, read, stamp
 from penstock_operator.manifests.runs import Start, run
-from penstock_spec import names
+from penstock_spec import names, object_names
 from penstock_spec.backfill import MAX_TICKS
 from penstock_spec.errors import did_you_mean
 from penstock_spec.names import Condition, Reason, StatusWord
@@ -193,7 +194,10 @@ def _tick(
 ) -> tuple[Progress, list[Action]] | CannotStart:
     """One time: its run exists, or is made; or cannot be made now."""
     parent, uid = observed.run, observed.run.meta.owner_uid
-    possible = (names.tick_name(parent.pipeline, tick), names.tick_name(parent.pipeline, tick, uid))
+    possible = (
+        object_names.tick_name(parent.pipeline, tick),
+        object_names.tick_name(parent.pipeline, tick, uid),
+    )
     decided = replace(progress, decided=stamp(tick))
     for name in possible:
         known = _sibling(observed, name)

@@ -10,7 +10,7 @@ from datetime import datetime
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.cancels import cancels
 from penstock_operator.core.notes import notes
-from penstock_operator.core.observed import ObservedRun
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.run_status import Summary, build
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.text import sentence

@@ -14,7 +14,8 @@ from penstock_operator.core.context import Decision, Halt, RunContext
 from penstock_operator.core.forms import lists_of
 from penstock_operator.core.halts import cancelled
 from penstock_operator.core.notes import notes
-from penstock_operator.core.observed import ChildView, ObservedRun, RunObject
+from penstock_operator.core.observed import RunObject
+from penstock_operator.core.observed_run import ChildView, ObservedRun
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import Summary, build
 from penstock_operator.core.settings import Settings

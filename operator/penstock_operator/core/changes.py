@@ -9,12 +9,13 @@ from typing import Any
 from penstock_operator.core.actions import Action, Create
 from penstock_operator.core.ahead import pipeline_uid
 from penstock_operator.core.frozen import Definition
-from penstock_operator.core.observed import Meta, ObservedPipeline, Ref, Refusal, RunObject
+from penstock_operator.core.observed import Meta, Ref, Refusal, RunObject
+from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import given
 from penstock_operator.manifests.revisions import revision
 from penstock_operator.manifests.runs import Start, run
-from penstock_spec import names
+from penstock_spec import names, object_names
 from penstock_spec.names import Reason
 from penstock_spec.policy import Concurrency, OnChange
 from penstock_spec.run import RunMode
@@ -82,7 +83,7 @@ def _unexecuted(observed: ObservedPipeline, recorded: Mapping[str, Any] | None) 
     if recorded.get("run") and (planned is None or planned.mode != RunMode.PLAN):
         return ""
     meta = observed.pipeline.meta
-    frozen = names.revision_name(meta.name, meta.uid, str(recorded["digest"]))
+    frozen = object_names.revision_name(meta.name, meta.uid, str(recorded["digest"]))
     # A run that has this pipeline as a step executes it as well.
     runs = (*own_runs(observed), *own_runs(observed, RunSort.CHILD))
     if any((one.status.get("snapshot") or {}).get("revision") == frozen for one in runs):
@@ -104,14 +105,14 @@ def _by_operator(run: RunObject, pipeline: Meta) -> bool:
     Those that triggers start count: they execute the newest spec too.
     """
     base, uid = pipeline.name, pipeline.uid
-    possible = {names.run_name(base, run.generation), names.run_name(base, run.generation, uid)}
+    possible = {object_names.run_name(base, run.generation), object_names.run_name(base, run.generation, uid)}
     moment = given(run.scheduled_time)
     if run.trigger and moment is not None:
-        possible |= {names.tick_name(base, moment), names.tick_name(base, moment, uid)}
+        possible |= {object_names.tick_name(base, moment), object_names.tick_name(base, moment, uid)}
     if run.episode:
         condition, number = str(run.episode["condition"]), int(run.episode["number"])
-        possible |= {names.episode_name(base, condition, number)}
-        possible |= {names.episode_name(base, condition, number, str(run.episode["uid"]))}
+        possible |= {object_names.episode_name(base, condition, number)}
+        possible |= {object_names.episode_name(base, condition, number, str(run.episode["uid"]))}
     if run.trigger and run.triggered_by and is_cause_name(run.meta.name, base, run.trigger):
         return True
     return run.meta.name in possible
@@ -125,7 +126,7 @@ def _started(
     """
     if newest is not None and newest.generation > (recorded or {}).get("generation", 0):
         meta = observed.pipeline.meta
-        return newest.revision == names.revision_name(meta.name, meta.uid, digest)
+        return newest.revision == object_names.revision_name(meta.name, meta.uid, digest)
     return recorded is not None and recorded.get("digest") == digest
 
 
@@ -158,9 +159,9 @@ def _start(observed: ObservedPipeline, definition: Definition, recorded: Mapping
 def _free_name(observed: ObservedPipeline) -> str:
     """The plain name; with four digits of the uid where a run that is not this start's holds it."""
     meta = observed.pipeline.meta
-    plain = names.run_name(meta.name, meta.generation)
+    plain = object_names.run_name(meta.name, meta.generation)
     refused = observed.refusals.get(plain)
     taken = any(one.meta.name == plain for one in observed.runs)
     if taken or (refused is not None and refused.reason == Reason.NAME_COLLISION):
-        return names.run_name(meta.name, meta.generation, meta.uid)
+        return object_names.run_name(meta.name, meta.generation, meta.uid)
     return plain

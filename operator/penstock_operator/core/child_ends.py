@@ -8,7 +8,7 @@ from typing import Any
 from penstock_operator.core.conditions import is_true
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.findings import Failed
-from penstock_operator.core.observed import ChildView
+from penstock_operator.core.observed_run import ChildView
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import failed
 from penstock_operator.core.run_status import made_anything

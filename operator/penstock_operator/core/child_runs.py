@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from penstock_operator.core.actions import Cancel
-from penstock_operator.core.observed import ChildView, ObservedRun, Ref
+from penstock_operator.core.observed import Ref
+from penstock_operator.core.observed_run import ChildView, ObservedRun
 from penstock_operator.core.record import StepRecord
 from penstock_spec import names
 

@@ -13,13 +13,14 @@ from penstock_operator.core.child_runs import KIND, RUNS, endings, going
 from penstock_operator.core.child_starts import child_manifest
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.findings import Failed
-from penstock_operator.core.observed import ChildView, Ref
+from penstock_operator.core.observed import Ref
+from penstock_operator.core.observed_run import ChildView
 from penstock_operator.core.queued import HELD
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import StepRecord, is_remade
 from penstock_operator.core.retry import failed, refused
 from penstock_operator.core.text import clip, one_line, sentence
 from penstock_operator.core.times import after, earliest, read
-from penstock_spec import names
+from penstock_spec import names, object_names
 from penstock_spec.kinds.child import MAX_DEPTH, Child
 from penstock_spec.names import FailureClass, Reason, StatusWord
 from penstock_spec.status import TRANSITIONS, StepState
@@ -62,6 +63,8 @@ def composes(context: RunContext, record: StepRecord) -> Decision | None:
     # The child before has ended, or its absence was read live: two of one step are never side by side.
     if context.now < due:
         return Decision(record, look_again=due)
+    if is_remade(record) and not context.is_live(RUNS):
+        return Decision(record, confirm=(RUNS,))  # the new child repeats one of those that are there
     return _create(context, record, body, record.attempt + 1)
 
 
@@ -69,7 +72,7 @@ def _create(context: RunContext, record: StepRecord, body: Child, attempt: int) 
     run = context.observed.run
     if len(context.observed.parents) + 1 >= MAX_DEPTH:
         return Decision(_too_deep(context, record, body))
-    name = names.child_name(run.meta.name, run.meta.uid, record.name, attempt)
+    name = object_names.child_name(run.meta.name, run.meta.uid, record.name, attempt)
     refusal = context.observed.refusals.get(name)
     if refusal is not None:
         # As of a Job: a retry keeps its state, so that its count goes on where it was.

@@ -16,7 +16,7 @@ from penstock_operator.core.observed import EndpointView, Ref
 from penstock_operator.core.text import sentence
 from penstock_operator.core.times import after, earliest, stamp
 from penstock_operator.core.trigger_world import Outcome, TriggerWorld
-from penstock_spec import names
+from penstock_spec import names, object_names
 from penstock_spec.names import Reason
 from penstock_spec.triggers import EndpointCondition
 
@@ -85,8 +85,8 @@ def _names(desk: _Desk) -> tuple[str, str]:
     """The names that the run of this episode may have."""
     pipeline, number = desk.world.observed.pipeline.meta.name, desk.endpoint.episodes
     return (
-        names.episode_name(pipeline, desk.condition.type, number),
-        names.episode_name(pipeline, desk.condition.type, number, desk.endpoint.meta.uid),
+        object_names.episode_name(pipeline, desk.condition.type, number),
+        object_names.episode_name(pipeline, desk.condition.type, number, desk.endpoint.meta.uid),
     )
 
 

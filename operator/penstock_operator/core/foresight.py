@@ -14,7 +14,8 @@ from penstock_operator.core.actions import EventNote, Plan
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.deploy import serves
 from penstock_operator.core.foreseen import Answers, Foreseen, cells, iterations, misfit
-from penstock_operator.core.observed import ObservedRun, Ref
+from penstock_operator.core.observed import Ref
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.registered import chosen_for, lacking, unfit, version_read
 from penstock_operator.core.rerun import Beginning, beginning
@@ -165,6 +166,8 @@ def _fed_by_unknown(context: RunContext, record: StepRecord, answers: Answers) -
     pipeline = context.pipeline
     taken = (*pipeline.inputs(record.name).values(), *pipeline.results_taken(record.name))
     for name in dict.fromkeys(source for source, _ in taken):
+        if pipeline.paired(name, record.name) and context.records[name].cell_count:
+            continue  # each of its cells is asked by itself
         if not context.records[name].ended:
             words = "" if context.pipeline.always(record.name) else again(context, record)
             if words:
@@ -181,7 +184,7 @@ def _lacks(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | No
     """The registry has no such model, or it may not be deployed as it stands."""
     words = lacking(context, record)
     if not words and record.kind == "deploy" and not context.pipeline.gates_of(record.name):
-        version = version_read(context, record.name)
+        version = version_read(context, record)
         words = "" if version is None else unfit(context, record.name, version)
     if not words:
         return None
@@ -199,7 +202,7 @@ def _compares(context: RunContext, record: StepRecord, _: Answers) -> Foreseen |
         return Foreseen(Reason.WOULD_RUN, would, record)
     words = "compares how the endpoint is watched with how it should be"
     if isinstance(body, Deploy):
-        found = version_read(context, record.name)
+        found = version_read(context, record)
         version = "nothing" if found is None else found.meta.name
         live = context.observed.endpoints.get(body.endpoint)
         same = live is not None and live.version == version and serves(live)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from penstock_operator.core.context import RunContext
-from penstock_operator.core.observed import ObservedRun, Ref
+from penstock_operator.core.observed import Ref
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.settings import Settings
 from penstock_operator.manifests.job_sets import JOB_SET, job_name
 from penstock_spec.graph import CompiledPipeline

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from penstock_operator.core.actions import Action, Create, Delete
 from penstock_operator.core.context import RunContext
-from penstock_operator.core.observed import Meta, ObservedRun
+from penstock_operator.core.observed import Meta
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.work import service_manifest
 from penstock_spec.status import StepState

@@ -19,7 +19,7 @@ from penstock_operator.core.text import one_line
 from penstock_operator.core.times import after, read, stamp_not_before
 from penstock_operator.core.trigger_world import TriggerWorld
 from penstock_operator.manifests import probes
-from penstock_spec import names
+from penstock_spec import names, object_names
 from penstock_spec.base import seconds_of
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.probed import REVISION_LENGTH
@@ -173,7 +173,7 @@ def _failed(world: TriggerWorld, target: Target, sight: Sight, reason: str, word
 def _next(world: TriggerWorld, target: Target) -> datetime:
     """The next time of this trigger: they are spread, so that not all look at once."""
     every, uid = seconds_of(target.every), world.observed.pipeline.meta.uid
-    offset = int(names.short_hash(uid, world.trigger.name), 16) % every
+    offset = int(object_names.short_hash(uid, world.trigger.name), 16) % every
     passed = math.floor((world.now.timestamp() - offset) / every)
     return datetime.fromtimestamp((passed + 1) * every + offset, UTC)
 

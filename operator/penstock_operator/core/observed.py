@@ -1,20 +1,16 @@
-"""Everything that a decision may look at, gathered before it is made. Frozen values only.
+"""What decisions may look at, gathered before they are made: views of single objects. Frozen values only.
 
 `observe.py` fills these from the caches (and from live reads where absence is to be believed); tests build
-them by hand.
+them by hand. The whole worlds: observed_run.py, observed_pipeline.py, observed_endpoint.py.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
-from penstock_operator.core.earlier import Earlier, Previous
 from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import stamp
-from penstock_spec.defaults import Defaults
-from penstock_spec.digest import key_of
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
@@ -284,79 +280,3 @@ class RunObject:
             one.get("type") == "Finished" and one.get("status") == "True"
             for one in self.status.get("conditions", ())
         )
-
-
-@dataclass(frozen=True)
-class ChildView:
-    """A run that is a step of the planned one."""
-
-    run: RunObject
-    pipeline: CompiledPipeline | None = None  # what it executes, once that is frozen and can be read
-
-
-@dataclass(frozen=True)
-class ObservedPipeline:
-    """The world of plan_pipeline."""
-
-    pipeline: PipelineObject
-    runs: Sequence[RunObject] = ()  # of this name, whoever owns them
-    revisions: Sequence[Revision] = ()  # owned by this Pipeline; filled when the plan asked to confirm them
-    versions: Sequence[VersionView] = ()
-    endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
-    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this Pipeline
-    troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job
-    refusals: Mapping[str, Refusal] = field(
-        default_factory=dict
-    )  # by the name of the object we tried to create
-    live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
-    defaults: Defaults = field(default_factory=Defaults)  # of the namespace
-    first: bool = False  # whether it is the one of the namespace that has artifacts swept: sweep.first_of
-    # What anything in the namespace refers to in the store; filled when the plan asked to confirm it.
-    references: frozenset[bytes] = frozenset()
-
-
-@dataclass(frozen=True)
-class ObservedRun:
-    """The world of plan_run."""
-
-    run: RunObject
-    pipeline: PipelineObject | None  # of that name, now; may be another object than the one at the start
-    # The one that its snapshot names, else that the run names. Read live: None means that it does not exist.
-    revision: Revision | None = None
-    jobs: Mapping[str, JobView] = field(default_factory=dict)  # by name; those controlled by this run
-    # The names of those that are gone, or not seen yet, while a pod of theirs has not ended.
-    ending: frozenset[str] = frozenset()
-    services: Sequence[Meta] = ()  # those controlled by this run
-    job_sets: bool = False  # whether the API server serves JobSets, as far as this operator knows
-    # What was read live for this observation, as the plan before it asked. A Job among these that is not in
-    # `jobs` does
-    # not exist, or is not ours.
-    live: frozenset[Ref] = frozenset()
-    troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job
-    refusals: Mapping[str, Refusal] = field(default_factory=dict)  # by name of the object
-    versions: Sequence[VersionView] = ()  # all of the namespace
-    endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
-    earlier: Sequence[Earlier] = ()  # newest first
-    previous: Previous | None = None
-    origin: RunObject | None = None  # the run that this one repeats
-    repeated: Sequence[RunObject] = ()  # the runs that are steps of that one
-    siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name
-    children: Mapping[str, ChildView] = field(default_factory=dict)  # by name; those controlled by this run
-    parents: Sequence[RunObject] = ()  # the run that this one is a step of, then that one's, and so on
-    made_by: RunObject | None = None  # the backfill that it is part of
-    ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
-    behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
-    defaults: Defaults = field(default_factory=Defaults)  # of the namespace, now
-    # Where the installation bounds how many Jobs live at a time: the names of those of all runs of the
-    # namespace, and room.older_claims.
-    live_jobs: frozenset[str] = frozenset()
-    older_claims: int = 0
-
-    @cached_property
-    def earlier_by_key(self) -> Mapping[str, Sequence[Earlier]]:
-        """What earlier steps and cells made, by the key of their digests, newest first."""
-        found: dict[str, list[Earlier]] = {}
-        for one in self.earlier:
-            for part in one.parts():
-                found.setdefault(key_of(part.digest), []).append(part)
-        return found

@@ -7,7 +7,8 @@ from typing import Any
 from penstock_operator.core.archive import Trouble, trouble_condition
 from penstock_operator.core.changes import Change, own_runs
 from penstock_operator.core.conditions import Wanted, is_true, merged
-from penstock_operator.core.observed import ObservedPipeline, RunObject
+from penstock_operator.core.observed import RunObject
+from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.policies import defaults_condition
 from penstock_operator.core.text import sentence
 from penstock_operator.core.times import stamp

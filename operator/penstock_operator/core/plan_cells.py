@@ -5,7 +5,7 @@ steps.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from penstock_operator.core import attempts, halts, misfits, needs, parallel, remakes, reuse, whens
+from penstock_operator.core import attempts, halts, misfits, needs, pairs, parallel, remakes, reuse, whens
 from penstock_operator.core.cancels import held
 from penstock_operator.core.cells import fresh_cell, is_fresh
 from penstock_operator.core.classify import is_stuck
@@ -29,7 +29,7 @@ def opens(context: RunContext, record: StepRecord) -> Decision:
     elif cells is not None:
         count = len(cells)
     else:
-        step, output = pipeline.inputs(record.name)[FOR_EACH]
+        step, output = pipeline.inputs(pipeline.origin(record.name))[FOR_EACH]
         count = context.records[step].counts.get(output, 0)
         others = sum(_most(context, one) for one in context.records.values() if one.name != record.name)
         if count + others > MOST_CELLS:
@@ -71,6 +71,8 @@ CELL_RULES: Sequence[Rule] = (
     remakes.remade,
     attempts.ended,
     halts.halted,
+    pairs.blocked,
+    pairs.waits,
     held,
     misfits.misfits,
     reuse.reuses,
@@ -116,7 +118,7 @@ def take_cells(context: RunContext, record: StepRecord) -> tuple[RunContext, Seq
             return context, decisions
     found = _Pass(context, context.records[record.name], _own_room(context, record), decisions)
     orphans = _orphans(context)
-    if record.ended and not orphans and record.name not in context.wanted:
+    if record.ended and not orphans and not remakes.is_wanted(context, record.name):
         return context, decisions
     for number in range(1, record.cell_count + 1):
         known = found.group.cells.get(number)
@@ -124,7 +126,7 @@ def take_cells(context: RunContext, record: StepRecord) -> tuple[RunContext, Seq
             found = _fresh(found, number)
         elif not known.ended or _concerned(context, known, orphans=orphans):
             found = _decided(found, known)
-    group = folded_cells(context, found.group, found.rest)
+    group = folded_cells(context, found.group, found.rest if found.rest[0] else found.waiting)
     context = found.context if group == found.group else found.context.with_record(group)
     return context, found.decisions
 
@@ -138,6 +140,7 @@ class _Pass:
     own: int | None  # room by the step's own maxParallel
     decisions: list[Decision]
     rest: tuple[str, str] = ("", "")  # why no more cells begin; empty while they may
+    waiting: tuple[str, str] = ("", "")  # why some were passed over, whose turn has not come
 
 
 def _own_room(context: RunContext, record: StepRecord) -> int | None:
@@ -147,10 +150,16 @@ def _own_room(context: RunContext, record: StepRecord) -> int | None:
 
 
 def _fresh(found: _Pass, number: int) -> _Pass:
-    """One more cell begins, unless something holds it back; then it holds back all after it."""
+    """One more cell begins, unless something holds it back; then it holds back all after it. One that waits
+    for its own cell of another step is passed over.
+    """
     context, cell = found.context, fresh_cell(found.group, number)
     if context.halt is not None and not context.pipeline.always(cell.name):
         return _decided(found, cell)
+    if pairs.broken(context, cell) is not None:
+        return _decided(found, cell)
+    if (wait := pairs.waits(context, cell)) is not None:
+        return replace(found, waiting=(wait.record.reason, wait.record.message))
     if found.rest[0]:
         return found
     if _free(found) == 0:
@@ -198,7 +207,7 @@ def _aged(context: RunContext, before: StepRecord, record: StepRecord) -> StepRe
 
 def _concerned(context: RunContext, cell: StepRecord, *, orphans: bool) -> bool:
     """Whether there is anything left to do about a cell that has ended."""
-    lost = cell.state is StepState.REUSED and cell.name in context.wanted
+    lost = cell.state is StepState.REUSED and remakes.wanted_by(context, cell) is not None
     return lost or orphans
 
 

@@ -9,7 +9,7 @@ from penstock_operator.core.actions import EventNote, Plan
 from penstock_operator.core.changes import Change, wanted_change
 from penstock_operator.core.conditions import find
 from penstock_operator.core.frozen import Definition, define
-from penstock_operator.core.observed import ObservedPipeline
+from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.pipeline_status import accepted_status, refused_status
 from penstock_operator.core.policies import defaults_notes, with_defaults
 from penstock_operator.core.retention import tidy

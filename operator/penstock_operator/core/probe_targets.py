@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_operator.core.text import clip
-from penstock_spec import names
+from penstock_spec import object_names
 from penstock_spec.probed import Git, Image, NewData
 from penstock_spec.triggers import Trigger
 
@@ -29,7 +29,7 @@ class Target:
     def armed(self) -> str:
         """What the trigger is armed for: how often it looks, and with whose credentials, is no part of it."""
         text = json.dumps(self.arguments, sort_keys=True)
-        return f"{self.what} {names.short_hash(text)}"
+        return f"{self.what} {object_names.short_hash(text)}"
 
 
 def target_of(trigger: Trigger) -> Target | None:

@@ -10,11 +10,12 @@ from penstock_operator.core.actions import Action, Delete
 from penstock_operator.core.archive import Archiving, archiving, is_archived
 from penstock_operator.core.changes import own_runs
 from penstock_operator.core.frozen import Definition
-from penstock_operator.core.observed import ObservedPipeline, Ref, RunObject
+from penstock_operator.core.observed import Ref, RunObject
+from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import after
-from penstock_spec import names
+from penstock_spec import names, object_names
 from penstock_spec.policy import Archive
 
 REVISION = "ControllerRevision"
@@ -87,7 +88,7 @@ def _gone(
     gone = {one.meta.uid for one in surplus}
     named = {name for one in observed.runs if one.meta.uid not in gone for name in _revisions_of(one)}
     meta = observed.pipeline.meta
-    named.add(names.revision_name(meta.name, meta.uid, definition.digest))
+    named.add(object_names.revision_name(meta.name, meta.uid, definition.digest))
     # A run that a person made names its revision a moment after that was made: young ones are spared.
     unnamed = [
         one

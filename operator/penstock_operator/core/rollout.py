@@ -15,7 +15,7 @@ from penstock_operator.core.text import sentence
 from penstock_operator.core.times import after, read, stamp
 from penstock_spec.base import seconds_of
 from penstock_spec.endpoint import ModelEndpointSpec
-from penstock_spec.names import short_hash
+from penstock_spec.object_names import short_hash
 from penstock_spec.plain import canonical
 
 

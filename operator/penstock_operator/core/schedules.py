@@ -11,7 +11,7 @@ from penstock_operator.core.observed import RunObject
 from penstock_operator.core.text import sentence
 from penstock_operator.core.times import after, read, stamp
 from penstock_operator.core.trigger_world import Outcome, TriggerWorld
-from penstock_spec import names
+from penstock_spec import object_names
 from penstock_spec.names import Reason
 from penstock_spec.policy import Concurrency
 from penstock_spec.ticks import in_words, next_tick
@@ -109,7 +109,7 @@ def _started(world: TriggerWorld, memory: _Memory, tick: datetime) -> _Memory:
 def _names(world: TriggerWorld, tick: datetime) -> tuple[str, str]:
     """The names that the run of this time may have."""
     meta = world.observed.pipeline.meta
-    return names.tick_name(meta.name, tick), names.tick_name(meta.name, tick, meta.uid)
+    return object_names.tick_name(meta.name, tick), object_names.tick_name(meta.name, tick, meta.uid)
 
 
 def _made(world: TriggerWorld, tick: datetime) -> str:

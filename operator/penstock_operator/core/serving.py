@@ -19,7 +19,8 @@ from penstock_operator.manifests.windows import log_of
 from penstock_spec.base import seconds_of
 from penstock_spec.checks.servers import impossible
 from penstock_spec.endpoint import ModelEndpointSpec
-from penstock_spec.names import Reason, digest_label, server_name
+from penstock_spec.names import Reason, digest_label
+from penstock_spec.object_names import server_name
 
 HELD_SECONDS = 10.0  # that a new endpoint waits for the monitoring that its maker promised
 

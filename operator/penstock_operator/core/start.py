@@ -9,7 +9,8 @@ from penstock_operator.core.actions import Action, Create, Plan, SetOwner
 from penstock_operator.core.ahead import concurrency_of
 from penstock_operator.core.forms import chosen
 from penstock_operator.core.frozen import define
-from penstock_operator.core.observed import ObservedRun, PipelineObject, Ref
+from penstock_operator.core.observed import PipelineObject, Ref
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.policies import DEFAULTS, effective, kept_defaults
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import (

@@ -14,13 +14,14 @@ from penstock_operator.core.actions import Action, Create, Delete, EventNote, Pl
 from penstock_operator.core.classify import classify, is_over, own_pods
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Done, Failed
-from penstock_operator.core.observed import JobView, Meta, ObservedPipeline, Ref
+from penstock_operator.core.observed import JobView, Meta, Ref
+from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.references import REFERENCES
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.text import clip
 from penstock_operator.core.times import after, earliest, read, stamp
 from penstock_operator.manifests import sweep as manifests
-from penstock_spec import batch, names, sweep
+from penstock_spec import batch, object_names, sweep
 from penstock_spec.base import seconds_of
 from penstock_spec.defaults import ArtifactDefaults
 from penstock_spec.names import FailureClass, Reason
@@ -135,7 +136,7 @@ def sweeping(observed: ObservedPipeline, now: datetime, settings: Settings) -> S
     entry: Mapping[str, Any] = observed.pipeline.status.get("sweep") or {}
     due = read(entry.get("next", "")) if entry.get("schedule") == wanted.sweep else None
     meta = observed.pipeline.meta
-    name = names.sweep_job(meta.name, meta.uid, due) if due is not None else ""
+    name = object_names.sweep_job(meta.name, meta.uid, due) if due is not None else ""
     gone = [_delete(one) for one in jobs if one.meta.name != name and not one.meta.deleting]
     keep = seconds_of(wanted.keep) / _DAY * settings.sweep_day
     desk = _Desk(observed, wanted, keep, now, settings, entry, gone)

@@ -9,11 +9,12 @@ from typing import Any
 from penstock_operator.core.actions import EventNote
 from penstock_operator.core.changes import RUNS, own_runs
 from penstock_operator.core.frozen import Definition
-from penstock_operator.core.observed import ObservedPipeline, Ref, Refusal, RunObject
+from penstock_operator.core.observed import Ref, Refusal, RunObject
+from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.times import stamp
 from penstock_operator.manifests.runs import Start, run
-from penstock_spec import names
+from penstock_spec import names, object_names
 from penstock_spec.names import Reason
 from penstock_spec.run import RunMode
 from penstock_spec.triggers import Trigger
@@ -88,7 +89,7 @@ class TriggerWorld:
     def refusal(self, name: str) -> Refusal | None:
         """The API server's answer to the creation of this run, or of what it is to execute."""
         meta = self.observed.pipeline.meta
-        frozen = names.revision_name(meta.name, meta.uid, self.definition.digest)
+        frozen = object_names.revision_name(meta.name, meta.uid, self.definition.digest)
         return self.observed.refusals.get(name) or self.observed.refusals.get(frozen)
 
     def manifest(
@@ -105,7 +106,7 @@ class TriggerWorld:
             name=name,
             pipeline=meta.name,
             pipeline_uid=meta.uid,
-            revision=names.revision_name(meta.name, meta.uid, self.definition.digest),
+            revision=object_names.revision_name(meta.name, meta.uid, self.definition.digest),
             generation=meta.generation,
             trigger=self.trigger.name,
             scheduled_time=stamp(moment) if moment is not None else "",

@@ -14,7 +14,8 @@ from penstock_operator.core.changes import Change
 from penstock_operator.core.conditioned import conditioned
 from penstock_operator.core.frozen import Definition
 from penstock_operator.core.looks import JOB
-from penstock_operator.core.observed import ObservedPipeline, Ref
+from penstock_operator.core.observed import Ref
+from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.probe_targets import target_of
 from penstock_operator.core.probed import probed
 from penstock_operator.core.promoted import promoted

@@ -21,7 +21,7 @@ from penstock_operator.core.window_results import REPORT, Outcome, given_up, jud
 from penstock_operator.core.windows import ATTEMPTS, due, end_of
 from penstock_operator.manifests import windows as manifests
 from penstock_operator.manifests.quantity import grown_memory
-from penstock_spec import names
+from penstock_spec import object_names
 from penstock_spec.monitoring import Monitoring
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import StepState
@@ -84,7 +84,7 @@ class Desk:
     def name(self, window: Window, number: int) -> str:
         """The Job of an attempt."""
         meta = self.observed.meta
-        return names.window_job(meta.name, meta.uid, window.end, number)
+        return object_names.window_job(meta.name, meta.uid, window.end, number)
 
     def job(self, name: str) -> JobView | None:
         """The Job of this name, if the endpoint is its controller."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from penstock_operator.core.times import after, read
-from penstock_spec import names
+from penstock_spec import object_names
 from penstock_spec.monitoring import Monitoring
 
 DRIFTED, NOT_DRIFTED, UNKNOWN = "Drifted", "NotDrifted", "Unknown"
@@ -58,7 +58,7 @@ def end_of(endpoint: str, uid: str, job: str) -> datetime | None:
         end = datetime.strptime(found[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return None
-    attempts = (names.window_job(endpoint, uid, end, number) for number in range(1, ATTEMPTS + 1))
+    attempts = (object_names.window_job(endpoint, uid, end, number) for number in range(1, ATTEMPTS + 1))
     return end if job in attempts else None
 
 

@@ -19,7 +19,7 @@ from penstock_operator.manifests.gangs import Gang
 from penstock_operator.manifests.identity import owner
 from penstock_operator.manifests.job_sets import JOB_SET
 from penstock_operator.manifests.quantity import grown_memory
-from penstock_spec import names
+from penstock_spec import names, object_names
 from penstock_spec.contract import Input, Known, Task
 from penstock_spec.digest import Components, step_components, step_digest
 from penstock_spec.kinds.ingest import Ingest
@@ -51,7 +51,8 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
     """The work of a step whose inputs exist. SpecError where a result does not fit its field."""
     pipeline = context.pipeline
     resolved = resolved_of(context, record)
-    inputs = {name: input_of(context, source) for name, source in pipeline.inputs(record.name).items()}
+    sources = pipeline.inputs(record.name)
+    inputs = {name: input_of(context, source, record) for name, source in sources.items()}
     read = read_by(pipeline, record.name, context.values, context.pins)
     inputs |= {name: Input(pin.digest, MODEL) for name, pin in read.items()}
     inputs |= previous_of(context, record)
@@ -121,7 +122,7 @@ def service_manifest(context: RunContext, record: StepRecord) -> dict[str, Any] 
 def job_name(context: RunContext, record: StepRecord, attempt: int) -> str:
     """The name of the Job, or JobSet, of this attempt."""
     meta = context.observed.run.meta
-    named = names.job_set_name if kind_of(context, record.name) == JOB_SET else names.job_name
+    named = object_names.job_set_name if kind_of(context, record.name) == JOB_SET else object_names.job_name
     return named(meta.name, meta.uid, record.name, attempt, record.cell)
 
 
@@ -213,5 +214,7 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         cpu=cpu_of(context, record),
         memory=memory_of(context, record),
         queue=queue.local_queue if queue is not None else "",
+        priority=queue.priority_class or "" if queue is not None else "",
         workers=gang.workers if (gang := gang_of(context, record.name)) is not None else 1,
+        watched_since=context.observed.watched_since,
     )

@@ -7,7 +7,7 @@ from typing import Any
 from penstock_operator.manifests import pods
 from penstock_operator.manifests.identity import with_hash
 from penstock_operator.manifests.serving import GRPC, HTTP, owned_by
-from penstock_spec import contract, names
+from penstock_spec import names, serving_contract
 
 DEFAULT_UTILIZATION = 80  # percent of the reserved CPU
 
@@ -26,7 +26,7 @@ def service(facade: Facade, selector: Mapping[str, str]) -> dict[str, Any]:
     http = {"name": HTTP, "port": 80, "targetPort": HTTP, "protocol": "TCP", "appProtocol": "http"}
     grpc = {
         "name": GRPC,
-        "port": contract.GRPC_PORT,
+        "port": serving_contract.GRPC_PORT,
         "targetPort": GRPC,
         "protocol": "TCP",
         "appProtocol": "kubernetes.io/h2c",
@@ -49,7 +49,7 @@ def autoscaler(facade: Facade, least: int, most: int, utilization: int) -> dict[
     """Scales the endpoint, not one Deployment of it: so it goes on when a version is replaced."""
     resource = {
         "name": "cpu",
-        "container": contract.SERVE,
+        "container": serving_contract.SERVE,
         "target": {"type": "Utilization", "averageUtilization": utilization},
     }
     spec = {

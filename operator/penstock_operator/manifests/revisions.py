@@ -6,7 +6,7 @@ from typing import Any
 
 from penstock_operator.manifests import pods
 from penstock_operator.manifests.identity import owner, with_hash
-from penstock_spec import names
+from penstock_spec import names, object_names
 from penstock_spec.pipeline import PipelineSpec, Step
 
 FROZEN_FIELDS = ("steps", "parameters", "secrets")
@@ -53,7 +53,7 @@ def revision(
             "apiVersion": "apps/v1",
             "kind": "ControllerRevision",
             "metadata": {
-                "name": names.revision_name(pipeline, pipeline_uid, digest),
+                "name": object_names.revision_name(pipeline, pipeline_uid, digest),
                 "namespace": namespace,
                 "labels": pods.labels(**{names.LABEL_PIPELINE: pipeline}),
                 "ownerReferences": [owner(names.PIPELINE, names.API_VERSION, pipeline, pipeline_uid)],

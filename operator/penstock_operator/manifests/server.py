@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_operator.manifests import pods
-from penstock_spec import contract, names
+from penstock_spec import names, object_names, serving_contract
 from penstock_spec.plain import canonical
 from penstock_spec.server_spec import ServerSpec, ServerVariable
 
@@ -54,7 +54,7 @@ class Server:
     @property
     def name(self) -> str:
         """The Deployment's name."""
-        return names.server_name(self.endpoint, self.version, self.digest, self.settings)
+        return object_names.server_name(self.endpoint, self.version, self.digest, self.settings)
 
     @property
     def settings(self) -> str:
@@ -63,7 +63,7 @@ class Server:
         Not the log: whoever watches an endpoint replaces nothing.
         """
         program = canonical(self.program.as_set())
-        return names.short_hash(self.cpu, self.memory, self.tokens, program, length=16)
+        return object_names.short_hash(self.cpu, self.memory, self.tokens, program, length=16)
 
     @property
     def selector(self) -> dict[str, str]:
@@ -78,12 +78,12 @@ class Server:
     @property
     def port(self) -> int:
         """Where it answers HTTP."""
-        return self.program.port or contract.SERVE_PORT
+        return self.program.port or serving_contract.SERVE_PORT
 
     @property
     def grpc_port(self) -> int | None:
         """Where it answers gRPC; None where it does not."""
-        return contract.GRPC_PORT if self.ours else self.program.grpc_port
+        return serving_contract.GRPC_PORT if self.ours else self.program.grpc_port
 
     @property
     def processes(self) -> int:
@@ -119,22 +119,22 @@ def selector_of(endpoint: str, version: str, digest_label: str, settings: str) -
 def facts(server: Server) -> list[dict[str, Any]]:
     """What every container of the pod is told: which model, where, and who it is."""
     values = {
-        contract.MODEL_NAME_VARIABLE: server.model,
-        contract.MODEL_VERSION_VARIABLE: server.version,
-        contract.MODEL_DIGEST_VARIABLE: server.digest,
-        contract.ENDPOINT_VARIABLE: server.endpoint,
-        contract.NAMESPACE_VARIABLE: server.namespace,
+        serving_contract.MODEL_NAME_VARIABLE: server.model,
+        serving_contract.MODEL_VERSION_VARIABLE: server.version,
+        serving_contract.MODEL_DIGEST_VARIABLE: server.digest,
+        serving_contract.ENDPOINT_VARIABLE: server.endpoint,
+        serving_contract.NAMESPACE_VARIABLE: server.namespace,
         "HOME": pods.TMP["mountPath"],
     }
     written = [pods.literal(name, value) for name, value in values.items()]
-    return [*written, pods.from_field(contract.POD_VARIABLE, "metadata.name")]
+    return [*written, pods.from_field(serving_contract.POD_VARIABLE, "metadata.name")]
 
 
 def log_settings(server: Server) -> list[dict[str, Any]]:
     """The prediction log's settings, for those that write and ship it."""
     if server.log is None or not server.ours:
         return []
-    return [pods.literal(contract.PREDICTION_LOG_VARIABLE, server.log.to_json())]
+    return [pods.literal(serving_contract.PREDICTION_LOG_VARIABLE, server.log.to_json())]
 
 
 def serving_environment(server: Server) -> list[dict[str, Any]]:
@@ -159,7 +159,7 @@ def _settings(server: Server) -> list[dict[str, Any]]:
         "STOP_SECONDS": server.stop_seconds if server.stop_seconds > _STOP_SECONDS else None,
     }
     return [
-        pods.literal(f"{contract.SERVE_PREFIX}{name}", str(value))
+        pods.literal(f"{serving_contract.SERVE_PREFIX}{name}", str(value))
         for name, value in values.items()
         if value is not None
     ]

@@ -15,7 +15,7 @@ from penstock_operator.manifests.server import (
     serving_environment,
 )
 from penstock_operator.manifests.settings import PodSettings
-from penstock_spec import contract, names
+from penstock_spec import contract, names, serving_contract
 
 HTTP, GRPC = "http", "grpc"  # names of the ports
 _CPU_OF_SHIP, _MEMORY_OF_SHIP = "50m", "128Mi"
@@ -44,7 +44,7 @@ def deployment(server: Server, settings: PodSettings) -> dict[str, Any]:
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
                 "selector": {"matchLabels": server.selector},
                 "template": {
-                    "metadata": pods.template_metadata(labels, contract.SERVE),
+                    "metadata": pods.template_metadata(labels, serving_contract.SERVE),
                     "spec": _pod(server, settings),
                 },
             },
@@ -97,7 +97,7 @@ def _ship(server: Server, settings: PodSettings) -> dict[str, Any]:
     It has the store's credentials and no port.
     """
     return {
-        **_ours(contract.SHIP, server, settings),
+        **_ours(serving_contract.SHIP, server, settings),
         "restartPolicy": "Always",
         "env": [*facts(server), *log_settings(server), *pods.store_environment(settings.store_secret)],
         "resources": pods.resources(_CPU_OF_SHIP, _MEMORY_OF_SHIP),
@@ -106,14 +106,14 @@ def _ship(server: Server, settings: PodSettings) -> dict[str, Any]:
 
 def _serve(server: Server, settings: PodSettings) -> dict[str, Any]:
     """Our server. It talks to strangers and holds no credentials but their own tokens."""
-    return {**_ours(contract.SERVE, server, settings), **_answering(server)}
+    return {**_ours(serving_contract.SERVE, server, settings), **_answering(server)}
 
 
 def _theirs(server: Server, settings: PodSettings) -> dict[str, Any]:
     """A server of the user's. It is given time before it is told to stop: few drain by themselves."""
     program = server.program
     container: dict[str, Any] = {
-        "name": contract.SERVE,
+        "name": serving_contract.SERVE,
         "image": program.image,
         "imagePullPolicy": settings.image_pull_policy,
         "securityContext": pods.security(read_only=False),
@@ -136,7 +136,7 @@ def _answering(server: Server) -> dict[str, Any]:
         ports.append({"name": GRPC, "containerPort": server.grpc_port, "protocol": "TCP"})
     mounts: list[dict[str, Any]] = [pods.TMP, pods.WORK]
     if server.tokens:
-        mounts.append({"name": _TOKENS, "mountPath": contract.TOKENS_FOLDER, "readOnly": True})
+        mounts.append({"name": _TOKENS, "mountPath": serving_contract.TOKENS_FOLDER, "readOnly": True})
     ready = {"httpGet": {"path": "/v2/health/ready", "port": HTTP}}
     alive = {"httpGet": {"path": "/v2/health/live", "port": HTTP}}
     patience = max(server.deadline_seconds, _LEAST_STARTUP_SECONDS)

@@ -151,7 +151,7 @@ def totals(document: Document) -> Iterator[Problem]:
     """All steps and cells together are as many as one run can hold, and as its status has room for."""
     if not any("matrix" in step.data or step.repeated for step in document.steps):
         return
-    counts = {step.name: _count(step) for step in document.steps}
+    counts = {step.name: _count(document.origin_of_cells(step.name) or step) for step in document.steps}
     total = sum(counts.values())
     path: Path = ("spec", "steps")
     if total > MOST_CELLS:
@@ -168,7 +168,8 @@ def totals(document: Document) -> Iterator[Problem]:
 
 def _gathered(document: Document, counts: Mapping[str, int]) -> Iterator[Problem]:
     for step in document.steps:
-        taken = [one for one in step.inputs.values() if one.step in counts]
+        lists = (one for one in step.inputs.values() if not document.paired(one.step, step.name))
+        taken = [one for one in lists if one.step in counts]
         count = sum(counts[one.step] for one in taken if document.by_name[one.step].gives_lists)
         if count > MAX_GATHERED:
             message = f"gathers {count} outputs of cells, more than {MAX_GATHERED}"

@@ -5,10 +5,10 @@ whoever would make them.
 from collections.abc import Iterator
 
 from penstock_spec.checks.memory import shortage
-from penstock_spec.contract import SERVE_PORT, SERVE_PREFIX
 from penstock_spec.endpoint import ModelEndpointSpec
 from penstock_spec.errors import did_you_mean
 from penstock_spec.server_spec import SERVE_SETTINGS
+from penstock_spec.serving_contract import SERVE_PORT, SERVE_PREFIX
 
 
 def impossible(spec: ModelEndpointSpec) -> Iterator[str]:

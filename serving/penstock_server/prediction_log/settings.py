@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock_server.settings import SettingsError
-from penstock_spec import contract
+from penstock_spec import serving_contract
 
 SPOOL_BYTES_VARIABLE = "PENSTOCK_SERVE_LOG_BYTES"
 STOP_SECONDS_VARIABLE = "PENSTOCK_SERVE_LOG_STOP_SECONDS"
@@ -29,7 +29,7 @@ class LogSettings:
     @classmethod
     def read(cls, environment: Mapping[str, str], folder: Path) -> "LogSettings | None":
         """The settings, or None where nothing is to be logged. SettingsError names what is wrong."""
-        text = environment.get(contract.PREDICTION_LOG_VARIABLE, "")
+        text = environment.get(serving_contract.PREDICTION_LOG_VARIABLE, "")
         if not text:
             return None
         try:
@@ -68,4 +68,4 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _wrong(what: str) -> SettingsError:
-    return SettingsError(f"{contract.PREDICTION_LOG_VARIABLE} {what}; the operator sets it")
+    return SettingsError(f"{serving_contract.PREDICTION_LOG_VARIABLE} {what}; the operator sets it")

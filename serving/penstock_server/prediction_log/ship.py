@@ -20,7 +20,7 @@ from penstock_server.prediction_log.clock import milliseconds
 from penstock_server.prediction_log.settings import LogSettings
 from penstock_server.prediction_log.shipper import Identity, Shipper
 from penstock_server.settings import required
-from penstock_spec import contract
+from penstock_spec import serving_contract
 
 _ROUND_SECONDS = 0.5
 _SMALLEST_PAUSE, _LARGEST_PAUSE = 1.0, 30.0
@@ -31,7 +31,7 @@ def ship(environment: Mapping[str, str], folder: Path) -> int:
     """Ship until told to stop and the server has ended; exit code 0. SettingsError if wrongly configured."""
     settings = LogSettings.read(environment, folder)
     if settings is None:
-        logs.event("nothing to ship", reason=f"{contract.PREDICTION_LOG_VARIABLE} is not set")
+        logs.event("nothing to ship", reason=f"{serving_contract.PREDICTION_LOG_VARIABLE} is not set")
         return 0
     loop = _Loop(settings, environment)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,11 +58,11 @@ class _Loop:
         self.finished = threading.Event()
         self._settings = settings
         self._environment = environment
-        self._namespace = required(environment, contract.NAMESPACE_VARIABLE)
+        self._namespace = required(environment, serving_contract.NAMESPACE_VARIABLE)
         self._store: Store | None = None
         self._pause = 0.0
         self._said = 0
-        pod = environment.get(contract.POD_VARIABLE, "") or socket.gethostname()
+        pod = environment.get(serving_contract.POD_VARIABLE, "") or socket.gethostname()
         self.shipper = Shipper(
             settings.folder,
             Identity(self._namespace, pod),

@@ -7,8 +7,9 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-from penstock_spec.contract import SERVE_PORT, TASK_VARIABLE, TERMINATION_FILE, Failure, Result, Task, encode
+from penstock_spec.contract import TASK_VARIABLE, TERMINATION_FILE, Failure, Result, Task, encode
 from penstock_spec.names import FailureClass
+from penstock_spec.serving_contract import SERVE_PORT
 
 
 def lost(task: Task) -> Failure | None:
