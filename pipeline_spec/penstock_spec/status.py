@@ -147,6 +147,11 @@ class CellStatus(SpecModel):
     model_version: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="", description="ModelVersion that this cell registered or judged."
     )
+    executed: PackedDigest | None = Field(
+        default=None,
+        description="Of a cell that is another pipeline: digest of the steps that its run has executed, "
+        "base64url.",
+    )
     source_revision: Annotated[str, StringConstraints(max_length=160)] = Field(
         default="", description="Version of the outside data that an ingest read."
     )

@@ -26,6 +26,7 @@ class Family:
     deadline: str = ""  # policy.deadline of the parent
     step_deadline: str = ""  # deadline of the step that is the child
     retries: int = 0  # retry.userError of it
+    cells: int = 0  # of the step: each is a child of its own; 0: it has none
     tells: bool = True  # a step of the parent runs after all others
     cancel_at: float | None = None
     suspended: Span | None = None
@@ -60,6 +61,7 @@ def families(draw: st.DrawFn) -> Family:
         deadline="90s" if cut else "",
         step_deadline=draw(st.sampled_from(["", "20s"])) if cut else "",
         retries=draw(st.integers(0, 2)),
+        cells=draw(st.sampled_from([0, 0, 1, 3])),
         tells=draw(st.booleans()),
         cancel_at=draw(moment) if cut else None,
         suspended=draw(span),
@@ -89,6 +91,7 @@ def specs_of(family: Family) -> tuple[Any, Any]:
         "pipeline": {"name": "c", "outputs": [{"name": "files", "from": "c1.files"}]},
         "retry": {"userError": {"limit": family.retries, "backoff": {"first": "1s"}}},
         **({"deadline": family.step_deadline} if family.step_deadline else {}),
+        **({"matrix": {"axes": {"n": list(range(family.cells))}}} if family.cells else {}),
     }
     return {**outer, "steps": [sub, *outer["steps"]]}, inner
 
@@ -192,9 +195,11 @@ def check(family: Family) -> None:
 def _check_fates(family: Family, found: Mapping[str, Any]) -> None:
     well = all(goes_well(family, one) for one in CHILD)
     wanted = ("Succeeded", 1) if well else ("Failed", 1 + family.retries)
-    sub = (found["sub"]["state"], found["sub"]["attempt"])
-    if sub != wanted:
-        raise BrokenPromise(f"(wanted, found) of sub: {wanted}, {sub}")
+    entry = found["sub"]
+    leaves = entry["cells"] if family.cells else [entry]
+    sub = [(one["state"], one.get("attempt", 1)) for one in leaves]
+    if sub != [wanted] * max(1, family.cells) or entry["state"] != wanted[0]:
+        raise BrokenPromise(f"(wanted, found) of sub: {wanted}, {entry['state']}: {sub}")
     whole = well and goes_well(family, "a")
     use = "Blocked" if not whole else "Succeeded" if goes_well(family, "use") else "Failed"
     if found["use"]["state"] != use:

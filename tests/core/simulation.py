@@ -239,7 +239,15 @@ class Simulation:
         above = self.cluster.objects[("PipelineRun", parent)]
         if self.finished(above):
             raise BrokenPromise(f"a child was made in {parent}, which is over")
-        beside = [one for one in self._children_of(above) if one["spec"]["step"] == step]
+        leaf = (step, run["spec"].get("cell", 0))
+        beside = [
+            one
+            for one in self._children_of(above)
+            if (one["spec"]["step"], one["spec"].get("cell", 0)) == leaf
+        ]
+        own = [one for one in self._children_of(above) if one["spec"]["step"] == step]
+        if len(own) > self.most.get(step, len(own)):
+            raise BrokenPromise(f"{len(own)} children of {step} at a time")
         if len(beside) > 1:
             raise BrokenPromise(f"two children of {step} side by side")
 

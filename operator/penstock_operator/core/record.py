@@ -114,6 +114,8 @@ def _packed(cell: StepRecord, outputs: Sequence[str]) -> dict[str, Any]:
     entry = {"number": cell.cell, "state": str(cell.state)} | _entry(cell, _kept(cell))
     if cell.digest:
         entry["digest"] = key_of(cell.digest)
+    if cell.state in SATISFYING and cell.child.get("digest"):
+        entry["executed"] = packed(cell.child["digest"])
     if cell.outputs:
         entry["outputs"] = [packed(cell.outputs[name]) for name in outputs]
     return entry
@@ -139,6 +141,7 @@ def _unpacked(entry: Mapping[str, Any], group: StepRecord) -> StepRecord:
         kind=group.kind,
         cell=entry["number"],
         digest=entry.get("digest", ""),
+        child={"digest": unpacked(entry["executed"])} if "executed" in entry else {},
         outputs=outputs,
         **known,
     )
