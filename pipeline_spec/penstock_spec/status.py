@@ -1,8 +1,7 @@
 """What we report: the states of a step, which may follow which, and the status of each kind.
 
-The diagram in docs/engine-states.md is drawn from TRANSITIONS. Terminal states never change, but for a
-reused step
-whose outputs are lost: it is made again for a step that needs them.
+The diagram in docs/engine-states.md is drawn from TRANSITIONS. Terminal states never change, but for a step
+whose outputs an earlier run had made and that are lost: it is made again for a step that needs them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,10 +56,12 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
     ),
     # Only when what it had promised turns out to be gone: then it is made again.
     StepState.REUSED: frozenset({StepState.RETRYING}),
-    StepState.SUCCEEDED: frozenset(),
+    # The same, of one that had only taken it over: some of its cells were reused, or it is another pipeline.
+    StepState.SUCCEEDED: frozenset({StepState.RETRYING}),
     StepState.SKIPPED: frozenset(),
-    StepState.BLOCKED: frozenset(),
-    StepState.FAILED: frozenset(),
+    # And of one whose cells did not all end well: what another one of them gave may be missed in its line.
+    StepState.BLOCKED: frozenset({StepState.RETRYING}),
+    StepState.FAILED: frozenset({StepState.RETRYING}),
     StepState.CANCELLED: frozenset(),
     StepState.PLANNED: frozenset(),
 }

@@ -25,10 +25,26 @@ STATUSES: Mapping[str, type[SpecModel]] = {
 ENDED = {"Succeeded", "Reused", "Skipped", "Failed", "Blocked", "Cancelled"}
 
 
+OVER = (StepState.SUCCEEDED, StepState.FAILED, StepState.BLOCKED)
+
+
+def _after(state: StepState) -> frozenset[StepState]:
+    """What may follow; what has ended is over, but where `_may_be_lost`."""
+    return frozenset() if state in OVER else TRANSITIONS[state]
+
+
+def _may_be_lost(entry: Object, state: str) -> bool:
+    """Whether something that a step in this state gives may be an earlier run's though it was not reused: of
+    one that is a pipeline, and of one with cells, where not all of them need to have ended well.
+    """
+    celled = bool(entry.get("cells")) and state in OVER
+    return celled or (entry.get("kind") == "pipeline" and state == StepState.SUCCEEDED)
+
+
 def _following(state: StepState) -> set[StepState]:
     """Every state that one may be in later, by any way: not each on the way needs to be written."""
     reached = {state}
-    while more := {after for one in reached for after in TRANSITIONS[one]} - reached:
+    while more := {after for one in reached for after in _after(one)} - reached:
         reached |= more
     return reached
 
@@ -296,7 +312,8 @@ class Simulation:
         states = {one["name"]: one["state"] for one in before.get("status", {}).get("steps", ())}
         for entry in after.get("steps", ()) if before["kind"] == "PipelineRun" else ():
             was = StepState(states.get(entry["name"], "Waiting"))
-            if entry["state"] != was and StepState(entry["state"]) not in TRANSITIONS[was]:
+            able = TRANSITIONS[was] if _may_be_lost(entry, was) else _after(was)
+            if entry["state"] != was and StepState(entry["state"]) not in able:
                 raise BrokenPromise(f"{entry['name']} went from {was} to {entry['state']}")
 
     def _run_changed(self, run: Object) -> None:
@@ -307,16 +324,16 @@ class Simulation:
             raise BrokenPromise(f"{name} reads other versions than it had pinned")
         self._pinned[name] = pinned
         for entry in run["status"].get("steps", ()):
-            cells = entry.get("cells", ())
-            self._leaf_changed(run, entry["name"], entry, remade=bool(cells))
-            for one in cells:
-                self._leaf_changed(run, f"{entry['name']}#{one['number']}", {"attempt": 1, **one})
+            self._leaf_changed(run, entry["name"], entry)
+            for one in entry.get("cells", ()):
+                cell = {"attempt": 1, "kind": entry["kind"], **one}
+                self._leaf_changed(run, f"{entry['name']}#{one['number']}", cell)
 
-    def _leaf_changed(self, run: Object, leaf: str, entry: Object, *, remade: bool = False) -> None:
+    def _leaf_changed(self, run: Object, leaf: str, entry: Object) -> None:
         key, state = (run["metadata"]["name"], leaf), entry["state"]
         before = self._states.get(key, "Waiting")
-        # A step of which some cells were reused is done again in part, like a reused one.
-        again = remade and (before, state) == ("Succeeded", "Retrying")
+        # A step of which some cells were reused is done again in part, like a reused one; and so is a child.
+        again = state == "Retrying" and _may_be_lost(entry, before)
         if not again and state not in FOLLOWING[before]:
             raise BrokenPromise(f"{key} went from {before} to {state}")
         self._states[key] = state

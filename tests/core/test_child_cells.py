@@ -8,7 +8,7 @@ from tests.core.fake_cluster import FakeCluster, Object, task_of
 from tests.core.simulation import Simulation, pipeline
 from tests.core.test_cancel import states, status, until
 from tests.core.test_children import inner
-from tests.core.test_pipelines import new_run
+from tests.core.test_pipelines import apply, new_run
 
 IMAGE = "ghcr.io/acme/step:1"
 
@@ -228,3 +228,25 @@ def test_children_of_cells_are_held_with_their_parent() -> None:
     ]
     simulation.run_to_rest()
     assert set(cells(simulation).values()) == {"Succeeded"}
+
+
+def test_a_lost_output_of_one_child_is_made_again_by_a_child_of_that_cell_alone() -> None:
+    spec = parted(5, 7)
+    use = {
+        "name": "use",
+        "matrix": {"sameAs": "sub"},
+        "run": {"image": IMAGE, "inputs": {"own": "sub.files"}},
+    }
+    simulation = lived({"steps": [spec["steps"][0], use]})
+    simulation.cluster.fates = {"use#2": ["lost"]}
+    other = {**use, "run": {**use["run"], "arguments": {"how": "else"}}}
+    apply(simulation, {"steps": [spec["steps"][0], other]}, "p")
+    simulation.run_to_rest()
+    assert {name: one["state"] for name, one in simulation.steps("p-g2").items()} == {
+        "sub": "Succeeded",
+        "use": "Succeeded",
+    }
+    found = [one for one in simulation.cluster.find("PipelineRun") if one["spec"].get("partOf") == "p-g2"]
+    again = [one["spec"]["cell"] for one in found if "rerun" in one["spec"]]
+    assert (len(found), again) == (3, [2])
+    simulation.assert_at_rest()

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from penstock_operator.core.child_remakes import mending
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import RunObject
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import StepRecord, is_remade
 from penstock_operator.core.reuse import forced
 from penstock_operator.core.work import work_of
 from penstock_operator.manifests.children import ChildStart, child_run
@@ -37,15 +38,22 @@ def child_manifest(context: RunContext, record: StepRecord, body: Child, name: s
 
 
 def _anew(context: RunContext, record: StepRecord) -> bool:
-    """Whether all of the child is executed, whatever there is. A second one builds on the first."""
+    """Whether all of the child is executed, whatever there is. A second one builds on the first, but where
+    what that had taken over is gone.
+    """
+    if is_remade(record):
+        return True
     return bool(forced(context, record) or context.observed.run.rerun) and not record.attempt
 
 
 def _repeated(context: RunContext, record: StepRecord) -> Mapping[str, Any]:
     """`rerun` of the child, where its run repeats another one: as that is repeated, so is its child of then.
 
-    Empty where there is none to repeat any more, or a first one of this run has been made.
+    Empty where there is none to repeat any more, or a first one of this run has been made. One whose outputs
+    are lost is repeated in any run.
     """
+    if record.attempt and is_remade(record):
+        return mending(context, record)
     asked, old = context.observed.run.rerun, _child_of_then(context, record)
     if not asked or old is None or record.attempt:
         return {}

@@ -16,7 +16,7 @@ from penstock_operator.core.findings import Failed
 from penstock_operator.core.observed import Ref
 from penstock_operator.core.observed_run import ChildView
 from penstock_operator.core.queued import HELD
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import StepRecord, is_remade
 from penstock_operator.core.retry import failed, refused
 from penstock_operator.core.text import clip, one_line, sentence
 from penstock_operator.core.times import after, earliest, read
@@ -64,6 +64,8 @@ def composes(context: RunContext, record: StepRecord) -> Decision | None:
     # The child before has ended, or its absence was read live: two of one step are never side by side.
     if context.now < due:
         return Decision(record, look_again=due)
+    if is_remade(record) and not context.is_live(RUNS):
+        return Decision(record, confirm=(RUNS,))  # the new child repeats one of those that are there
     return _create(context, record, body, record.attempt + 1)
 
 

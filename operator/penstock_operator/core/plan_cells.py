@@ -229,8 +229,8 @@ def _aged(context: RunContext, before: StepRecord, record: StepRecord) -> StepRe
 
 def _concerned(context: RunContext, cell: StepRecord, *, orphans: bool) -> bool:
     """Whether there is anything left to do about a cell that has ended."""
-    lost = cell.state is StepState.REUSED and remakes.wanted_by(context, cell) is not None
-    return lost or orphans
+    given = cell.state is StepState.REUSED or (cell.kind == KIND and cell.state is StepState.SUCCEEDED)
+    return orphans or (given and remakes.wanted_by(context, cell) is not None)
 
 
 def _outlived(context: RunContext, record: StepRecord) -> bool:

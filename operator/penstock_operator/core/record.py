@@ -11,7 +11,10 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from penstock_spec.digest import key_of, packed, unpacked
+from penstock_spec.names import FailureClass
 from penstock_spec.status import SATISFYING, TERMINAL, StepState
+
+OUTPUT_LOST = "output lost"  # `why` of a step that is made again; it stays through all of its attempts
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,11 @@ class StepRecord:
         return replace(record, cells={one.cell: one for one in found})
 
 
+def is_remade(record: StepRecord) -> bool:
+    """Whether it is, or was, made again because its outputs were lost; also if an attempt at it failed."""
+    return record.why == OUTPUT_LOST or record.failure_class == FailureClass.INPUT_MISSING
+
+
 def leaves(records: Mapping[str, StepRecord]) -> Iterator[StepRecord]:
     """Everything in these steps that has attempts."""
     return (leaf for record in records.values() for leaf in record.leaves)
@@ -127,13 +135,18 @@ def _kept(cell: StepRecord) -> Mapping[str, str]:
     Why one is blocked says the same cell of the step before.
     """
     if cell.state in SATISFYING:
-        return _CELL_KEYS_WELL if cell.attempt < 2 else _CELL_KEYS_RETRIED
+        return _CELL_KEYS_WELL if cell.attempt == _usual(cell.state) else _CELL_KEYS_RETRIED
     cut = cell.state in (StepState.CANCELLED, StepState.BLOCKED)
     return _CELL_KEYS_CUT if cut else _CELL_KEYS
 
 
+def _usual(state: StepState) -> int:
+    """The attempt at which a cell that has ended well is taken to have been, where its entry says none."""
+    return 1 if state is StepState.SUCCEEDED else 0
+
+
 def _unpacked(entry: Mapping[str, Any], group: StepRecord) -> StepRecord:
-    known = _known(entry, _CELL_KEYS)
+    known = {"attempt": _usual(StepState(entry["state"])), **_known(entry, _CELL_KEYS)}
     digests = map(unpacked, entry.get("outputs", ()))
     outputs = dict(zip(group.cell_outputs, digests, strict=False))
     return StepRecord(

@@ -1,12 +1,14 @@
-"""Lost artifacts: a reused step whose outputs are gone from the store is run again for the one that needs
-them.
+"""Lost artifacts: a step whose outputs an earlier run had made, and that the store has lost, is run again for
+the one that needs them.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
+from penstock_operator.core.child_remakes import is_settled, outputs_missed, taken_over
+from penstock_operator.core.child_runs import KIND, RUNS
 from penstock_operator.core.context import Decision, RunContext
-from penstock_operator.core.record import StepRecord, leaves
+from penstock_operator.core.record import OUTPUT_LOST, StepRecord, leaves
 from penstock_operator.core.taking import giver
 from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import FailureClass
@@ -16,14 +18,19 @@ LOST = str(FailureClass.INPUT_MISSING)
 
 
 def remade(context: RunContext, record: StepRecord) -> Decision | None:
-    """Rule: a reused step is run again when a step that needs it has found its outputs gone.
+    """Rule: a reused step is run again when a step that needs it has found its outputs gone, and so is one
+    that is another pipeline, where that had only taken them over.
 
     This is the one way out of a terminal state, and it is taken once: what is made again has succeeded.
     """
-    if record.state is not StepState.REUSED:
+    if record.state not in SATISFYING:
         return None
     needing = _needing(context, record)
     if needing is None:
+        return None
+    if record.kind == KIND and not is_settled(context, record):
+        return Decision(record, confirm=(RUNS,))
+    if not _to_make(context, record):
         return None
     again = replace(
         record,
@@ -31,12 +38,19 @@ def remade(context: RunContext, record: StepRecord) -> Decision | None:
         failure_class=LOST,
         reason=LOST,
         message=f"step {needing} found its output gone from the store; it is made again",
-        why="output lost",
+        why=OUTPUT_LOST,
         made_at="",
         retry_at=context.stamp,
         finished_at="",
     )
     return Decision(again, look_again=context.now)
+
+
+def _to_make(context: RunContext, record: StepRecord) -> bool:
+    """Whether what is needed of this is an earlier run's, and it has not begun to make it again."""
+    if record.kind == KIND and record.state is StepState.SUCCEEDED:
+        return bool(taken_over(context, record, outputs_missed(context, record)))
+    return record.state is StepState.REUSED
 
 
 def _needing(context: RunContext, record: StepRecord) -> str | None:
@@ -86,7 +100,6 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
             finished_at=context.stamp,
         )
         return Decision(ended)
-    # Reused still means: it has not begun to make it again.
-    made = (leaf for source in groups for leaf in giver(context, source, record).leaves)
-    again = all(leaf.state is StepState.SUCCEEDED for leaf in made)
-    return None if again else Decision(record)
+    given = (leaf for source in groups for leaf in giver(context, source, record).leaves)
+    made = all(leaf.state is StepState.SUCCEEDED and not _to_make(context, leaf) for leaf in given)
+    return None if made else Decision(record)

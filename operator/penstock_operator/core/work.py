@@ -215,4 +215,5 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         memory=memory_of(context, record),
         queue=queue.local_queue if queue is not None else "",
         workers=gang.workers if (gang := gang_of(context, record.name)) is not None else 1,
+        watched_since=context.observed.watched_since,
     )
