@@ -42,7 +42,7 @@ def opens(context: RunContext, record: StepRecord) -> Decision:
         count = len(cells)
     else:
         step, output = pipeline.inputs(pipeline.origin(record.name))[FOR_EACH]
-        count = context.records[step].counts.get(output, 0)
+        count = _shared(context, record) or context.records[step].counts.get(output, 0)
         others = sum(_most(context, one) for one in context.records.values() if one.name != record.name)
         if count + others > MOST_CELLS:
             what = f"{step}.{output} has {count} items; with the other steps that is more than {MOST_CELLS}"
@@ -52,6 +52,14 @@ def opens(context: RunContext, record: StepRecord) -> Decision:
         return Decision(done)
     return Decision(
         replace(record, cell_count=count, cell_outputs=tuple(sorted(pipeline.outputs(record.name))))
+    )
+
+
+def _shared(context: RunContext, record: StepRecord) -> int:
+    """How many cells the steps before have that are done for the same; 0 where none has come to them."""
+    return next(
+        (found for one in context.pipeline.pairs(record.name) if (found := context.records[one].cell_count)),
+        0,
     )
 
 
