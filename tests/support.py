@@ -181,7 +181,7 @@ def pipeline(name: str, namespace: str, spec: Mapping[str, Any], **metadata: Any
 
 def condition(obj: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """One condition of an object's status; empty where it has none of this type."""
-    found = obj.get("status", {}).get("conditions", ())
+    found = obj.get("status", {}).get("conditions") or ()
     return next((one for one in found if one["type"] == kind), {})
 
 

@@ -59,8 +59,9 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
     # The same, of one that had only taken it over: some of its cells were reused, or it is another pipeline.
     StepState.SUCCEEDED: frozenset({StepState.RETRYING}),
     StepState.SKIPPED: frozenset(),
-    StepState.BLOCKED: frozenset(),
-    StepState.FAILED: frozenset(),
+    # And of one whose cells did not all end well: what another one of them gave may be missed in its line.
+    StepState.BLOCKED: frozenset({StepState.RETRYING}),
+    StepState.FAILED: frozenset({StepState.RETRYING}),
     StepState.CANCELLED: frozenset(),
     StepState.PLANNED: frozenset(),
 }
@@ -146,6 +147,11 @@ class CellStatus(SpecModel):
     verdict: Word = Field(default="", description="Pass, Fail or Inconclusive, where the step is a gate.")
     model_version: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="", description="ModelVersion that this cell registered or judged."
+    )
+    executed: PackedDigest | None = Field(
+        default=None,
+        description="Of a cell that is another pipeline: digest of the steps that its run has executed, "
+        "base64url.",
     )
     source_revision: Annotated[str, StringConstraints(max_length=160)] = Field(
         default="", description="Version of the outside data that an ingest read."

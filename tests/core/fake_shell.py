@@ -407,6 +407,7 @@ def run_of(item: Object) -> RunObject:
         spec.get("step", ""),
         reuse=spec.get("reuse", "ByStep"),
         spec=spec,
+        cell=spec.get("cell", 0),
     )
 
 

@@ -27,6 +27,7 @@ class Family:
     deadline: str = ""  # policy.deadline of the parent
     step_deadline: str = ""  # deadline of the step that is the child
     retries: int = 0  # retry.userError of it
+    cells: int = 0  # of the step: each is a child of its own; 0: it has none
     tells: bool = True  # a step of the parent runs after all others
     cancel_at: float | None = None
     suspended: Span | None = None
@@ -71,6 +72,7 @@ def families(draw: st.DrawFn) -> Family:
         deadline="90s" if cut else "",
         step_deadline=draw(st.sampled_from(["", "20s"])) if cut else "",
         retries=draw(st.integers(0, 2)),
+        cells=draw(st.sampled_from([0, 0, 1, 3])),
         tells=draw(st.booleans()),
         cancel_at=draw(moment) if cut else None,
         suspended=draw(span),
@@ -100,6 +102,7 @@ def specs_of(family: Family) -> tuple[Any, Any]:
         "pipeline": {"name": "c", "outputs": [{"name": "files", "from": "c1.files"}]},
         "retry": {"userError": {"limit": family.retries, "backoff": {"first": "1s"}}},
         **({"deadline": family.step_deadline} if family.step_deadline else {}),
+        **({"matrix": {"axes": {"n": list(range(family.cells))}}} if family.cells else {}),
     }
     return {**outer, "steps": [sub, *outer["steps"]]}, inner
 
@@ -233,9 +236,12 @@ def _is_lost(family: Family) -> bool:
 def _check_child(family: Family, simulation: Simulation, sub: Any) -> None:
     """The child that made something again has executed that, and nothing else."""
     if _is_lost(family) and sub["state"] in GOOD and goes_well(family, "c1"):
-        found = {name: one["state"] for name, one in simulation.steps(sub["child"]["run"]).items()}
-        if found != {"c0": "Reused", "c1": "Succeeded"}:
-            raise BrokenPromise(f"the child that makes c1 again: {found}")
+        again = [one for one in simulation.cluster.find("PipelineRun") if one["spec"].get("rerun")]
+        names = [one["metadata"]["name"] for one in again] if family.cells else [sub["child"]["run"]]
+        for name in names:
+            found = {step: one["state"] for step, one in simulation.steps(name).items()}
+            if found != {"c0": "Reused", "c1": "Succeeded"}:
+                raise BrokenPromise(f"the child that makes c1 again: {found}")
 
 
 def _check_fates(family: Family, found: Mapping[str, Any]) -> None:
@@ -245,9 +251,11 @@ def _check_fates(family: Family, found: Mapping[str, Any]) -> None:
     well = all(goes_well(family, one) for one in executed)
     before = 1 if lost else 0
     wanted = ("Succeeded", 1 + before) if well else ("Failed", 1 + before + family.retries)
-    sub = (found["sub"]["state"], found["sub"]["attempt"])
-    if sub != wanted:
-        raise BrokenPromise(f"(wanted, found) of sub: {wanted}, {sub}")
+    entry = found["sub"]
+    leaves = entry["cells"] if family.cells else [entry]
+    sub = [(one["state"], one.get("attempt", 1)) for one in leaves]
+    if sub != [wanted] * max(1, family.cells) or entry["state"] != wanted[0]:
+        raise BrokenPromise(f"(wanted, found) of sub: {wanted}, {entry['state']}: {sub}")
     whole = well and ((family.again and not lost) or goes_well(family, "a"))
     unmade = "Failed" if lost else "Blocked"
     use = unmade if not whole else "Succeeded" if goes_well(family, "use") else "Failed"

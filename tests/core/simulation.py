@@ -25,14 +25,20 @@ STATUSES: Mapping[str, type[SpecModel]] = {
 ENDED = {"Succeeded", "Reused", "Skipped", "Failed", "Blocked", "Cancelled"}
 
 
+OVER = (StepState.SUCCEEDED, StepState.FAILED, StepState.BLOCKED)
+
+
 def _after(state: StepState) -> frozenset[StepState]:
-    """What may follow; what has succeeded is over, but for the few of which `_may_be_lost`."""
-    return frozenset() if state is StepState.SUCCEEDED else TRANSITIONS[state]
+    """What may follow; what has ended is over, but where `_may_be_lost`."""
+    return frozenset() if state in OVER else TRANSITIONS[state]
 
 
-def _may_be_lost(entry: Object) -> bool:
-    """Whether what the step gives may be an earlier run's though it has succeeded."""
-    return bool(entry.get("cells")) or entry.get("kind") == "pipeline"
+def _may_be_lost(entry: Object, state: str) -> bool:
+    """Whether something that a step in this state gives may be an earlier run's though it was not reused: of
+    one that is a pipeline, and of one with cells, where not all of them need to have ended well.
+    """
+    celled = bool(entry.get("cells")) and state in OVER
+    return celled or (entry.get("kind") == "pipeline" and state == StepState.SUCCEEDED)
 
 
 def _following(state: StepState) -> set[StepState]:
@@ -249,7 +255,15 @@ class Simulation:
         above = self.cluster.objects[("PipelineRun", parent)]
         if self.finished(above):
             raise BrokenPromise(f"a child was made in {parent}, which is over")
-        beside = [one for one in self._children_of(above) if one["spec"]["step"] == step]
+        leaf = (step, run["spec"].get("cell", 0))
+        beside = [
+            one
+            for one in self._children_of(above)
+            if (one["spec"]["step"], one["spec"].get("cell", 0)) == leaf
+        ]
+        own = [one for one in self._children_of(above) if one["spec"]["step"] == step]
+        if len(own) > self.most.get(step, len(own)):
+            raise BrokenPromise(f"{len(own)} children of {step} at a time")
         if len(beside) > 1:
             raise BrokenPromise(f"two children of {step} side by side")
 
@@ -298,7 +312,7 @@ class Simulation:
         states = {one["name"]: one["state"] for one in before.get("status", {}).get("steps", ())}
         for entry in after.get("steps", ()) if before["kind"] == "PipelineRun" else ():
             was = StepState(states.get(entry["name"], "Waiting"))
-            able = TRANSITIONS[was] if _may_be_lost(entry) else _after(was)
+            able = TRANSITIONS[was] if _may_be_lost(entry, was) else _after(was)
             if entry["state"] != was and StepState(entry["state"]) not in able:
                 raise BrokenPromise(f"{entry['name']} went from {was} to {entry['state']}")
 
@@ -310,15 +324,16 @@ class Simulation:
             raise BrokenPromise(f"{name} reads other versions than it had pinned")
         self._pinned[name] = pinned
         for entry in run["status"].get("steps", ()):
-            self._leaf_changed(run, entry["name"], entry, remade=_may_be_lost(entry))
+            self._leaf_changed(run, entry["name"], entry)
             for one in entry.get("cells", ()):
-                self._leaf_changed(run, f"{entry['name']}#{one['number']}", {"attempt": 1, **one})
+                cell = {"attempt": 1, "kind": entry["kind"], **one}
+                self._leaf_changed(run, f"{entry['name']}#{one['number']}", cell)
 
-    def _leaf_changed(self, run: Object, leaf: str, entry: Object, *, remade: bool = False) -> None:
+    def _leaf_changed(self, run: Object, leaf: str, entry: Object) -> None:
         key, state = (run["metadata"]["name"], leaf), entry["state"]
         before = self._states.get(key, "Waiting")
         # A step of which some cells were reused is done again in part, like a reused one; and so is a child.
-        again = remade and (before, state) == ("Succeeded", "Retrying")
+        again = state == "Retrying" and _may_be_lost(entry, before)
         if not again and state not in FOLLOWING[before]:
             raise BrokenPromise(f"{key} went from {before} to {state}")
         self._states[key] = state

@@ -162,6 +162,22 @@ def test_a_cell_whose_input_is_lost_has_its_own_cell_made_again_and_no_other() -
     simulation.assert_at_rest()
 
 
+def test_a_step_that_has_failed_in_another_cell_makes_again_what_a_line_misses() -> None:
+    simulation = living(fit(), check())
+    simulation.cluster.fates = {"fit#4": ["exit3"], "check#1": ["lost"]}
+    wider = {"axes": {**GRID["axes"], "month": [1, 2, 3, 4]}, "exclude": GRID["exclude"]}
+    other = check()
+    other["run"] = {**other["run"], "arguments": {"how": "else"}}
+    apply(simulation, {"steps": [fit(matrix=wider), other]}, "p")
+    simulation.run_to_rest()
+    assert states(simulation, "p-g2") == {"fit": "Failed", "check": "Blocked"}
+    assert {1: "Succeeded", 2: "Reused", 4: "Failed"}.items() <= cells(simulation, "fit", "p-g2").items()
+    assert {1: "Succeeded", 2: "Succeeded", 4: "Blocked"}.items() <= cells(
+        simulation, "check", "p-g2"
+    ).items()
+    simulation.assert_at_rest()
+
+
 def test_an_input_that_this_run_has_made_is_not_made_again_though_cells_beside_were_reused() -> None:
     simulation = living(fit(), check())
     simulation.cluster.fates = {"check#4": ["lost"]}

@@ -14,7 +14,17 @@ import yaml
 from hack.cluster.cluster import Cluster
 from hack.project import CHART_IMAGES, image_values
 from tests.chart.rendering import CHART, NO_CLUSTER_RIGHTS, merged
-from tests.support import ROOT, Helm, Kubectl, Runs, keep_evidence, pipeline, steps_of, wait_for
+from tests.support import (
+    ROOT,
+    Helm,
+    Kubectl,
+    Runs,
+    condition,
+    keep_evidence,
+    pipeline,
+    steps_of,
+    wait_for,
+)
 
 RELEASE = "penstock"
 CRDS = [
@@ -25,6 +35,7 @@ QUICK = {
     "settings": {"pods": {"terminationGraceSeconds": 2}},
     "store": {"bundled": {"persistence": {"enabled": False}}},
 }
+GATE = "/tmp/open"  # noqa: S108 - in a container of its own
 SMALL = {"resources": {"cpu": "20m", "memory": "48Mi"}}
 
 
@@ -41,11 +52,16 @@ class Ground:
         """Install the definitions beside all releases, unless they are there."""
         wait_for("definitions to go or to stay", lambda: not self.going(), 60)
         self.kubectl.run("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-        self.kubectl.run("wait", "--for=condition=Established", "crd", *CRDS, "--timeout=30s")
+        wait_for("the definitions to be established", self.established, 60)
 
     def delete_definitions(self) -> None:
         """Every custom resource of the cluster goes with them."""
         self.kubectl.run("delete", "crd", *CRDS, "--wait=false", "--ignore-not-found")
+
+    def established(self) -> bool:
+        """Whether all of ours are there and served. `kubectl wait` fails where one has no condition yet."""
+        found = {one["metadata"]["name"]: one for one in self.kubectl.list("crds", "default")}
+        return all(condition(found.get(one, {}), "Established").get("status") == "True" for one in CRDS)
 
     def definitions(self) -> set[str]:
         """Names of those of ours that are there, or on their way out."""
@@ -104,22 +120,40 @@ class Trial:
         return pod
 
     def start_a_run(self, namespace: str = "") -> Runs:
-        """A pipeline "p" whose second step sleeps for an hour, once that program runs."""
+        """A pipeline "p" whose step "long" waits at its gate, once that program runs."""
         where = namespace or self.namespace
         image = self.ground.images["server"]
-        spec = {"steps": [step("quick", image), step("long", image, 3600, "quick")]}
-        self.ground.kubectl.apply(pipeline("p", where, spec))
+        steps = [step("quick", image), gated("long", image, "quick"), step("last", image, "long")]
+        self.ground.kubectl.apply(pipeline("p", where, {"steps": steps}))
         runs = Runs(self.ground.kubectl, where)
         name = runs.started("p", 1)
         wait_for("the program to run", lambda: state(runs, name, "long") == "Running", 120)
         return runs
 
 
-def step(name: str, image: str, seconds: int = 0, *needs: str) -> dict[str, Any]:
-    """A step that makes a file after some seconds."""
-    words = f"import time; time.sleep({seconds}); open('/penstock/out/files/a', 'w').write('{name}')"
+def step(name: str, image: str, *needs: str, before: str = "") -> dict[str, Any]:
+    """A step that makes a file."""
+    words = f"{before}open('/penstock/out/files/a', 'w').write('{name}')"
     run = {"image": image, "command": ["python3", "-c", words], "outputs": [{"name": "files"}]}
     return {"name": name, "run": run, **SMALL, **({"dependsOn": list(needs)} if needs else {})}
+
+
+def gated(name: str, image: str, *needs: str) -> dict[str, Any]:
+    """A step that does so once its gate is open; it does not hear SIGTERM."""
+    wait = f"import os, time\nwhile not os.path.exists('{GATE}'): time.sleep(0.2)\n"
+    return step(name, image, *needs, before=wait)
+
+
+def open_gate(ground: Ground, namespace: str, name: str) -> None:
+    """Let the program of the only live pod of this step go on."""
+    words = (
+        "-l",
+        f"penstock.dev/step={name}",
+        "--field-selector",
+        "status.phase!=Succeeded,status.phase!=Failed",
+    )
+    (pod,) = ground.kubectl.list("pods", namespace, *words)
+    ground.kubectl.run("exec", "-n", namespace, pod["metadata"]["name"], "-c", "main", "--", "touch", GATE)
 
 
 def state(runs: Runs, run: str, name: str) -> str:

@@ -10,12 +10,13 @@ from functools import partial
 
 import pytest
 
-from tests.e2e.releases import Ground, Trial, evidence, new_namespace
-from tests.support import wait_for
+from tests.e2e.releases import Ground, Trial, evidence, new_namespace, state
+from tests.support import Runs, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("orders")]
 
 Acts = Sequence[Callable[[Trial], None]]
+WITHIN = 90  # seconds
 
 
 def at_once(found: Trial) -> None:
@@ -25,11 +26,26 @@ def at_once(found: Trial) -> None:
             done.result()
 
 
+def lose_another(found: Trial) -> None:
+    """A second namespace that the release serves goes with a run in flight; the first one's goes on."""
+    ground, other = found.ground, new_namespace(found.ground, "another")
+    found.install(scope={"namespaces": [found.namespace, other]})
+    found.start_a_run(other)
+    ground.kubectl.run("delete", "namespace", other, "--wait=false")
+    wait_for("the other namespace to go", lambda: not ground.has(other), WITHIN, every=1)
+    assert state(Runs(ground.kubectl, found.namespace), "p-g1", "long") == "Running"
+
+
 KEPT: Mapping[str, Acts] = {
     "uninstall, namespace": [Trial.uninstall, Trial.delete_namespace],
     "namespace, uninstall": [Trial.delete_namespace, Trial.uninstall],
     "operator killed, namespace, uninstall": [Trial.kill_operator, Trial.delete_namespace, Trial.uninstall],
     "uninstall and namespace at once": [at_once],
+    "another served namespace, uninstall, namespace": [
+        lose_another,
+        Trial.uninstall,
+        Trial.delete_namespace,
+    ],
 }
 # What is done before the definitions are deleted, and what afterwards.
 DELETED: Mapping[str, tuple[Acts, Acts]] = {
@@ -42,7 +58,6 @@ DELETED: Mapping[str, tuple[Acts, Acts]] = {
     "definitions, uninstall, namespace": ([], [Trial.uninstall, Trial.delete_namespace]),
     "definitions, namespace, uninstall": ([], [Trial.delete_namespace, Trial.uninstall]),
 }
-WITHIN = 90  # seconds
 
 
 def start(found: Trial) -> None:

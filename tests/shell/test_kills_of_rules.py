@@ -20,13 +20,13 @@ from tests.shell.nursery import Nursery, nursery
 from tests.shell.operator_process import OperatorProcess
 from tests.shell.stories import STORIES, Scene, Story
 from tests.shell.worlds import counted, differences, end_state, new_namespace
-from tests.support import Kubectl, wait_for
+from tests.support import ROOT, Kubectl, keep_evidence, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 AT_ONCE = 4  # one or two of them only wait
 SILENCE = 8  # looks in a row at which an operator that is ready had written nothing more
-PATIENCE = 600  # seconds for a story: every life begins with the start of a process, on whatever machine
+PATIENCE = 300  # seconds for what a story waits for, on a machine with other work as well
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ class Stage:
             try:
                 _tell(story, scene)
                 _wait_for_silence(operator, proxy)
+            except AssertionError:
+                keep_evidence(self.kubectl, namespace, ROOT / ".artifacts/e2e" / f"{folder.name}-{namespace}")
+                raise
             finally:
                 proxy.relentless = False
             runs = scene.runs().items()

@@ -159,7 +159,7 @@ WRONG = (
         "a monitor for each cell of another step",
         "spec.steps[4].matrix",
         Reason.CONFLICTING_FIELDS,
-        "Use it in a step of kind ingest, run, split, train, validate.",
+        "Use it in a step of kind ingest, pipeline, run, split, train, validate.",
         (
             "steps.+",
             {
@@ -378,7 +378,7 @@ WRONG = (
         "a deploy has cells",
         "spec.steps[4].matrix",
         Reason.CONFLICTING_FIELDS,
-        "Use it in a step of kind ingest, run, split, train, validate.",
+        "Use it in a step of kind ingest, pipeline, run, split, train, validate.",
         (
             "steps.+",
             {"name": "watch", "matrix": {"axes": {"a": [1]}}, "monitor": {"endpoint": "x", "every": "1h"}},

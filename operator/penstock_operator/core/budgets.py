@@ -118,4 +118,4 @@ def _made_here(context: RunContext, source: StepRecord, outputs: Collection[str]
         return False
     if any(leaf.state is StepState.REUSED for leaf in source.leaves):
         return False
-    return source.kind != KIND or is_made_here(context, source, outputs)
+    return source.kind != KIND or all(is_made_here(context, leaf, outputs) for leaf in source.leaves)

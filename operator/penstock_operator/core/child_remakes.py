@@ -7,14 +7,13 @@ child of it has made is not made again; what it had only taken over is, by anoth
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from penstock_operator.core.child_runs import KIND, RUNS
+from penstock_operator.core.child_runs import KIND, RUNS, child_of
 from penstock_operator.core.conditions import is_true
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import RunObject
 from penstock_operator.core.record import StepRecord, leaves
 from penstock_spec.kinds.child import Child
 from penstock_spec.names import Condition
-from penstock_spec.object_names import child_name
 from penstock_spec.reuse import RunReuse
 from penstock_spec.status import ENDED_ILL, StepState
 
@@ -71,9 +70,8 @@ def _givers(context: RunContext, record: StepRecord, outputs: Collection[str]) -
 
 def _mine(context: RunContext, record: StepRecord) -> Iterator[RunObject]:
     """The children of the step that are still there, newest first."""
-    meta = context.observed.run.meta
     for attempt in range(record.attempt, 0, -1):
-        found = context.observed.children.get(child_name(meta.name, meta.uid, record.name, attempt))
+        found = context.observed.children.get(child_of(context.observed, record, attempt))
         if found is not None:
             yield found.run
 

@@ -198,7 +198,9 @@ def _compares(context: RunContext, record: StepRecord, _: Answers) -> Foreseen |
         return None
     body = context.pipeline.spec.step(record.name).body
     if isinstance(body, Child):
-        would = f"child pipeline {body.name} would run; which of its steps, they say themselves"
+        cells = context.pipeline.cells(record.name)
+        each = "" if cells is None else f"each of {len(cells)} cells: "
+        would = f"{each}child pipeline {body.name} would run; which of its steps, they say themselves"
         return Foreseen(Reason.WOULD_RUN, would, record)
     words = "compares how the endpoint is watched with how it should be"
     if isinstance(body, Deploy):

@@ -122,6 +122,8 @@ def _packed(cell: StepRecord, outputs: Sequence[str]) -> dict[str, Any]:
     entry = {"number": cell.cell, "state": str(cell.state)} | _entry(cell, _kept(cell))
     if cell.digest:
         entry["digest"] = key_of(cell.digest)
+    if cell.state in SATISFYING and cell.child.get("digest"):
+        entry["executed"] = packed(cell.child["digest"])
     if cell.outputs:
         entry["outputs"] = [packed(cell.outputs[name]) for name in outputs]
     return entry
@@ -133,13 +135,18 @@ def _kept(cell: StepRecord) -> Mapping[str, str]:
     Why one is blocked says the same cell of the step before.
     """
     if cell.state in SATISFYING:
-        return _CELL_KEYS_WELL if cell.attempt < 2 else _CELL_KEYS_RETRIED
+        return _CELL_KEYS_WELL if cell.attempt == _usual(cell.state) else _CELL_KEYS_RETRIED
     cut = cell.state in (StepState.CANCELLED, StepState.BLOCKED)
     return _CELL_KEYS_CUT if cut else _CELL_KEYS
 
 
+def _usual(state: StepState) -> int:
+    """The attempt at which a cell that has ended well is taken to have been, where its entry says none."""
+    return 1 if state is StepState.SUCCEEDED else 0
+
+
 def _unpacked(entry: Mapping[str, Any], group: StepRecord) -> StepRecord:
-    known = _known(entry, _CELL_KEYS)
+    known = {"attempt": _usual(StepState(entry["state"])), **_known(entry, _CELL_KEYS)}
     digests = map(unpacked, entry.get("outputs", ()))
     outputs = dict(zip(group.cell_outputs, digests, strict=False))
     return StepRecord(
@@ -147,6 +154,7 @@ def _unpacked(entry: Mapping[str, Any], group: StepRecord) -> StepRecord:
         kind=group.kind,
         cell=entry["number"],
         digest=entry.get("digest", ""),
+        child={"digest": unpacked(entry["executed"])} if "executed" in entry else {},
         outputs=outputs,
         **known,
     )

@@ -17,7 +17,7 @@ from penstock_spec.shapes import shape_of
 from penstock_spec.structure import structure_problems
 from penstock_spec.values import ParameterType, is_of
 
-JOB_KINDS = frozenset({"ingest", "split", "train", "validate", "run"})
+KINDS = frozenset({"ingest", "split", "train", "validate", "run", "pipeline"})  # that may have cells
 MAX_MATRIX = 32 * 1024  # bytes of JSON: it travels to who gathers the cells, beside their digests
 MAX_GATHERED = 2000  # digests of cells that one step can be given
 _NAME = shape_of(Identifier)
@@ -25,16 +25,16 @@ _TEXT = 256
 
 
 def kinds(document: Document) -> Iterator[Problem]:
-    """Only steps that become Jobs have cells, and only a program can read the item of a list."""
+    """Only steps that make something have cells, and no built-in program can read the item of a list."""
     for step in document.steps:
         field = "matrix" if "matrix" in step.data else FOR_EACH
         if not step.gives_lists or not step.kind:
             continue
-        if step.kind not in JOB_KINDS:
+        if step.kind not in KINDS:
             message = f"a {step.kind} step has no cells"
-            hint = f"Use it in a step of kind {', '.join(sorted(JOB_KINDS))}."
+            hint = f"Use it in a step of kind {', '.join(sorted(KINDS))}."
             yield problem((*step.path, field), SpecReason.CONFLICTING_FIELDS, message, hint)
-        elif field == FOR_EACH and "matrix" not in step.data and container_of(step.kind, step.body) is None:
+        elif field == FOR_EACH and step.kind != "pipeline" and container_of(step.kind, step.body) is None:
             message = f"the built-in {step.kind} cannot read the item"
             hint = "Use a run step or a container, whose program reads /penstock/item.json."
             yield problem((*step.path, field), SpecReason.CONFLICTING_FIELDS, message, hint)
