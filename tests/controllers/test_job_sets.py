@@ -105,7 +105,7 @@ def test_a_jobset_that_somebody_deletes_costs_an_attempt(runs, kubectl, namespac
 def test_a_gang_that_is_suspended_while_it_runs_goes_on_as_the_same_attempt(
     runs, kubectl, namespace, images
 ) -> None:
-    name = running(runs, kubectl, namespace, images["server"], "import time; time.sleep(8)")
+    name = running(runs, kubectl, namespace, images["server"], SLEEPS.replace("3600", "8"))
     (one,) = sets(kubectl, namespace)
 
     def suspend(held: bool) -> None:
