@@ -1,7 +1,7 @@
 """Writes the examples' tables as CSV files: `python examples/data.py FOLDER`.
 
-tumour, diabetes and wine come with scikit-learn; churn is made up here, with missing values and texts,
-always the same. Nothing is downloaded.
+tumour, diabetes, wine and digits come with scikit-learn; churn is made up here, with missing values and
+texts, always the same. Nothing is downloaded.
 """
 
 import csv
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
 CHURN_ROWS = 1500
 CHURN_COLUMNS = (
@@ -25,7 +25,7 @@ CHURN_COLUMNS = (
 
 
 def main() -> int:
-    """Write all four tables to the folder named on the command line."""
+    """Write all five tables to the folder named on the command line."""
     if len(sys.argv) != 2:
         sys.stderr.write("usage: python examples/data.py FOLDER\n")
         return 2
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def write_all(folder: Path) -> None:
-    """tumour.csv, diabetes.csv, wine.csv and churn.csv in `folder`, which is made if need be."""
+    """tumour.csv, diabetes.csv, wine.csv, digits.csv and churn.csv in `folder`, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     tumour, diabetes, wine = load_breast_cancer(), load_diabetes(scaled=False), load_wine()
     # In the original 0 stands for malignant; a column that says so needs no explanation.
@@ -42,6 +42,8 @@ def write_all(folder: Path) -> None:
     _write(folder / "tumour.csv", tumour.feature_names, tumour.data, "malignant", malignant)
     _write(folder / "diabetes.csv", diabetes.feature_names, diabetes.data, "progression", diabetes.target)
     _write(folder / "wine.csv", wine.feature_names, wine.data, "cultivar", wine.target)
+    digits = load_digits()
+    _write(folder / "digits.csv", digits.feature_names, digits.data, "digit", digits.target)
     _write_churn(folder / "churn.csv")
 
 

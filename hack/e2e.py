@@ -14,7 +14,7 @@ from hack.cluster.cluster import Cluster
 from hack.cluster.errors import ClusterError, Missing
 from hack.cluster.images import build_and_load
 from hack.cluster.shell import say
-from hack.cluster.versions import KIND
+from hack.cluster.versions import JOBSET, KIND, KUEUE
 from hack.project import ROOT, build_images, install
 from hack.prometheus import ensure_prometheus
 
@@ -61,14 +61,19 @@ def run_suite(cluster: Cluster, words: list[str]) -> int:
     # Grace times of minutes are for people; the tests see the same rules in seconds.
     settings = {"imageGrace": 20, "containerGrace": 15, "sweepDay": 20}
     install(cluster, images, {"scope": {"clusterWide": True}, "settings": settings})
-    wine = ROOT / "examples/wine"
-    images["wine"] = build_and_load(
-        cluster, wine / "Dockerfile", "penstock/example-wine", [wine], context=wine
-    )
+    for name in ("digits", "wine"):
+        folder = ROOT / "examples" / name
+        images[name] = build_and_load(
+            cluster, folder / "Dockerfile", f"penstock/example-{name}", [folder], context=folder
+        )
     root = ROOT / "tests/images/root.Dockerfile"
     images["root"] = build_and_load(cluster, root, "penstock/test-root", [root])
     prometheus = ensure_prometheus()
     ensure(KIND)  # only to check kind-config.yaml with kind's own parser
+    # Now, and not beside tests that would have half a core each for minutes. What Kueue needs is most of what
+    # JobSet does.
+    for controller in (KUEUE, JOBSET):
+        ensure(controller)
     say("release penstock installed; running the tests")
     started = time.monotonic()
     environment = {

@@ -11,7 +11,7 @@ import pytest
 
 from hack.cluster.cluster import load
 from hack.project import bucket
-from tests.support import ROOT, Kubectl, OperatorSwitch, Runs, keep_evidence, made_namespace
+from tests.support import ROOT, Helm, Kubectl, OperatorSwitch, Runs, keep_evidence, made_namespace
 
 
 def _needed(variable: str) -> str:
@@ -38,28 +38,14 @@ def kubectl() -> Kubectl:
 
 
 @pytest.fixture(scope="session")
-def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
+def helm() -> Helm:
     """helm on the test cluster."""
-    program, kubeconfig = _needed("PENSTOCK_HELM"), _needed("PENSTOCK_KUBECONFIG")
-
-    def run(*words: str, input: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [program, "--kubeconfig", kubeconfig, *words],
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert not check or done.returncode == 0, f"helm {' '.join(words)}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    return run
+    return Helm(_needed("PENSTOCK_HELM"), _needed("PENSTOCK_KUBECONFIG"))
 
 
 @pytest.fixture(scope="session")
 def images() -> dict[str, str]:
-    """Full references of the project's images by name: operator, steps, server, wine."""
+    """Full references of the project's images by name: operator, steps, server, digits, wine."""
     found: dict[str, str] = json.loads(_needed("PENSTOCK_IMAGES"))
     return found
 

@@ -1,16 +1,13 @@
-"""JobSet's kind and its controller, played: as much as a JobSet of one Job needs that never restarts."""
+"""What JobSet knows of a set, and what its controller makes of one, for tests without a cluster.
+
+tests/controllers has the controller itself.
+"""
 
 import copy
-import json
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from tests.support import Kubectl
-
 Object = dict[str, Any]
-CRD = "jobsets.jobset.x-k8s.io"
 PREFIX = "jobset.sigs.k8s.io"
 _OPEN: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _TEXT, _WHOLE, _SWITCH = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
@@ -38,33 +35,6 @@ SPEC = _closed(
     ),
     replicatedJobs={"type": "array", "items": _PART},
 )
-JOB_SETS: Object = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {
-        "name": CRD,
-        "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/jobset"},
-    },
-    "spec": {
-        "group": "jobset.x-k8s.io",
-        "scope": "Namespaced",
-        "names": {
-            "kind": "JobSet",
-            "plural": "jobsets",
-            "singular": "jobset",
-            "listKind": "JobSetList",
-        },
-        "versions": [
-            {
-                "name": "v1alpha2",
-                "served": True,
-                "storage": True,
-                "subresources": {"status": {}},
-                "schema": {"openAPIV3Schema": _closed(spec=SPEC, status=_OPEN)},
-            }
-        ],
-    },
-}
 
 
 def name_of_job(item: Mapping[str, Any]) -> str:
@@ -132,73 +102,3 @@ def service_of(item: Mapping[str, Any]) -> Object:
             "selector": {f"{PREFIX}/jobset-name": meta["name"]},
         },
     }
-
-
-def condition_of(job: Mapping[str, Any]) -> Object | None:
-    """What the set says once its Job has ended."""
-    found = {one["type"]: one for one in (job.get("status") or {}).get("conditions") or ()}
-    ends = {"Complete": ("Completed", "AllJobsCompleted"), "Failed": ("Failed", "ReachedMaxRestarts")}
-    for name, (type_, reason) in ends.items():
-        one = found.get(name, {})
-        if one.get("status") == "True":
-            when = {"lastTransitionTime": one["lastTransitionTime"]}
-            return {"type": type_, "status": "True", "reason": reason, "message": reason, **when}
-    return None
-
-
-class Controller:
-    """Does what JobSet's controller does in one namespace, every half second."""
-
-    def __init__(self, kubectl: Kubectl, namespace: str) -> None:
-        self._kubectl, self._namespace = kubectl, namespace
-
-    def once(self) -> None:
-        """One look at every JobSet."""
-        jobs = {one["metadata"]["name"]: one for one in self._kubectl.list("jobs", self._namespace)}
-        for item in self._kubectl.list("jobsets", self._namespace):
-            ended = (item.get("status") or {}).get("conditions")
-            if not ended and "deletionTimestamp" not in item["metadata"]:
-                self._one(item, jobs.get(name_of_job(item)))
-
-    def _one(self, item: Object, job: Object | None) -> None:
-        where = ("-n", self._namespace)
-        if job is None:
-            self._kubectl.apply(service_of(item), job_of(item))
-            return
-        if job["metadata"]["ownerReferences"][0]["uid"] != item["metadata"]["uid"]:
-            return  # of a set that is gone; it goes too
-        condition = condition_of(job)
-        if condition is not None:
-            patch = json.dumps({"status": {"conditions": [condition]}})
-            words = ("patch", "jobset", item["metadata"]["name"], "--subresource=status", "--type=merge")
-            self._kubectl.run(*words, "-p", patch, *where, check=False)  # it may be gone by now
-            return
-        held = item["spec"].get("suspend", False)
-        if job["spec"].get("suspend", False) != held:
-            patch = json.dumps({"spec": {"suspend": held}})
-            words = ("patch", "job", job["metadata"]["name"], "--type=merge")
-            self._kubectl.run(*words, "-p", patch, *where, check=False)
-
-
-@contextmanager
-def controlled(kubectl: Kubectl, namespace: str) -> Iterator[None]:
-    """While the controller runs; its own faults fail the test."""
-    stop, faults = threading.Event(), []
-
-    def work() -> None:
-        controller = Controller(kubectl, namespace)
-        while not stop.wait(0.5):
-            try:
-                controller.once()
-            except Exception as error:  # noqa: BLE001 - told at the end
-                faults.append(error)
-                return
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-    assert not faults, faults

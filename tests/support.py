@@ -103,19 +103,44 @@ def made_namespace(kubectl: Kubectl) -> str:
     return name
 
 
-def keep_evidence(kubectl: Kubectl, namespace: str, folder: Path) -> None:
-    """Write what a person would look at first: objects, events, the operator's log."""
+def keep_evidence(
+    kubectl: Kubectl, namespace: str, folder: Path, operator: tuple[str, str] = (SYSTEM_NAMESPACE, "penstock")
+) -> None:
+    """Write what a person would look at first: objects, events, the log of `operator` (namespace, name)."""
     folder.mkdir(parents=True, exist_ok=True)
     kinds = "pipelines,pipelineruns,modelversions,modelendpoints,jobs,pods,deployments,services,configmaps"
     looks = {
         "objects.yaml": ("get", kinds, "-n", namespace, "-o", "yaml"),
         "table.txt": ("get", kinds, "-n", namespace, "-o", "wide"),
         "events.txt": ("get", "events", "-n", namespace, "--sort-by=.lastTimestamp"),
-        "operator.log": ("logs", "-n", SYSTEM_NAMESPACE, "deployment/penstock", "--tail=400"),
+        "operator.log": ("logs", "-n", operator[0], f"deployment/{operator[1]}", "--tail=400"),
     }
     for name, words in looks.items():
         done = kubectl.run(*words, check=False)
         (folder / name).write_text(done.stdout + done.stderr)
+
+
+@dataclass(frozen=True)
+class Helm:
+    """helm on a cluster."""
+
+    program: str
+    kubeconfig: str
+
+    def __call__(
+        self, *words: str, input: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run helm; with `check` a failure is an error with helm's words."""
+        done = subprocess.run(
+            [self.program, "--kubeconfig", self.kubeconfig, *words],
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"helm {' '.join(words)}\n{done.stdout}\n{done.stderr}"
+        return done
 
 
 @dataclass(frozen=True)
@@ -156,7 +181,7 @@ def pipeline(name: str, namespace: str, spec: Mapping[str, Any], **metadata: Any
 
 def condition(obj: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """One condition of an object's status; empty where it has none of this type."""
-    found = obj.get("status", {}).get("conditions", ())
+    found = obj.get("status", {}).get("conditions") or ()
     return next((one for one in found if one["type"] == kind), {})
 
 

@@ -31,6 +31,7 @@ _KIND = re.compile(r"kind: (Connect|Timeout|Request|Interrupted|Decode)")
 _CREDENTIAL_CODES = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound"}
 )
+_TROUBLED = frozenset({"429", "500", "502", "503", "504"})
 _SCHEME = re.compile(r"^https?://")
 
 
@@ -128,19 +129,21 @@ class Bucket:
         if "incorrectly configured region" in text:
             return self._unavailable("it redirects to another region", "check region and endpoint")
         if answer:
-            return self._unavailable(f"it answered {answer}", "look at its log, and check the settings")
+            troubled = bool(status and status.group(1) in _TROUBLED)
+            hint = "look at its log, and check the settings"
+            return self._unavailable(f"it answered {answer}", hint, away=troubled)
         if kind and kind.group(1) == "Timeout":
-            return self._unavailable(
-                "it does not answer in time", "check that the server runs and is not overloaded"
-            )
+            hint = "check that the server runs and is not overloaded"
+            return self._unavailable("it does not answer in time", hint, away=True)
         if kind:
-            return self._unavailable("it cannot be reached", "check endpoint, ca and network policies")
+            hint = "check endpoint, ca and network policies"
+            return self._unavailable("it cannot be reached", hint, away=True)
         return self._unavailable(
             f"the transfer failed ({type(error).__name__})", "look at its log, and check url"
         )
 
-    def _unavailable(self, what: str, hint: str) -> StoreUnavailable:
-        return StoreUnavailable(f"{self.place.name}: {what}; {hint} in {self.place.settings_in}")
+    def _unavailable(self, what: str, hint: str, *, away: bool = False) -> StoreUnavailable:
+        return StoreUnavailable(f"{self.place.name}: {what}; {hint} in {self.place.settings_in}", away=away)
 
 
 def place_from(environment: Mapping[str, str], variables: Mapping[str, str], settings_in: str) -> Place:

@@ -12,7 +12,14 @@ class StoreError(Exception):
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 - named like the failure class it becomes
-    """Endpoint, credentials or server are at fault; the message says which and what to check."""
+    """Endpoint, credentials or server are at fault; the message says which and what to check.
+
+    `away` where the same request may find another answer soon: nobody answers, or the server is in trouble.
+    """
+
+    def __init__(self, message: str, *, away: bool = False) -> None:
+        super().__init__(message)
+        self.away = away
 
 
 class ArtifactMissing(StoreError):  # noqa: N818 - a state of the artifact, read so at every use

@@ -17,6 +17,7 @@ from hack.cluster.versions import SMALLEST_GO, Tool
 
 _MODULES = Path(__file__).parent / "tools"
 _SUMS = "sha256.json"
+_GO_SETTINGS = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
 
 
 def folder(tool: Tool) -> Path:
@@ -47,9 +48,7 @@ def ensure(tool: Tool) -> Path:
             draft = Path(scratch) / "bin"
             draft.mkdir()
             _compile(tool, draft)
-            (draft / _SUMS).write_text(
-                json.dumps({name: _sha256(draft / name) for name in tool.programs}, indent=1)
-            )
+            (draft / _SUMS).write_text(json.dumps(_sums(tool, draft), indent=1))
             if (flaw := _flaw(tool, draft)) is not None:
                 raise ClusterError(f"{tool.name} {tool.version} was built, but is not usable: {flaw}")
             shutil.rmtree(target, ignore_errors=True)
@@ -66,17 +65,25 @@ def _flaw(tool: Tool, where: Path) -> str | None:
         return "not built yet"
     except ValueError:
         return "its list of checksums is damaged"
-    for name in tool.programs:
-        binary = where / name
-        if not binary.is_file() or sums.get(name) != _sha256(binary):
+    found = _sums(tool, where)
+    for name in sorted({*tool.programs, *sums, *found}):
+        if name not in found or sums.get(name) != found[name]:
             return f"{name} is not what was built"
+    for name in tool.programs:
         try:
-            printed = run([binary, *tool.version_args[name]], timeout=30)
+            printed = run([where / name, *tool.version_args[name]], timeout=30)
         except ClusterError as error:
             return f"{name} does not run: {error}"
         if tool.prints is not None and tool.prints not in printed:
             return f"{name} says {printed.strip()!r} instead of {tool.prints}"
     return None
+
+
+def _sums(tool: Tool, where: Path) -> dict[str, str]:
+    """The checksum of each program and each file that the tool carries, by their paths in ``where``."""
+    carried = (file for name in tool.carries for file in (where / name).rglob("*"))
+    files = (*(where / name for name in tool.programs), *carried)
+    return {str(file.relative_to(where)): _sha256(file) for file in files if file.is_file()}
 
 
 def _compile(tool: Tool, into: Path) -> None:
@@ -90,13 +97,28 @@ def _compile(tool: Tool, into: Path) -> None:
             done = subprocess.run(
                 [*command, "-ldflags", tool.ldflags, "-o", str(into / name), package],
                 cwd=_MODULES / tool.name,
-                env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"},
+                env={**os.environ, **_GO_SETTINGS},
                 stdout=output,
                 stderr=output,
                 check=False,
             )
             if done.returncode:
                 raise ClusterError(f"go build of {name} {tool.version} failed; {tail(log)}")
+    if tool.carries:
+        # The module cache, which go has checked against go.sum as it compiled.
+        words = ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", tool.module]
+        module = Path(run(words, cwd=_MODULES / tool.name, env=_GO_SETTINGS).strip())
+        for name, inside in tool.carries.items():
+            _copy(module / inside, into / name)
+
+
+def _copy(source: Path, to: Path) -> None:
+    """The files of a folder; not their modes, for nobody may write into a module cache."""
+    for file in source.rglob("*"):
+        if file.is_file():
+            target = to / file.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
 
 
 def _require_go() -> None:

@@ -93,6 +93,10 @@ state = "{self.volatile}"
         """Import a docker archive."""
         self.ctr("images", "import", archive, timeout=300)
 
+    def tag(self, reference: str, other: str) -> None:
+        """Give the image another full reference."""
+        self.ctr("images", "tag", "--force", reference, other)
+
     def tasks(self) -> list[str]:
         """The ids of all containers that have a process."""
         return self.ctr("tasks", "list", "--quiet").split()

@@ -59,6 +59,21 @@ def build_and_load(
     return reference
 
 
+def tag(cluster: Cluster, reference: str, tag: str) -> str:
+    """Give an image that a cluster of ours has another tag as well, and return its full reference.
+
+    Raises Missing in a cluster of somebody else, whose images are in a registry.
+    """
+    other = f"{reference.rpartition(':')[0]}:{tag}"
+    if cluster.provider == "bare":
+        Containerd(Paths(cluster.name)).tag(reference, other)
+    elif cluster.provider == "kind":
+        kind.tag_image(cluster.name, reference, other)
+    else:
+        raise Missing("images in a registry cannot be given another tag here")
+    return other
+
+
 def _store(cluster: Cluster) -> Store:
     if cluster.provider == "bare":
         return _Bare(cluster.name)

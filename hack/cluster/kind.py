@@ -68,6 +68,12 @@ def load_image(name: str, reference: str) -> None:
     run([_kind(), "load", "docker-image", reference, "--name", name], timeout=300)
 
 
+def tag_image(name: str, reference: str, other: str) -> None:
+    """Give an image of the node another full reference."""
+    words: Words = ["ctr", "--namespace", "k8s.io", "images", "tag", "--force", reference, other]
+    run(["docker", "exec", f"{name}-control-plane", *words])
+
+
 def find_or_build(tool: Tool, program: str, *version: str) -> str:
     """The path of ``program``: from the PATH when it runs there, else built."""
     found = shutil.which(program)

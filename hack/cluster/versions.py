@@ -3,7 +3,8 @@
 Go tools are pinned a second time by ``tools/<tool>/go.mod`` (with ``go.sum``); a test holds the two together.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 KUBERNETES = "1.35.8"
 BASE_IMAGE = "bookworm-2"
@@ -18,6 +19,7 @@ class Tool:
 
     ``programs`` maps each program to its package, ``version_args`` gives the arguments that make it print its
     version, and ``prints`` is a text that must appear in what it prints (None: it only has to exit with 0).
+    ``carries`` maps a name to a folder of the module that is kept beside the programs, such as a chart.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Tool:
     version_args: dict[str, tuple[str, ...]]
     prints: str | None
     ldflags: str = "-s -w"
+    carries: Mapping[str, str] = field(default_factory=dict)
 
 
 _KUBE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
@@ -89,7 +92,20 @@ VERSITYGW = _single(
 )
 KIND = _single("kind", "sigs.k8s.io/kind", "0.32.0", "sigs.k8s.io/kind", "version", prints="v0.32.0")
 
+
+def _controller(name: str, version: str, package: str) -> Tool:
+    """A controller and its chart. It tells its version only in its log."""
+    module = f"sigs.k8s.io/{name}"
+    stamp = f"-s -w -X {module}/pkg/version.GitVersion=v{version}"
+    chart = {"chart": f"charts/{name}"}
+    return Tool(name, module, version, {name: package}, {name: ("--help",)}, None, stamp, chart)
+
+
+KUEUE = _controller("kueue", "0.17.0", "sigs.k8s.io/kueue/cmd/kueue")
+JOBSET = _controller("jobset", "0.11.1", "sigs.k8s.io/jobset")
+"""The version that this Kueue is built against; go.mod shares what both need, so each is compiled once."""
+
 BARE_TOOLS = (KUBERNETES_TOOL, ETCD, COREDNS, HELM, VERSITYGW)
 """What a bare cluster and the demo on it need, the slowest first."""
 
-ALL_TOOLS = (*BARE_TOOLS, KIND)
+ALL_TOOLS = (*BARE_TOOLS, KIND, KUEUE, JOBSET)

@@ -1,4 +1,4 @@
-"""The pipelines, and the operator that runs them."""
+"""The pipelines, what starts them, and the operator that runs them."""
 
 from hack.dashboard.grafana import Look, Panel, Query, Row
 from hack.dashboard.queries import RATE, increase_of_the_hour, quantiles, rate, share, sum_of_the_hour
@@ -35,6 +35,26 @@ PIPELINES = Row(
                     "{{kind}} {{reason}}",
                 )
             ],
+        ),
+        Panel(
+            "Pipelines in need of care",
+            "Pipelines of which no record of a finished run can be written, and triggers that cannot look at "
+            "what they watch.",
+            [
+                Query("sum by (namespace) (penstock_pipeline_archive_failing)", "{{namespace}} records"),
+                Query("sum by (namespace) (penstock_pipeline_triggers_failing)", "{{namespace}} triggers"),
+            ],
+        ),
+        Panel(
+            "Messages to the webhook, last hour",
+            "By answer. Started: a run was created; Repeated: the message had started its run before; all "
+            "else was refused. Empty where there is no webhook.",
+            [Query(sum_of_the_hour("penstock_webhook_messages_total", "reason"), "{{reason}}")],
+        ),
+        Panel(
+            "Connections to the webhook",
+            "That are open; 256 at most.",
+            [Query("sum by (namespace) (penstock_webhook_connections)", "{{namespace}}")],
         ),
     ],
 )

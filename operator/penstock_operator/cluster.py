@@ -64,8 +64,14 @@ class Cluster:
         return await self._request("get", "GET", kind, RESOURCES[kind].path(namespace, name))
 
     async def serves(self, kind: str) -> bool:
-        """Whether the API server has the kind, as discovery tells."""
+        """Whether the API server has the kind, as discovery tells: by the list of groups and the group's own.
+
+        A new group is in the first only a moment after its objects can be read.
+        """
         resource = RESOURCES[kind]
+        groups = (await self._request("discover", "GET", kind, "/apis")).get("groups") or ()
+        if not any(one["name"] == resource.group for one in groups):
+            return False
         try:
             answer = await self._request("discover", "GET", kind, f"/apis/{resource.api_version}")
         except errors.NotFound:

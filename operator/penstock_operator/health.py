@@ -38,7 +38,8 @@ class Pulse:
     def trouble(self, now: float) -> str:
         """Why this process should be replaced; empty while it is well."""
         if not self.synced():
-            late = now - self.started_at > LONGEST_START
+            # Without definitions there is nothing to fill them with; to be told so counts as a comparison.
+            late = now - max(self.started_at, self.compared_at()) > LONGEST_START
             return f"the caches have not been filled for {LONGEST_START:.0f} s" if late else ""
         ages = self.ages(now)
         if ages["comparison"] > OLDEST:

@@ -20,7 +20,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from penstock_operator.core.endpoint_figures import FAMILIES, figures, labels_of
+from penstock_operator.core import endpoint_figures, pipeline_figures
+from penstock_operator.core.endpoint_figures import Family, Figure
 from penstock_operator.store import Object
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -105,18 +106,31 @@ class Metrics:
 
     def endpoints(self, read: Callable[[], Iterable[Object]]) -> None:
         """Figures of all ModelEndpoints, asked for whenever somebody looks."""
-        self.registry.register(_Endpoints(read))
+        made = endpoint_figures
+        self.registry.register(_Told(made.FAMILIES, made.WHERE, lambda: made.figures(read())))
+
+    def pipelines(self, read: Callable[[], Iterable[Object]]) -> None:
+        """The same of all Pipelines."""
+        made = pipeline_figures
+        self.registry.register(_Told(made.FAMILIES, made.WHERE, lambda: made.figures(read())))
 
     def text(self) -> bytes:
         """Everything in the Prometheus text format."""
         return generate_latest(self.registry)
 
 
-class _Endpoints(Collector):
-    """Makes series of what the caches hold at that moment."""
+class _Told(Collector):
+    """Makes series of what the caches hold at that moment. `where`: the labels that all of them have."""
 
-    def __init__(self, read: Callable[[], Iterable[Object]]) -> None:
-        self._read = read
+    def __init__(
+        self,
+        families: Mapping[str, Family],
+        where: tuple[str, ...],
+        figures: Callable[[], Iterable[Figure]],
+    ) -> None:
+        self._families = families
+        self._where = where
+        self._figures = figures
 
     def describe(self) -> Iterable[Metric]:
         """Without it the registry would ask for figures before the caches exist."""
@@ -126,10 +140,10 @@ class _Endpoints(Collector):
         """One family after the other, as the text format wants it."""
         families = {
             name: (CounterMetricFamily if about.counts else GaugeMetricFamily)(
-                name, about.meaning, labels=labels_of(name)
+                name, about.meaning, labels=(*self._where, *about.labels)
             )
-            for name, about in FAMILIES.items()
+            for name, about in self._families.items()
         }
-        for one in figures(self._read()):
+        for one in self._figures():
             families[one.family].add_metric(one.labels, one.value)
         yield from families.values()

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from penstock_operator import field_managers, views, views_endpoint
+from penstock_operator import clock, field_managers, views, views_endpoint
 from penstock_operator.caches import Caches
 from penstock_operator.core import history, room
 from penstock_operator.core.ahead import runs_ahead, runs_behind
@@ -33,6 +35,11 @@ class Observer:
         self._caches = caches
         self._reads = reads
         self._settings = settings or Settings()
+
+    @cached_property
+    def _watched_since(self) -> datetime:
+        """When the first run was looked at."""
+        return clock.now()
 
     def pipeline(self, item: Object, findings: Findings) -> ObservedPipeline:
         """The world of plan_pipeline."""
@@ -87,6 +94,7 @@ class Observer:
             behind=runs_behind(run, runs),
             live_jobs=self._live_jobs(namespace),
             older_claims=self._older_claims(run),
+            watched_since=self._watched_since,
             defaults=self._defaults(namespace),
         )
 

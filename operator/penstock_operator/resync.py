@@ -53,6 +53,10 @@ class Resync:
             else:
                 return
 
+    def nothing_there(self) -> None:
+        """The API server has said that our kinds do not exist: with nothing there, nothing differs."""
+        self.finished_at = perf_counter()
+
     async def run(self, every: float) -> None:
         """Never returns; raises what the API server refuses for good."""
         while True:

@@ -17,7 +17,8 @@ from penstock_operator import handlers, health, permissions, routes
 from penstock_operator.caches import Caches
 from penstock_operator.cluster import Cluster
 from penstock_operator.credentials import Credentials
-from penstock_operator.errors import Forbidden, NotFound, Unavailable
+from penstock_operator.definitions import wait_for_definitions
+from penstock_operator.errors import Forbidden, Unavailable
 from penstock_operator.informer import CAUSES, Informer
 from penstock_operator.metrics import Metrics
 from penstock_operator.options import Options
@@ -127,6 +128,7 @@ class Service:
             for kind in self._caches.watched
             for namespace in served
         ]
+        self._defined = asyncio.Event()
         self._synced = asyncio.Event()
         self._stop = asyncio.Event()
         self._leave = asyncio.Event()
@@ -176,6 +178,8 @@ class Service:
     async def _drain(self, workers: Sequence[asyncio.Task[Any]], kopf: asyncio.Task[Any]) -> None:
         """Let the workers finish what they hold, then let kopf go."""
         log.info("stopping", extra={"objects_in_hand": self._queue.busy})
+        if not self._synced.is_set():
+            return  # nothing has begun
         self._queue.close()
         await asyncio.wait(workers, timeout=DRAIN_SECONDS)
         self._leave.set()
@@ -187,12 +191,9 @@ class Service:
 
     async def _sync(self) -> None:
         """Fill the caches, let the workers begin, and compare from then on."""
-        try:
-            await self._resync.load_custom()
-        except NotFound as error:
-            raise CannotStart(
-                f"the API server does not know {names.API_VERSION}: install the chart's CRDs first"
-            ) from error
+        await wait_for_definitions(self._cluster, self._resync.nothing_there)
+        self._defined.set()
+        await self._resync.load_custom()
         for informer in self._informers:
             await informer.synced.wait()
         self._synced.set()
@@ -218,11 +219,13 @@ class Service:
                     self._stop.set()
 
     async def _watch_custom(self) -> None:
+        self._take_signals()
+        # Which kinds there are kopf asks once, when it starts; one that comes later it never watches.
+        await self._defined.wait()
         ready = asyncio.Event()
 
         async def take_signals() -> None:
             # kopf takes the signals for itself when it starts; they are for all of us.
-            self._take_signals()
             await ready.wait()
             self._take_signals()
 
@@ -271,3 +274,4 @@ class Service:
         metrics.expect((*CUSTOM_KINDS, *watched), watched, CAUSES)
         metrics.objects(self._caches.sizes())
         metrics.endpoints(self._caches[names.MODEL_ENDPOINT].all)
+        metrics.pipelines(self._caches[names.PIPELINE].all)

@@ -208,6 +208,7 @@ def run(item: Object) -> RunObject:
         backfill=spec.get("backfill") or {},
         part_of=spec.get("partOf", ""),
         step=spec.get("step", ""),
+        cell=spec.get("cell", 0),
         mode=spec.get("mode", RunMode.RUN),
         spec=spec,
         reuse=spec.get("reuse", RunReuse.BY_STEP),

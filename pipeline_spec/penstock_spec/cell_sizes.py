@@ -17,7 +17,8 @@ _CELL = 74  # number, state and digest
 _OUTPUT_OF_STEP, _OUTPUT_OF_CELL = 77, 46  # a digest; of a step with its name
 _TEXT, _VALUE = 264, 26  # a result: a text of 256 characters, anything else
 _AGE = 34  # when the result was made
-_OF_KIND: Mapping[str, int] = {"train": 64, "validate": 81, "ingest": 180}  # model, verdict, revision
+# Model; model and verdict; revision; model and what was executed.
+_OF_KIND: Mapping[str, int] = {"train": 64, "validate": 81, "ingest": 180, "pipeline": 124}
 
 
 def status_bytes(steps: Sequence[StepFacts], counts: Mapping[str, int]) -> int:

@@ -1,21 +1,32 @@
 """matrix, forEach and repeat as users write them; what a matrix means is in matrix.py."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from penstock_spec.base import JsonMap, OutputRef, SpecModel
+from penstock_spec.base import JsonMap, Name40, OutputRef, Rule, SpecModel, exactly_one
 from penstock_spec.when import Until
 
 MOST_ITERATIONS = 100
 
 
 class Matrix(SpecModel):
-    """The cells that a step is done for, one by one, each with its own values."""
+    """The cells that a step is done for, one by one, each with its own values; or those of another step."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("axes", "sameAs"),
+        Rule(
+            "!has(self.sameAs) || (!has(self.exclude) && !has(self.include))",
+            "with sameAs the cells are those of the other step, without changes",
+            ".sameAs",
+            holds=lambda data: "sameAs" not in data or not {"exclude", "include"} & set(data),
+        ),
+    )
 
     axes: JsonMap = Field(
+        default_factory=dict,
         description="Name of each axis, and the list of its values: texts, numbers or truth values, all of "
-        "one type. Example: {month: [1, 2, 3], model: [a, b]}. At most 8 axes and 1,000 cells."
+        "one type. Example: {month: [1, 2, 3], model: [a, b]}. At most 8 axes and 1,000 cells.",
     )
     exclude: Annotated[tuple[JsonMap, ...], Field(max_length=256)] = Field(
         default=(),
@@ -26,6 +37,12 @@ class Matrix(SpecModel):
         default=(),
         description="Cells to add: each entry names a value for every axis, also one that the axis does "
         "not list.",
+    )
+    same_as: Name40 | None = Field(
+        default=None,
+        description="Name of a step with matrix or forEach: this one is done for the same cells. What it "
+        "takes of that step, or of another with these cells, is what the same cell of it gave; each cell "
+        "begins when that has ended well.",
     )
 
 

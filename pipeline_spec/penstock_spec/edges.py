@@ -15,6 +15,7 @@ INPUT, DEPENDS_ON = "input", "dependsOn"
 GATE, ENDPOINT = "gate", "endpoint"  # a deploy for the gates of its model, a monitor for its deploys
 VALUE = "value"  # a field takes the value of a result of the other one
 RESULT, STATE = "result", "state"  # its `when` asks for a result of the other one, or how that ended
+SAME = "sameAs"  # it is done for the cells of the other one
 
 Source = tuple[str, str]  # a step and one of its outputs
 
@@ -50,6 +51,7 @@ def _said(step: StepFacts) -> Iterator[tuple[str, str]]:
     yield from ((one.step, INPUT) for one in step.inputs.values())
     yield from ((name, DEPENDS_ON) for _, name in step.depends_on)
     yield from ((one.step, VALUE) for one in step.taken)
+    yield from ((name, SAME) for name in (step.same_as,) if name)
     yield from ((one.step, RESULT if one.result else STATE) for one in step.tests if one.step)
 
 

@@ -15,6 +15,7 @@ from penstock_spec.edges import Source, build_graph, gates_of, model_key
 from penstock_spec.errors import Problem, SpecError, SpecReason
 from penstock_spec.facts import RegistryFacts
 from penstock_spec.matrix import CellValues, expand
+from penstock_spec.pairs import origin_of
 from penstock_spec.pipeline import PipelineSpec
 from penstock_spec.plain import plain
 from penstock_spec.references import StepFacts, read_steps
@@ -72,12 +73,48 @@ class CompiledPipeline:
 
     def cells(self, step: str) -> tuple[CellValues, ...] | None:
         """The values of each cell of the step's matrix; None where it has no matrix."""
-        return self._expanded.get(step)
+        return self._expanded.get(self.origin(step))
+
+    def matrix(self, step: str) -> Mapping[str, Any] | None:
+        """The matrix with the axes of the step's cells, its own or another's; None where there is none."""
+        found: Mapping[str, Any] | None = self._facts[self.origin(step)].data.get("matrix")
+        return found
 
     @cached_property
     def _expanded(self) -> Mapping[str, tuple[CellValues, ...]]:
-        matrices = {name: one.data["matrix"] for name, one in self._facts.items() if "matrix" in one.data}
-        return {name: tuple(expand(matrix)) for name, matrix in matrices.items()}
+        own = {name for name in self._origins.values() if "matrix" in self._facts[name].data}
+        return {name: tuple(expand(self._facts[name].data["matrix"])) for name in own}
+
+    def origin(self, step: str) -> str:
+        """The step whose own cells it has: itself, but where `sameAs` leads to another."""
+        return self._origins.get(step, step)
+
+    @cached_property
+    def _origins(self) -> Mapping[str, str]:
+        found = {name: origin_of(self._facts, name) for name in self._facts}
+        return {name: one.name for name, one in found.items() if one is not None}
+
+    def paired(self, before: str, after: str) -> bool:
+        """Whether what `after` takes of `before` is what the same cell of it gave."""
+        return before in self.pairs(after)
+
+    def pairs(self, step: str) -> tuple[str, ...]:
+        """The steps of which each cell of this one waits for the same cell, in the order of the file."""
+        return self._pairs.get(step, ())
+
+    @cached_property
+    def _pairs(self) -> Mapping[str, tuple[str, ...]]:
+        same = [one for one in self._facts.values() if one.same_as]
+        return {
+            one.name: tuple(
+                before for before in self.needs(one.name) if self.origin(before) == self.origin(one.name)
+            )
+            for one in same
+        }
+
+    def followed(self, step: str) -> bool:
+        """Whether cells of other steps begin upon the ends of this one's cells."""
+        return any(step in before for before in self._pairs.values())
 
     def always(self, step: str) -> bool:
         """Whether the step runs after everything else, whatever the outcome."""

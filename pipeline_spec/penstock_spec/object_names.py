@@ -75,9 +75,11 @@ def sweep_job(pipeline: str, pipeline_uid: str, moment: datetime) -> str:
     return f"{pipeline[:40].rstrip('-')}-sweep-{unique}"
 
 
-def child_name(run: str, run_uid: str, step: str, attempt: int) -> str:
-    """The PipelineRun of one attempt of a step that is a pipeline; in form and meaning as `job_name`."""
-    return job_name(run, run_uid, step, attempt)
+def child_name(run: str, run_uid: str, step: str, attempt: int, cell: int = 0) -> str:
+    """The PipelineRun of one attempt of a step that is a pipeline, or of one of its cells; in form and
+    meaning as `job_name`.
+    """
+    return job_name(run, run_uid, step, attempt, cell)
 
 
 def server_name(endpoint: str, version: str, digest: str, settings: str = "") -> str:

@@ -88,6 +88,13 @@ class StepFacts:
         return "matrix" in self.data or FOR_EACH in self.data
 
     @property
+    def same_as(self) -> str:
+        """The step whose cells it has; empty where it has cells of its own, or none."""
+        matrix = self.data.get("matrix")
+        name = matrix.get("sameAs") if isinstance(matrix, Mapping) else None
+        return name if isinstance(name, str) else ""
+
+    @property
     def repeated(self) -> bool:
         """Whether its cells are iterations, one after the other: what it gives is what the last one gave."""
         return "repeat" in self.data

@@ -150,6 +150,11 @@ class PipelineRunSpec(SpecModel):
     step: Annotated[str, StringConstraints(pattern=r"^[-a-z0-9]*$", max_length=40)] = Field(
         default="", description="Step of the run in partOf that this run is. Empty: it is none."
     )
+    cell: int = Field(
+        default=0,
+        ge=0,
+        description="Number of the cell of that step that this run is, where the step has cells; else 0.",
+    )
     suspend: bool = Field(
         default=False,
         description="No step starts while this is true; what runs goes on. May be changed at any time.",

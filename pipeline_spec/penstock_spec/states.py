@@ -12,7 +12,7 @@ MEANINGS = {
     StepState.STARTING: "its Job exists; the program does not run yet",
     StepState.RUNNING: "its program runs",
     StepState.RETRYING: "an attempt failed; the next one waits for its time",
-    StepState.SUCCEEDED: "it ended well",
+    StepState.SUCCEEDED: "it ended well; it is made again only if what it had taken over is lost and needed",
     StepState.REUSED: "an earlier run's result holds; it is made again only if that is lost and needed",
     StepState.SKIPPED: "it was not meant to run this time",
     StepState.BLOCKED: "a step that it needs failed or is blocked",

@@ -1,8 +1,7 @@
 """What we report: the states of a step, which may follow which, and the status of each kind.
 
-The diagram in docs/engine-states.md is drawn from TRANSITIONS. Terminal states never change, but for a
-reused step
-whose outputs are lost: it is made again for a step that needs them.
+The diagram in docs/engine-states.md is drawn from TRANSITIONS. Terminal states never change, but for a step
+whose outputs an earlier run had made and that are lost: it is made again for a step that needs them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,19 +47,21 @@ TRANSITIONS: Mapping[StepState, frozenset[StepState]] = {
     # Succeeded: one that has cells, of a list that is empty.
     StepState.WAITING: frozenset(StepState) - {StepState.WAITING, StepState.RETRYING},
     # An observation may come late: what was queued may be seen again when it has ended already.
-    StepState.QUEUED: _FROM_JOB | {StepState.STARTING, StepState.RUNNING},
+    StepState.QUEUED: _FROM_JOB | {StepState.STARTING, StepState.RUNNING, StepState.BLOCKED},
     StepState.STARTING: _FROM_JOB | {StepState.QUEUED, StepState.RUNNING},
-    # Queued again: a queueing system has suspended its Job.
-    StepState.RUNNING: _FROM_JOB | {StepState.QUEUED},
+    # Queued again: a queueing system has suspended its Job. Blocked: some of its cells were.
+    StepState.RUNNING: _FROM_JOB | {StepState.QUEUED, StepState.BLOCKED},
     StepState.RETRYING: frozenset(
         {StepState.QUEUED, StepState.STARTING, StepState.RUNNING, StepState.FAILED, StepState.CANCELLED}
     ),
     # Only when what it had promised turns out to be gone: then it is made again.
     StepState.REUSED: frozenset({StepState.RETRYING}),
-    StepState.SUCCEEDED: frozenset(),
+    # The same, of one that had only taken it over: some of its cells were reused, or it is another pipeline.
+    StepState.SUCCEEDED: frozenset({StepState.RETRYING}),
     StepState.SKIPPED: frozenset(),
-    StepState.BLOCKED: frozenset(),
-    StepState.FAILED: frozenset(),
+    # And of one whose cells did not all end well: what another one of them gave may be missed in its line.
+    StepState.BLOCKED: frozenset({StepState.RETRYING}),
+    StepState.FAILED: frozenset({StepState.RETRYING}),
     StepState.CANCELLED: frozenset(),
     StepState.PLANNED: frozenset(),
 }
@@ -146,6 +147,11 @@ class CellStatus(SpecModel):
     verdict: Word = Field(default="", description="Pass, Fail or Inconclusive, where the step is a gate.")
     model_version: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="", description="ModelVersion that this cell registered or judged."
+    )
+    executed: PackedDigest | None = Field(
+        default=None,
+        description="Of a cell that is another pipeline: digest of the steps that its run has executed, "
+        "base64url.",
     )
     source_revision: Annotated[str, StringConstraints(max_length=160)] = Field(
         default="", description="Version of the outside data that an ingest read."

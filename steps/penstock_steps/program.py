@@ -23,6 +23,7 @@ from penstock_spec.contract import FOR_EACH, Failure, Input, Result, Task
 from penstock_spec.names import FailureClass
 from penstock_steps import items
 from penstock_steps.errors import StepError, invalid_result
+from penstock_steps.storing import put
 from penstock_steps.workspace import Workspace, say
 
 # Imported only when asked for: fetch and publish of files must start without data frames and scikit-learn.
@@ -90,7 +91,7 @@ def store_outputs(task: Task, workspace: Workspace, store: Store) -> Mapping[str
     """Store every declared output's folder; gives the digests by name."""
     digests = {}
     for name, type_ in task.outputs.items():
-        digests[name] = store.put_folder(workspace.output(name), type_)
+        digests[name] = put(store, workspace.output(name), type_)
         say(f"stored {name}: {digests[name]}")
     return digests
 

@@ -15,6 +15,7 @@ from penstock_spec.contract import MODEL_ONNX, TABLE_CSV, TABLE_PARQUET, Result,
 from penstock_steps import items, written
 from penstock_steps.errors import invalid_result
 from penstock_steps.layout import read_revision
+from penstock_steps.storing import put
 from penstock_steps.workspace import Workspace, say
 
 # What is stored for each output: the folder of the program itself, or what was made of it.
@@ -30,7 +31,7 @@ def publish(task: Task, workspace: Workspace, store: Store) -> Result:
     digests = {}
     for name, type_ in task.outputs.items():
         try:
-            digests[name] = store.put_folder(folders[name], type_)
+            digests[name] = put(store, folders[name], type_)
         except ArtifactCorrupt as error:
             raise invalid_result(f"{contract.OUT}/{name}: {error}") from error
         say(f"stored {name}: {digests[name]}")

@@ -118,6 +118,7 @@ def test_a_blob_cut_short_by_a_crash_is_mended_by_the_next_put(files: Path, tmp_
         ("e404-XAdminUserNotFound", ["refused the credentials (404 XAdminUserNotFound)"]),
         ("e404-NoSuchBucket", ["the bucket does not exist"]),
         ("e400-AuthorizationHeaderMalformed", ["answered 400"]),
+        ("e503-SlowDown", ["answered 503"]),
     ],
 )
 def test_a_store_that_refuses_says_why_and_where_to_mend_it(
@@ -130,6 +131,7 @@ def test_a_store_that_refuses_says_why_and_where_to_mend_it(
     assert "Secret penstock-store" in text
     assert all(word in text for word in words), text
     assert "CANARY" not in text
+    assert caught.value.away is bucket.startswith(("e5", "e429")), "else the same answer comes again"
 
 
 @pytest.mark.parametrize("bucket", ["e404-InvalidAccessKeyId", "e404-XAdminUserNotFound"])
@@ -142,8 +144,10 @@ def test_an_unreachable_store_is_reported(files: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(StoreUnavailable, match="cannot be reached; check endpoint, ca and network policies"):
+    words = "cannot be reached; check endpoint, ca and network policies"
+    with pytest.raises(StoreUnavailable, match=words) as caught:
         on_server(f"http://127.0.0.1:{port}").put_folder(files, "Files")
+    assert caught.value.away
 
 
 @pytest.mark.parametrize(

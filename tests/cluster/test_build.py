@@ -1,5 +1,6 @@
 """Built programs are used only as they were built, and an interrupted build leaves nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,45 @@ def test_a_program_that_is_not_what_was_built_is_built_again(built: list[str], d
         (where / "sha256.json").write_text("{")
     build.ensure(TOOL)
     assert built == ["fake", "fake"]
+
+
+CARRIER = replace(TOOL, carries={"chart": "charts/fake"})
+
+
+@pytest.mark.parametrize("damage", [None, "changed", "missing", "more"])
+def test_what_a_module_carries_is_checked_as_its_programs_are(
+    built: list[str], monkeypatch: pytest.MonkeyPatch, damage: str | None
+) -> None:
+    compiled = build._compile
+
+    def compile_with_chart(tool: Tool, into: Path) -> None:
+        compiled(tool, into)
+        (into / "chart").mkdir()
+        (into / "chart/values.yaml").write_text("a: 1\n")
+
+    monkeypatch.setattr(build, "_compile", compile_with_chart)
+    values = build.ensure(CARRIER) / "chart/values.yaml"
+    if damage == "changed":
+        values.write_text("a: 2\n")
+    elif damage == "missing":
+        values.unlink()
+    elif damage == "more":
+        values.with_name("more.yaml").write_text("b: 1\n")
+    build.ensure(CARRIER)
+    assert built == (["fake"] if damage is None else ["fake", "fake"])
+    assert [file.name for file in values.parent.iterdir()] == ["values.yaml"]
+    assert values.read_text() == "a: 1\n"
+
+
+def test_a_folder_of_a_module_is_copied_so_that_it_can_be_removed(tmp_path: Path) -> None:
+    source = tmp_path / "module/charts/fake/templates"
+    source.mkdir(parents=True)
+    (source / "a.yaml").write_text("a\n")
+    for one in (source / "a.yaml", source, source.parent):
+        one.chmod(0o555)
+    build._copy(source.parent, tmp_path / "chart")
+    assert (tmp_path / "chart/templates/a.yaml").read_text() == "a\n"
+    assert {one.stat().st_mode & 0o200 for one in (tmp_path / "chart").rglob("*")} == {0o200}
 
 
 def test_a_program_of_another_version_is_refused(built: list[str]) -> None:

@@ -10,6 +10,7 @@ from hack.cluster.paths import REPO
 from hack.cluster.versions import ALL_TOOLS, Tool
 
 TOOLS = REPO / "hack/cluster/tools"
+SILENT = {"kueue", "jobset"}  # they tell their version only in the log of a cluster
 
 
 @pytest.mark.parametrize("tool", ALL_TOOLS, ids=lambda tool: tool.name)
@@ -29,8 +30,16 @@ def test_tools_go_names_exactly_what_is_built(tool: Tool) -> None:
 @pytest.mark.parametrize("tool", ALL_TOOLS, ids=lambda tool: tool.name)
 def test_versions_are_releases(tool: Tool) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", tool.version)
+    if tool.name in SILENT:
+        assert (tool.prints, f"GitVersion=v{tool.version}" in tool.ldflags) == (None, True)
+        return
     assert tool.prints is not None
     assert tool.version in tool.prints
+
+
+def test_kueue_is_built_against_the_jobset_that_it_is_tried_with() -> None:
+    module = (TOOLS / "kueue/go.mod").read_text()
+    assert f"sigs.k8s.io/jobset v{versions.JOBSET.version} // indirect" in module
 
 
 def test_all_parts_of_kubernetes_have_one_version() -> None:

@@ -73,6 +73,11 @@ class FakeShell:
     planned: Callable[[Object, Mapping[str, Any]], None] = lambda _before, _after: None
     plans: list[Plan] = field(default_factory=list)
     held: dict[str, tuple[Object, Mapping[str, Any]]] = field(default_factory=dict)
+    began: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        """This life begins now."""
+        self.began = self.cluster.now
 
     def run_pass(self, name: str) -> datetime | None:
         return self._pass("PipelineRun", name, self._observe_run, plan_run)
@@ -274,6 +279,7 @@ class FakeShell:
                 if not fake_job_sets.over(one) and not fake_job_sets.is_inner(one)
             ),
             older_claims=room.older_claims(run, runs),
+            watched_since=self.began,
             defaults=self._defaults(),
         )
 
@@ -401,6 +407,7 @@ def run_of(item: Object) -> RunObject:
         spec.get("step", ""),
         reuse=spec.get("reuse", "ByStep"),
         spec=spec,
+        cell=spec.get("cell", 0),
     )
 
 

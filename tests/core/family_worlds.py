@@ -22,10 +22,12 @@ class Family:
     """How the steps of both pipelines go, what people do, and the faults around it. Times are in seconds."""
 
     fates: Mapping[str, list[str]] = field(default_factory=dict)
+    again: bool = False  # all has run before; only `use` is another program, and may find its inputs lost
     stops: bool = False  # policy.onFailure: Stop, of the parent
     deadline: str = ""  # policy.deadline of the parent
     step_deadline: str = ""  # deadline of the step that is the child
     retries: int = 0  # retry.userError of it
+    cells: int = 0  # of the step: each is a child of its own; 0: it has none
     tells: bool = True  # a step of the parent runs after all others
     cancel_at: float | None = None
     suspended: Span | None = None
@@ -40,6 +42,11 @@ class Family:
     seed: int = 0
 
     @property
+    def run(self) -> str:
+        """The run of the parent that meets all this."""
+        return "p-g2" if self.again else "p-g1"
+
+    @property
     def undisturbed(self) -> bool:
         """Whether nothing but the fates says how it ends."""
         acts = (self.cancel_at, self.child_cancelled_at, self.child_deleted_at)
@@ -50,16 +57,22 @@ class Family:
 def families(draw: st.DrawFn) -> Family:
     cut = draw(st.booleans())
     kinds = ["success", "exit3", "oom", "store", "evicted", "job_deleted", "no_result"]
+    again = draw(st.booleans())
     fates = st.lists(st.sampled_from([*kinds, "hangs"] if cut else kinds), min_size=1, max_size=3)
     moment = st.one_of(st.none(), st.floats(0, 30))
     span = st.one_of(st.none(), st.none(), st.tuples(st.floats(0, 15), st.floats(16, 300)))
+    # Nothing bounds a step that always runs: one that hangs would hang for ever.
+    fated = draw(st.dictionaries(st.sampled_from(["a", "use", *CHILD]), fates, max_size=3))
+    if again and draw(st.booleans()):
+        fated["use"] = ["lost", *fated.get("use", ())]
     return Family(
-        # Nothing bounds a step that always runs: one that hangs would hang for ever.
-        fates=draw(st.dictionaries(st.sampled_from(["a", "use", *CHILD]), fates, max_size=3)),
+        fates=fated,
+        again=again,
         stops=draw(st.integers(0, 3)) == 0,
         deadline="90s" if cut else "",
         step_deadline=draw(st.sampled_from(["", "20s"])) if cut else "",
         retries=draw(st.integers(0, 2)),
+        cells=draw(st.sampled_from([0, 0, 1, 3])),
         tells=draw(st.booleans()),
         cancel_at=draw(moment) if cut else None,
         suspended=draw(span),
@@ -89,6 +102,7 @@ def specs_of(family: Family) -> tuple[Any, Any]:
         "pipeline": {"name": "c", "outputs": [{"name": "files", "from": "c1.files"}]},
         "retry": {"userError": {"limit": family.retries, "backoff": {"first": "1s"}}},
         **({"deadline": family.step_deadline} if family.step_deadline else {}),
+        **({"matrix": {"axes": {"n": list(range(family.cells))}}} if family.cells else {}),
     }
     return {**outer, "steps": [sub, *outer["steps"]]}, inner
 
@@ -112,14 +126,14 @@ def acts_of(family: Family, simulation: Simulation) -> Sequence[tuple[float, Cal
 
     acts: list[tuple[float, Callable[[], None]]] = []
     if family.cancel_at is not None:
-        acts.append((family.cancel_at, lambda: simulation.say("p-g1", cancel=True)))
+        acts.append((family.cancel_at, lambda: simulation.say(family.run, cancel=True)))
     if family.child_cancelled_at is not None:
         acts.append((family.child_cancelled_at, lambda: to_child(cancel=True)))
     if family.child_deleted_at is not None:
         acts.append((family.child_deleted_at, delete))
     if family.suspended is not None:
-        acts.append((family.suspended[0], lambda: simulation.say("p-g1", suspend=True)))
-        acts.append((family.suspended[1], lambda: simulation.say("p-g1", suspend=False)))
+        acts.append((family.suspended[0], lambda: simulation.say(family.run, suspend=True)))
+        acts.append((family.suspended[1], lambda: simulation.say(family.run, suspend=False)))
     if family.child_suspended is not None:
         acts.append((family.child_suspended[0], lambda: to_child(suspend=True)))
         acts.append((family.child_suspended[1], lambda: to_child(suspend=False)))
@@ -144,20 +158,45 @@ def simulate(family: Family) -> Simulation:
         drop_event=lambda: chance.random() < family.drops,
         hold=lambda: chance.random() < family.holds and not forgets,
     )
-    simulation.acts = acts_of(family, simulation)
     outer, inner = specs_of(family)
+    if family.again:
+        _lived_before(outer, inner, simulation)
+    else:
+        simulation.cluster.create(pipeline("c", inner))
+        simulation.cluster.create(pipeline("p", outer))
+    simulation.acts = acts_of(family, simulation)
+    simulation.wake()
+    simulation.run_to_rest()
+    return simulation
+
+
+def _lived_before(outer: Any, inner: Any, simulation: Simulation) -> None:
+    """A first run without any fault; then `use` is another program."""
+    fates, simulation.cluster.fates = simulation.cluster.fates, {}
+    faults = simulation.lag, simulation.fate_of_write, simulation.drop_event, simulation.hold
+    simulation.lag, simulation.fate_of_write = lambda: 0, lambda: ""
+    simulation.drop_event, simulation.hold = lambda: False, lambda: False
+    simulation.shell = simulation._born()
     simulation.cluster.create(pipeline("c", inner))
     simulation.cluster.create(pipeline("p", outer))
     simulation.wake()
     simulation.run_to_rest()
-    return simulation
+    simulation.lag, simulation.fate_of_write, simulation.drop_event, simulation.hold = faults
+    simulation.shell = simulation._born()
+    simulation.cluster.fates = fates
+    steps = [
+        {**one, "run": {**one["run"], "arguments": {"step": "other"}}} if one["name"] == "use" else one
+        for one in outer["steps"]
+    ]
+    simulation.cluster.edit("Pipeline", "p", {**outer, "steps": steps})
 
 
 def goes_well(family: Family, step: str) -> bool:
     """Whether a program comes to a good end by its fates alone."""
     used: dict[str, int] = {}
     for fate in [*family.fates.get(step, ()), "success"]:
-        budget = BUDGETS.get(fate, 0)
+        # What an earlier run had made, if through a child, is made again once.
+        budget = 1 if fate == "lost" and family.again else BUDGETS.get(fate, 0)
         if budget is None:
             return True
         class_ = CLASS.get(fate, fate)
@@ -170,18 +209,19 @@ def goes_well(family: Family, step: str) -> bool:
 def check(family: Family) -> None:
     """All promises: safety while it lives, then an end that fits what has happened, at rest."""
     simulation = simulate(family)
-    run = simulation.cluster.objects[("PipelineRun", "p-g1")]
+    run = simulation.cluster.objects[("PipelineRun", family.run)]
     if not simulation.finished(run):
         raise BrokenPromise(f"rests unfinished: {run['status']}")
     if name := live_child(simulation):
         raise BrokenPromise(f"{name} goes on after its parent")
     if any(not one.get("status", {}).get("conditions") for one in simulation.cluster.find("Job")):
         raise BrokenPromise("a Job goes on after its run")
-    found = simulation.steps("p-g1")
+    found = simulation.steps(family.run)
     states = {name: one["state"] for name, one in found.items()}
     if family.undisturbed:
         _check_fates(family, found)
-    elif states["sub"] in GOOD and not all(goes_well(family, one) for one in CHILD):
+        _check_child(family, simulation, found["sub"])
+    elif not family.again and states["sub"] in GOOD and not all(goes_well(family, one) for one in CHILD):
         raise BrokenPromise("the step succeeded, and its child cannot have")
     if states["use"] in GOOD and not {states["a"], states["sub"]} <= set(GOOD):
         raise BrokenPromise(f"use ran without its inputs: {states}")
@@ -189,13 +229,35 @@ def check(family: Family) -> None:
     simulation.assert_at_rest()
 
 
+def _is_lost(family: Family) -> bool:
+    return family.again and "lost" in family.fates.get("use", ())
+
+
+def _check_child(family: Family, simulation: Simulation, sub: Any) -> None:
+    """The child that made something again has executed that, and nothing else."""
+    if _is_lost(family) and sub["state"] in GOOD and goes_well(family, "c1"):
+        again = [one for one in simulation.cluster.find("PipelineRun") if one["spec"].get("rerun")]
+        names = [one["metadata"]["name"] for one in again] if family.cells else [sub["child"]["run"]]
+        for name in names:
+            found = {step: one["state"] for step, one in simulation.steps(name).items()}
+            if found != {"c0": "Reused", "c1": "Succeeded"}:
+                raise BrokenPromise(f"the child that makes c1 again: {found}")
+
+
 def _check_fates(family: Family, found: Mapping[str, Any]) -> None:
-    well = all(goes_well(family, one) for one in CHILD)
-    wanted = ("Succeeded", 1) if well else ("Failed", 1 + family.retries)
-    sub = (found["sub"]["state"], found["sub"]["attempt"])
-    if sub != wanted:
-        raise BrokenPromise(f"(wanted, found) of sub: {wanted}, {sub}")
-    whole = well and goes_well(family, "a")
-    use = "Blocked" if not whole else "Succeeded" if goes_well(family, "use") else "Failed"
+    # Of a second run nothing is executed but what is found lost, and of the child only what gives that.
+    lost = _is_lost(family)
+    executed = ("c1",) if lost else () if family.again else CHILD
+    well = all(goes_well(family, one) for one in executed)
+    before = 1 if lost else 0
+    wanted = ("Succeeded", 1 + before) if well else ("Failed", 1 + before + family.retries)
+    entry = found["sub"]
+    leaves = entry["cells"] if family.cells else [entry]
+    sub = [(one["state"], one.get("attempt", 1)) for one in leaves]
+    if sub != [wanted] * max(1, family.cells) or entry["state"] != wanted[0]:
+        raise BrokenPromise(f"(wanted, found) of sub: {wanted}, {entry['state']}: {sub}")
+    whole = well and ((family.again and not lost) or goes_well(family, "a"))
+    unmade = "Failed" if lost else "Blocked"
+    use = unmade if not whole else "Succeeded" if goes_well(family, "use") else "Failed"
     if found["use"]["state"] != use:
         raise BrokenPromise(f"use is {found['use']['state']}, not {use}")

@@ -51,6 +51,7 @@ class World:
     flags: Mapping[str, bool] = field(default_factory=dict)  # a `when` on a parameter, and whether it holds
     asks: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # a `when` on the end of another step
     cells: Mapping[str, int] = field(default_factory=dict)  # steps with a matrix, and its size
+    pairs: Mapping[str, str] = field(default_factory=dict)  # steps that are done for the cells of another
     items: int | None = None  # a step `each`, beside the graph, with a cell for each item of a list
     loops: Mapping[str, tuple[int, int]] = field(
         default_factory=dict
@@ -101,21 +102,30 @@ def worlds(draw: st.DrawFn) -> World:
     }
     always = ["z0", "z1"][: draw(st.integers(0, 2))]
     cells = draw(st.dictionaries(st.sampled_from(names), st.integers(1, 5), max_size=2))
-    rest = [one for one in names if one not in cells]
+    pairs = drawn_pairs(draw, names, cells)
+    rest = [one for one in names if one not in cells and one not in pairs]
     often = st.tuples(st.integers(1, 4), st.integers(1, 4))
     loops = draw(st.dictionaries(st.sampled_from(rest), often, max_size=2)) if rest else {}
     items = draw(st.sampled_from([None, None, 0, 2, 4]))
-    leaves = [f"{name}#{number}" for name, count in cells.items() for number in range(1, count + 1)]
+    sizes = {name: cells[origin_in(pairs, name)] for name in (*cells, *pairs)}
+    leaves = [f"{name}#{number}" for name, count in sizes.items() for number in range(1, count + 1)]
     leaves += [f"{name}#{number}" for name, (_, limit) in loops.items() for number in range(1, limit + 1)]
-    leaves += [f"each#{number}" for number in range(1, (items or 0) + 1)]
+    leaves += [f"{name}#{at}" for name in ("each", "twin") for at in range(1, (items or 0) + 1)]
     some = st.dictionaries(
         st.sampled_from([*names, *always, *leaves]), st.lists(kinds, min_size=1, max_size=4), max_size=5
     )
-    # Who gives a result gives it once: a step with cells has no single one.
+    # Who gives a result gives it once: a step with cells has one for each that has the same.
     values = {
         name: draw(st.sampled_from(giving))
         for index, name in enumerate(names)
-        if (giving := [one for one in names[:index] if one not in cells]) and draw(st.integers(0, 3)) == 0
+        if (
+            giving := [
+                one
+                for one in names[:index]
+                if one not in sizes or (name in pairs and origin_in(pairs, one) == origin_in(pairs, name))
+            ]
+        )
+        and draw(st.integers(0, 3)) == 0
     }
     return World(
         needs=needs,
@@ -123,10 +133,11 @@ def worlds(draw: st.DrawFn) -> World:
         flags=draw(st.dictionaries(st.sampled_from(names), st.booleans(), max_size=3)),
         asks=asks,
         cells=cells,
+        pairs=pairs,
         loops=loops,
         items=items,
         values=values,
-        most={name: draw(st.integers(1, 3)) for name in cells if draw(st.booleans())},
+        most={name: draw(st.integers(1, 3)) for name in sizes if draw(st.booleans())},
         parallel=draw(st.sampled_from([0, 0, 1, 2, 4])),
         reads=draw(
             st.dictionaries(
@@ -152,13 +163,45 @@ def worlds(draw: st.DrawFn) -> World:
     )
 
 
+def drawn_pairs(draw: st.DrawFn, names: Sequence[str], cells: dict[str, int]) -> dict[str, str]:
+    """Some steps that are done for the cells of an earlier one; they have none of their own."""
+    pairs: dict[str, str] = {}
+    for index, name in enumerate(names):
+        others = [one for one in names[:index] if one in cells or one in pairs]
+        if others and draw(st.integers(0, 2)) == 0:
+            pairs[name] = draw(st.sampled_from(others))
+            cells.pop(name, None)
+    return pairs
+
+
+def origin_in(pairs: Mapping[str, str], name: str) -> str:
+    """The step whose own cells a step has."""
+    while name in pairs:
+        name = pairs[name]
+    return name
+
+
+def shared(world: World, name: str) -> list[str]:
+    """The steps with the same cells of which each cell of this one needs its own."""
+    pairs = {**world.pairs, "twin": "each"}
+    if name not in pairs:
+        return []
+    taken = [*every(world).get(name, ()), *([world.values[name]] if name in world.values else [])]
+    found = [one for one in taken if origin_in(pairs, one) == origin_in(pairs, name)]
+    return list(dict.fromkeys([pairs[name], *found]))
+
+
 def expected(world: World) -> dict[str, tuple[str, int]]:
     """The end of every step: its state, and the number of its attempts."""
     ends: dict[str, tuple[str, int]] = {}
     left_out: set[str] = set()  # by their own `when`
     for name, inputs in {**every(world), **dict.fromkeys(world.always, ())}.items():
         before = [*inputs, *([world.values[name]] if name in world.values else [])]
-        also = world.after.get(name, ())
+        also = list(world.after.get(name, ()))
+        # What a step needs of each cell of another, its own cells ask for; where that has none, it does.
+        celled = [one for one in shared(world, name) if f"{one}#1" in ends]
+        also += [one for one in shared(world, name) if one not in celled and one not in before]
+        before = [one for one in before if one not in celled]
         if any(ends[one][0] == "Cancelled" for one in (*before, *also)):
             ends[name] = ("Cancelled", 0)
             continue
@@ -184,11 +227,25 @@ def expected(world: World) -> dict[str, tuple[str, int]]:
         if leaves == [name]:
             ends[name] = gone_through(world, name, name)
             continue
-        found = {leaf: gone_through(world, leaf, name) for leaf in leaves}
+        found = {leaf: fated(world, name, leaf, [ends[one] for one in own(celled, leaf)]) for leaf in leaves}
         ends |= found
         states = {state for state, _ in found.values()}
-        ends[name] = (next((one for one in ("Failed", "Cancelled") if one in states), "Succeeded"), 0)
+        ill = next((one for one in ("Failed", "Cancelled", "Blocked") if one in states), "Succeeded")
+        ends[name] = (ill, 0)
     return ends
+
+
+def own(steps: Sequence[str], leaf: str) -> list[str]:
+    """The same cell of other steps."""
+    return [f"{one}#{leaf.partition('#')[2]}" for one in steps]
+
+
+def fated(world: World, name: str, leaf: str, before: Sequence[tuple[str, int]]) -> tuple[str, int]:
+    """The end of a cell after those of the same cells of other steps."""
+    for ill, end in (("Cancelled", "Cancelled"), ("Failed", "Blocked"), ("Blocked", "Blocked")):
+        if any(state == ill for state, _ in before):
+            return (end, 0)
+    return gone_through(world, leaf, name)
 
 
 def repeated(world: World, name: str) -> dict[str, tuple[str, int]]:
@@ -205,13 +262,15 @@ def repeated(world: World, name: str) -> dict[str, tuple[str, int]]:
 
 def every(world: World) -> dict[str, Sequence[str]]:
     """All steps of the graph with their inputs, also those around a list."""
-    lists = {} if world.items is None else {"list": (), "each": ("list",), "sum": ("each",)}
+    beside = {"list": (), "each": ("list",), "twin": ("each",), "sum": ("each", "twin")}
+    lists = {} if world.items is None else beside
     return {**world.needs, **lists}
 
 
 def leaves_of(world: World, name: str) -> list[str]:
     """What has attempts: the step, or each of its cells."""
-    count = world.items if name == "each" else world.cells.get(name)
+    origin = origin_in({**world.pairs, "twin": "each"}, name)
+    count = world.items if origin == "each" else world.cells.get(origin)
     return [name] if count is None else [f"{name}#{number}" for number in range(1, count + 1)]
 
 
@@ -285,6 +344,8 @@ def spec_of(world: World) -> Any:
     more |= {name: {"always": True} for name in world.always}
     for name, count in world.cells.items():
         more[name] = {**more.get(name, {}), "matrix": {"axes": {"n": list(range(count))}}}
+    for name, other in world.pairs.items():
+        more[name] = {**more.get(name, {}), "matrix": {"sameAs": other}}
     for name, most in world.most.items():
         more[name] = {**more[name], "maxParallel": most}
     for name, (good, limit) in world.loops.items():
@@ -320,6 +381,9 @@ def with_values(world: World, spec: Any) -> Any:
         steps["list"]["run"]["outputs"] = [{"name": "files", "type": "List"}]
         del steps["each"]["run"]["inputs"]
         steps["each"]["forEach"] = {"list": "list.files"}
+        steps["twin"]["matrix"] = {"sameAs": "each"}
+    for name in world.cells:  # else all cells would make the same
+        steps[name]["run"].setdefault("argumentsFrom", {})["n"] = {"cell": "n"}
     for step in spec["steps"]:
         if step["name"] in world.reads:
             step["run"]["inputsFrom"] = {"champion": READS[world.reads[step["name"]]]}
@@ -357,9 +421,14 @@ def simulate(world: World) -> Simulation:
     )
     needs = every(world)
     taken = {name: [*needs[name], world.values[name]] for name in world.values}
+    pairs = {name: shared(world, name) for name in (*world.pairs, "twin")}
     simulation = Simulation(
         cluster,
-        {**needs, **taken},
+        {
+            name: [one for one in before if one not in pairs.get(name, ())]
+            for name, before in {**needs, **taken}.items()
+        },
+        pairs=pairs,
         ends={
             name: [*world.after.get(name, ()), *([world.asks[name][0]] if name in world.asks else [])]
             for name in world.needs

@@ -25,10 +25,26 @@ STATUSES: Mapping[str, type[SpecModel]] = {
 ENDED = {"Succeeded", "Reused", "Skipped", "Failed", "Blocked", "Cancelled"}
 
 
+OVER = (StepState.SUCCEEDED, StepState.FAILED, StepState.BLOCKED)
+
+
+def _after(state: StepState) -> frozenset[StepState]:
+    """What may follow; what has ended is over, but where `_may_be_lost`."""
+    return frozenset() if state in OVER else TRANSITIONS[state]
+
+
+def _may_be_lost(entry: Object, state: str) -> bool:
+    """Whether something that a step in this state gives may be an earlier run's though it was not reused: of
+    one that is a pipeline, and of one with cells, where not all of them need to have ended well.
+    """
+    celled = bool(entry.get("cells")) and state in OVER
+    return celled or (entry.get("kind") == "pipeline" and state == StepState.SUCCEEDED)
+
+
 def _following(state: StepState) -> set[StepState]:
     """Every state that one may be in later, by any way: not each on the way needs to be written."""
     reached = {state}
-    while more := {after for one in reached for after in TRANSITIONS[one]} - reached:
+    while more := {after for one in reached for after in _after(one)} - reached:
         reached |= more
     return reached
 
@@ -48,6 +64,9 @@ class Simulation:
     cluster: FakeCluster
     needs: Mapping[str, Iterable[str]] = field(default_factory=dict)  # of steps, as the test knows them
     ends: Mapping[str, Iterable[str]] = field(default_factory=dict)  # steps that must have ended, in any way
+    pairs: Mapping[str, Iterable[str]] = field(
+        default_factory=dict
+    )  # steps that are done for the cells of others: each cell needs its own
     always: frozenset[str] = frozenset()  # steps that run after all others
     most: Mapping[str, int] = field(default_factory=dict)  # maxParallel of steps
     repeated: frozenset[str] = frozenset()  # steps of which one iteration comes after the other
@@ -140,8 +159,9 @@ class Simulation:
             one for one in self.needs.get(task["step"], ()) if states.get(one) not in ("Succeeded", "Reused")
         ]
         early += [one for one in self.ends.get(task["step"], ()) if states.get(one) not in ENDED]
+        early += [one for one in self.pairs.get(task["step"], ()) if not self._made(run, one, task)]
         if early:
-            raise BrokenPromise(f"{task['step']} started before {early}")
+            raise BrokenPromise(f"{leaf_of(task)} started before {early}")
         self._not_too_many(run, task["step"])
         if task["step"] in self.repeated and task["cell"] > 1:
             self._after_the_one_before(run, task)
@@ -152,6 +172,20 @@ class Simulation:
         live = [one for one in fake_job_sets.attempts(self.cluster) if not self._over(one)]
         if self.settings.max_parallel and len(live) > self.settings.max_parallel:
             raise BrokenPromise(f"{len(live)} Jobs live at a time")
+
+    def _made(self, run: Object, step: str, task: Mapping[str, Any]) -> bool:
+        """Whether it is written that the same cell of a step has ended well; what it made is given."""
+        entry = next(one for one in run["status"]["steps"] if one["name"] == step)
+        if entry["state"] == "Skipped":
+            return True  # only possible where nothing is taken of it: else whoever takes is skipped too
+        cell = {one["number"]: one for one in entry.get("cells", ())}.get(task["cell"], {})
+        if cell.get("state") not in ("Succeeded", "Reused"):
+            return False
+        given = {task["inputs"][one]["digest"] for one in (f"from_{step}", "own") if one in task["inputs"]}
+        made = set(map(unpacked, cell.get("outputs", ())))
+        if not given <= made:
+            raise BrokenPromise(f"{leaf_of(task)} is given {given}, not what its own cell of {step} has made")
+        return True
 
     def _sweep_begun(self, job: Object) -> None:
         for other in self.cluster.find("Job"):
@@ -221,7 +255,15 @@ class Simulation:
         above = self.cluster.objects[("PipelineRun", parent)]
         if self.finished(above):
             raise BrokenPromise(f"a child was made in {parent}, which is over")
-        beside = [one for one in self._children_of(above) if one["spec"]["step"] == step]
+        leaf = (step, run["spec"].get("cell", 0))
+        beside = [
+            one
+            for one in self._children_of(above)
+            if (one["spec"]["step"], one["spec"].get("cell", 0)) == leaf
+        ]
+        own = [one for one in self._children_of(above) if one["spec"]["step"] == step]
+        if len(own) > self.most.get(step, len(own)):
+            raise BrokenPromise(f"{len(own)} children of {step} at a time")
         if len(beside) > 1:
             raise BrokenPromise(f"two children of {step} side by side")
 
@@ -270,7 +312,8 @@ class Simulation:
         states = {one["name"]: one["state"] for one in before.get("status", {}).get("steps", ())}
         for entry in after.get("steps", ()) if before["kind"] == "PipelineRun" else ():
             was = StepState(states.get(entry["name"], "Waiting"))
-            if entry["state"] != was and StepState(entry["state"]) not in TRANSITIONS[was]:
+            able = TRANSITIONS[was] if _may_be_lost(entry, was) else _after(was)
+            if entry["state"] != was and StepState(entry["state"]) not in able:
                 raise BrokenPromise(f"{entry['name']} went from {was} to {entry['state']}")
 
     def _run_changed(self, run: Object) -> None:
@@ -281,16 +324,16 @@ class Simulation:
             raise BrokenPromise(f"{name} reads other versions than it had pinned")
         self._pinned[name] = pinned
         for entry in run["status"].get("steps", ()):
-            cells = entry.get("cells", ())
-            self._leaf_changed(run, entry["name"], entry, remade=bool(cells))
-            for one in cells:
-                self._leaf_changed(run, f"{entry['name']}#{one['number']}", {"attempt": 1, **one})
+            self._leaf_changed(run, entry["name"], entry)
+            for one in entry.get("cells", ()):
+                cell = {"attempt": 1, "kind": entry["kind"], **one}
+                self._leaf_changed(run, f"{entry['name']}#{one['number']}", cell)
 
-    def _leaf_changed(self, run: Object, leaf: str, entry: Object, *, remade: bool = False) -> None:
+    def _leaf_changed(self, run: Object, leaf: str, entry: Object) -> None:
         key, state = (run["metadata"]["name"], leaf), entry["state"]
         before = self._states.get(key, "Waiting")
-        # A step of which some cells were reused is done again in part, like a reused one.
-        again = remade and (before, state) == ("Succeeded", "Retrying")
+        # A step of which some cells were reused is done again in part, like a reused one; and so is a child.
+        again = state == "Retrying" and _may_be_lost(entry, before)
         if not again and state not in FOLLOWING[before]:
             raise BrokenPromise(f"{key} went from {before} to {state}")
         self._states[key] = state

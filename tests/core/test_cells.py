@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
+import yaml
+
 from tests.core.fake_cluster import FakeCluster, Object, leaf_of, task_of
 from tests.core.simulation import Simulation, pipeline
 from tests.core.test_pipelines import apply, new_run, states, status
+from tests.support import ROOT
 
 IMAGE = "ghcr.io/acme/step:1"
 GRID = {"axes": {"month": [1, 2, 3], "model": ["a", "b"]}, "exclude": [{"month": 3, "model": "b"}]}
@@ -281,3 +284,22 @@ def test_a_result_has_an_age_by_cell_however_often_it_was_reused() -> None:
     simulation.person(lambda: simulation.cluster.create(new_run("again", pipeline="p")))
     simulation.run_to_rest()
     assert set(jobs(simulation, "again")) == {f"fit#{number}/1" for number in (2, 3, 4, 6, 7)}
+
+
+def test_the_example_of_a_search_serves_the_chosen_settings_and_trains_only_what_is_new() -> None:
+    spec = yaml.safe_load((ROOT / "examples/digits/pipeline.yaml").read_text())["spec"]
+    cluster = FakeCluster(results={"choose": {"depth": 9, "trees": 30, "accuracy": 0.97}})
+    simulation = Simulation(cluster)
+    simulation.person(lambda: cluster.create(pipeline("digits", spec)))
+    simulation.run_to_rest()
+    assert simulation.steps("digits-g1")["serve"]["modelVersion"] == "digits-1"
+    versions = {one["metadata"]["name"]: one["status"]["lifecycle"] for one in cluster.find("ModelVersion")}
+    trials = {f"digits-trial-{number}": "Candidate" for number in range(1, 5)}
+    assert versions == {"digits-1": "Approved", **trials}
+    (trial,) = [one for one in spec["steps"] if one["name"] == "trial"]
+    trial["matrix"]["axes"]["depth"] = [1, 3, 9]
+    simulation.person(lambda: cluster.edit("Pipeline", "digits", spec))
+    simulation.run_to_rest()
+    steps = simulation.steps("digits-g2")
+    assert [one["state"] for one in steps["trial"]["cells"]] == ["Succeeded"] * 2 + ["Reused"] * 4
+    assert (steps["choose"]["state"], steps["best"]["state"]) == ("Succeeded", "Reused")

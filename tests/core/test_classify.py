@@ -542,6 +542,33 @@ def test_a_volume_that_cannot_be_mounted_fails_in_its_words(words: str, age: flo
     assert words[:40] in finding.message
 
 
+LACKING = pod(
+    container("fetch", init=True, exit_code=0, finished_at=ago(310)),
+    container("main", init=True, exit_code=0, finished_at=ago(300)),
+    container(
+        "publish",
+        waiting_reason="CreateContainerConfigError",
+        waiting_message='secret "penstock-store" not found',
+    ),
+    age=320,
+)
+UNMOUNTED = pod(container("main", waiting_reason="ContainerCreating"), age=320)
+
+
+@pytest.mark.parametrize(
+    ("watched", "fails"), [(None, True), (400, True), (61, True), (59, False), (0, False)]
+)
+@pytest.mark.parametrize("stuck", [LACKING, UNMOUNTED])
+def test_what_came_while_nobody_looked_is_given_its_grace_from_the_first_look(
+    stuck: Any, watched: float | None, fails: bool
+) -> None:
+    # The Secret went and came with the release; the kubelet has not tried again yet.
+    since = None if watched is None else ago(watched)
+    words = 'MountVolume.SetUp failed for volume "source": configmap "rows" not found'
+    finding = found(job(stuck), replace(PROGRAM, watched_since=since), Trouble("FailedMount", words))
+    assert isinstance(finding, Failed if fails else Underway)
+
+
 def test_a_job_that_completed_without_its_pod_has_lost_its_result() -> None:
     finding = found(job(complete=True), BUILT_IN)
     assert (finding.failure_class, finding.message.split(";")[0]) == ("Disruption", "its pod is gone")

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from penstock_operator.core import cancels, child_ends, child_runs, children
+from penstock_operator.core import (
+    cancels,
+    child_ends,
+    child_remakes,
+    child_runs,
+    child_starts,
+    children,
+    plan_cells,
+    remakes,
+)
 from penstock_spec import object_names
 from tests.core.fake_shell import NotSettled
 from tests.core.family_worlds import Family, check, families
@@ -43,7 +52,12 @@ CANCELLED = [
 ]
 LATE = [Family(lags=0.8, seed=seed) for seed in range(3)]
 HELD = [Family(suspended=(2.0, 40.0))]
+CELLED = [Family(cells=3, fates={"c0": ["oom"]}, kills=0.2, seed=seed) for seed in range(2)]
+DELETED_CELLS = [Family(cells=2, child_deleted_at=4.0)]
 FAILING = [Family(fates={"c1": ["exit3"]}, retries=1)]
+LOST = [Family(again=True, fates={"use": ["lost"]})]
+LOST_CELLS = [Family(again=True, cells=2, fates={"use": ["lost"]})]
+LOST_UNSEEN = [Family(again=True, fates={"use": ["lost"]}, lags=0.9, seed=1)]
 
 
 def check_all(some: Sequence[Family]) -> None:
@@ -61,6 +75,30 @@ def check_all(some: Sequence[Family]) -> None:
             "str(attempt), *which, __import__('secrets').token_hex(4))",
             KILLED,
             id="random name of the child",
+        ),
+        pytest.param(
+            object_names,
+            object_names.child_name,
+            "attempt, cell)",
+            "attempt)",
+            CELLED,
+            id="one child for all cells",
+        ),
+        pytest.param(
+            plan_cells,
+            plan_cells._concerned,
+            "cell.kind == KIND and",
+            "False and",
+            LOST_CELLS,
+            id="what the child of a cell had taken over is not made again",
+        ),
+        pytest.param(
+            plan_cells,
+            plan_cells._named,
+            "cell, cell.attempt)}",
+            "cell, 1)}",
+            DELETED_CELLS,
+            id="a cell looks at its first child for ever",
         ),
         pytest.param(
             children, children._create, "actions=(Create(", "after=(Create(", KILLED, id="status before child"
@@ -87,8 +125,8 @@ def check_all(some: Sequence[Family]) -> None:
         pytest.param(
             child_runs,
             child_runs.going,
-            "not one.run.finished and",
-            "False and",
+            "if not one.run.finished",
+            "if False",
             CANCELLED,
             id="a cancel leaves children behind",
         ),
@@ -110,6 +148,25 @@ def check_all(some: Sequence[Family]) -> None:
             "if True:",
             FAILING,
             id="a failed child counts as a good one",
+        ),
+        pytest.param(
+            remakes, remakes._to_make, "bool(taken_over(", "not bool(taken_over(", LOST, id="never made again"
+        ),
+        pytest.param(
+            child_starts,
+            child_starts._repeated,
+            "if record.attempt and is_remade(record):",
+            "if False:",
+            LOST,
+            id="all of the child is executed again",
+        ),
+        pytest.param(
+            child_remakes,
+            child_remakes.is_settled,
+            "child is not None and child.run.finished",
+            "True",
+            LOST_UNSEEN,
+            id="what a child has made by a cache",
         ),
     ],
 )

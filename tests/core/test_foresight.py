@@ -145,6 +145,41 @@ def test_a_plan_asks_cell_by_cell_and_counts() -> None:
     assert found["b"] == ("UnknownYet", "unknown until step a has run")
 
 
+def checked(*values: int) -> Any:
+    """The same with a step between that is done for the same cells."""
+    spec = gridded(*values)
+    more = programs({"check": ["a"], "last": ["check"]})["steps"]
+    for step, other in zip(more, ("a", "check"), strict=True):
+        step["matrix"] = {"sameAs": other}
+    return {**spec, "steps": [*spec["steps"], *more]}
+
+
+def test_a_plan_follows_each_line_of_cells_as_far_as_it_is_known() -> None:
+    simulation = living(checked(1, 2, 3), {})
+    assert {one for one, _ in foreseen(simulation).values()} == {"WouldReuse"}
+    apply(simulation, checked(1, 2, 3, 7))
+    found = foreseen(simulation, "other")
+    words = "1 of 4 cells unknown until step a has run, 3 would be reused"
+    assert found["check"] == found["last"] == ("UnknownYet", words)
+    between = checked(1, 2, 3)
+    between["steps"][2]["run"]["arguments"] = {"how": "else"}
+    apply(simulation, between)
+    found = foreseen(simulation, "third")
+    assert found["check"][1].startswith("3 of 3 cells would run, 0 be reused; n=1: changed: ")
+    words = "3 of 3 cells unknown until step check has run, 0 would be reused"
+    assert found["last"] == ("UnknownYet", words)
+
+
+def test_a_plan_of_a_rerun_of_what_failed_knows_which_lines_are_taken_over() -> None:
+    simulation = living(checked(1, 2, 3), {}, fates={"check#2": ["exit3"]})
+    found = foreseen(simulation, rerun={"run": "first", "failed": True})
+    assert found["check"] == (
+        "WouldRun",
+        "1 of 3 cells would run, 2 be reused; n=2: done again: run first is repeated from here",
+    )
+    assert found["last"][1].startswith("1 of 3 cells would run, 2 be reused; n=2: done again")
+
+
 def test_a_plan_with_a_list_knows_its_cells_when_the_list_would_be_reused() -> None:
     spec = programs({"a": [], "b": []}, policy=WAIT)
     spec["steps"][0]["run"]["outputs"] = [{"name": "found", "type": "List"}]
@@ -200,6 +235,11 @@ def random_pipeline(chance: random.Random) -> Any:
         if chance.random() < 0.4:
             step["matrix"] = {"axes": {"n": list(range(chance.randrange(1, 4)))}}
             step["run"]["argumentsFrom"] = {"n": {"cell": "n"}}
+    for index, step in enumerate(spec["steps"]):
+        others = [one["name"] for one in spec["steps"][:index] if "matrix" in one]
+        if others and chance.random() < 0.4:
+            step["matrix"] = {"sameAs": chance.choice(others)}
+            step["run"].pop("argumentsFrom", None)
     plain = [one for one in spec["steps"][:-1] if "matrix" not in one]
     if plain:
         source, taker = chance.choice(plain), spec["steps"][-1]
@@ -231,7 +271,7 @@ def edited(spec: Any, chance: random.Random, number: int) -> Any:
                     },
                 }
             )
-        case 9 if "matrix" in step:
+        case 9 if "axes" in step.get("matrix", {}):
             step["matrix"]["axes"]["n"] = chance.sample(range(6), chance.randrange(1, 5))
         case 5:
             step.setdefault("when", {"all": [{"trigger": {"in": ["change"]}}]})

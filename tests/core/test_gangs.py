@@ -227,6 +227,18 @@ GOES_ON: dict[str, tuple[JobView, str, str, str]] = {
         "Created",
         "its Job has no pod yet",
     ),
+    "it has room again, and the pods that were taken away still end": (
+        replace(gang(*(runs(one, age=60, deleting=True) for one in range(3)), age=90), started=ago(3)),
+        "Starting",
+        "Created",
+        "its Job has no pod yet",
+    ),
+    "it has room again, and its last old pod still ends beside two new ones": (
+        replace(gang(runs(0, age=60, deleting=True), runs(1, age=2), runs(2, age=2), age=90), started=ago(3)),
+        "Starting",
+        "Created",
+        "1 of 3 workers: its Job has no pod yet",
+    ),
 }
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from penstock_operator.core import queued
 from penstock_operator.core.classify import classify
-from penstock_operator.core.observed import Trouble
+from penstock_operator.core.observed import JobView, PodView, Trouble
 from penstock_operator.core.settings import Settings
 from tests.core.fake_cluster import FakeCluster
 from tests.core.pipelines import programs
-from tests.core.pods import NOW, PROGRAM, job
+from tests.core.pods import NOW, PROGRAM, ago, container, job, pod, program_pod
 from tests.core.simulation import Simulation, pipeline
 
 QUEUE = {"localQueue": "small", "priorityClass": "low"}
@@ -148,6 +148,47 @@ def test_a_suspended_job_is_queued_whatever_its_age(name: str) -> None:
     finding: Any = classify(view, replace(PROGRAM, queue=queue), trouble, NOW, Settings())
     assert (finding.state, finding.reason, finding.message) == ("Queued", reason, words)
     assert finding.inquire is (trouble is None)
+
+
+def test_a_priority_that_kueue_does_not_know_is_thought_of() -> None:
+    lacks = replace(IN_QUEUE, priority="urgent")
+    finding: Any = classify(
+        replace(job(age=30), suspended=True), lacks, Trouble(queued.NO_WORKLOAD, ""), NOW, Settings()
+    )
+    assert finding.message == (
+        f"{WAITS}, which has not taken note of it; perhaps urgent is not there; "
+        "kubectl get workloadpriorityclass urgent; kubectl get localqueue -n ml small"
+    )
+
+
+def resumed(*pods: PodView) -> JobView:
+    """A Job that was admitted anew three seconds ago."""
+    return replace(job(*pods, age=90), started=ago(3))
+
+
+OLD = program_pod(container("main", init=True, running=True), age=60, deleting=True)
+ABOUT_TO = "its Job has room again; its pod is about to be made"
+
+
+@pytest.mark.parametrize(
+    ("view", "shown"),
+    [
+        pytest.param(resumed(OLD), ("Queued", "Suspended", ABOUT_TO), id="the old pod still ends"),
+        pytest.param(
+            resumed(OLD, pod(phase="Pending", age=2, scheduled_at=None, unschedulable="0/1 nodes")),
+            ("Queued", "Unschedulable", "waits for a node: 0/1 nodes; it asks for 500 CPU and 1Gi of memory"),
+            id="the new pod speaks",
+        ),
+        pytest.param(
+            resumed(program_pod(container("main", init=True, running=True), age=2)),
+            ("Running", "Running", ""),
+            id="the new pod alone",
+        ),
+    ],
+)
+def test_a_pod_that_was_taken_away_says_nothing_of_the_job_that_goes_on(view: JobView, shown: Any) -> None:
+    finding: Any = classify(view, IN_QUEUE, None, NOW, Settings())
+    assert (finding.state, finding.reason, finding.message) == shown
 
 
 def test_nobody_asks_about_a_job_that_was_just_suspended() -> None:

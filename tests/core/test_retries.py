@@ -13,7 +13,7 @@ from penstock_operator.core.settings import DEFAULT_BUDGETS
 from penstock_spec.names import FailureClass
 from penstock_spec.retry import Retry, attribute_of
 from tests.core.fake_cluster import FakeCluster, Object
-from tests.core.pipelines import programs
+from tests.core.pipelines import programs, tumour
 from tests.core.simulation import BrokenPromise, Simulation, pipeline
 
 
@@ -190,6 +190,16 @@ def test_an_input_that_is_lost_again_and_again_uses_its_budget_up() -> None:
     simulation = after_a_run(CHAIN, "c", c=["lost", "lost"])
     simulation.run_to_rest()
     assert states(simulation)["c"] == ("Failed", 2)
+
+
+def test_a_lost_table_is_read_from_its_source_again_though_an_attempt_at_that_is_disrupted() -> None:
+    found = tumour()
+    simulation = lived(found)
+    found["steps"][1]["split"]["salt"] = "8"
+    simulation.cluster.fates = {"data": ["success", "evicted"], "split": ["lost"]}
+    simulation.person(lambda: simulation.cluster.edit("Pipeline", "p", found))
+    simulation.run_to_rest()
+    assert (states(simulation)["data"], states(simulation)["split"]) == (("Succeeded", 3), ("Succeeded", 2))
 
 
 @pytest.mark.parametrize("seed", range(12))

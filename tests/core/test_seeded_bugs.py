@@ -22,6 +22,7 @@ from penstock_operator.core import (
     halts,
     iterations,
     needs,
+    pairs,
     parallel,
     plan_cells,
     plan_run,
@@ -127,6 +128,30 @@ CELLED = [
     )
     for seed in range(12)
 ]
+# Steps that are done for the cells of another, through cells that fail, wait or are left out.
+PAIRED = [
+    World(
+        {"s6": [], "s0": [], "s1": ["s0", "s6"], "s2": ["s1"], "s3": ["s2"], "s4": [], "s5": []},
+        cells={"s0": 4, "s4": 2},
+        pairs={"s1": "s0", "s2": "s1", "s5": "s4"},
+        after={"s2": ["s1"]} if seed % 3 == 0 else {"s5": ["s0"]} if seed % 3 == 1 else {},
+        values={"s2": "s0"},
+        flags={"s4": seed % 2 == 0},
+        most={"s1": 2},
+        parallel=seed % 4,
+        items=seed % 3,
+        fates={
+            "s0#2": ["oom", "store"],
+            "s0#3": ["exit3"],
+            "s1#4": ["job_deleted"],
+            **({"s6": ["late"]} if seed % 2 else {"s0#1": ["late"]}),
+        },
+        kills=0.2,
+        lags=0.3,
+        seed=seed,
+    )
+    for seed in range(6)
+]
 # Steps that are repeated: one that is good enough in time, one never, one that fails on the way.
 REPEATED = [
     World(
@@ -225,6 +250,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         TAKEN_BACK,
         CELLED,
         REPEATED,
+        PAIRED,
     ],
     ids=[
         "killed",
@@ -249,6 +275,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "taken back",
         "celled",
         "repeated",
+        "paired",
     ],
 )
 def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]) -> None:
@@ -296,7 +323,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             needs.blocked,
-            "if not kinds <= _any_end(context, record)",
+            "if not kinds <= any_end(context, record)",
             "",
             CONDITIONS,
             id="who asks for failures is blocked",
@@ -310,8 +337,8 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             needs.waits,
-            "context.recorded[name]",
-            "context.records[name]",
+            "record, context.recorded)",
+            "record, context.records)",
             KILLED,
             id="start before the end is written",
         ),
@@ -372,6 +399,48 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             id="cells share one place of the step",
         ),
         pytest.param(
+            taking.input_of,
+            "cell_of(record, taker.cell)",
+            "cell_of(record, 1)",
+            PAIRED,
+            id="a cell is given what another one made",
+        ),
+        pytest.param(
+            pairs.waits,
+            "context.recorded[name]",
+            "context.records[name]",
+            PAIRED,
+            id="a cell begins before the end of its own is written",
+        ),
+        pytest.param(
+            pairs.broken,
+            "one.state not in _MET",
+            "False",
+            PAIRED,
+            id="a cell begins though its own has failed",
+        ),
+        pytest.param(
+            cells._end,
+            "StepState.BLOCKED, StepState.SUCCEEDED",
+            "StepState.SUCCEEDED",
+            PAIRED,
+            id="a blocked cell does not block its step",
+        ),
+        pytest.param(
+            needs._lets_begin,
+            "by_cell and not",
+            "not",
+            PAIRED,
+            id="what is needed as a whole is not waited for",
+        ),
+        pytest.param(
+            needs._needs,
+            "kinds - BY_CELL if by_cell else kinds",
+            "kinds",
+            PAIRED,
+            id="one failed cell blocks all of the next step",
+        ),
+        pytest.param(
             iterations._iterated,
             "last is not None and not good and",
             "not good and",
@@ -407,7 +476,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             id="what is under way takes no room",
         ),
         pytest.param(
-            parallel.holds,
+            parallel.goes_on,
             "record.state is StepState.RETRYING and not record.remakes",
             "False",
             CELLED,

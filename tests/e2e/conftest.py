@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hack.cluster import provider
 from hack.cluster.cluster import load
-from hack.project import bucket
+from hack.cluster.paths import Paths
+from hack.project import bucket, build_images
 from tests.e2e.endpoints import Stage
-from tests.support import ROOT, Kubectl, Runs, made_namespace
+from tests.e2e.releases import Ground
+from tests.support import ROOT, Helm, Kubectl, Runs, made_namespace
 
 
 def trained(runs: Runs) -> dict[str, str]:
@@ -44,3 +47,23 @@ def stage(kubectl: Kubectl, images: dict[str, str], data_folder: Path) -> Iterat
     body = json.dumps(json.loads((ROOT / "examples/tumour/request.json").read_text()))
     yield Stage(kubectl, namespace, images["server"], body, digests)
     kubectl.run("delete", "namespace", namespace, "--wait=false", "--ignore-not-found", check=False)
+
+
+@pytest.fixture(scope="session")
+def ground() -> Iterator[Ground]:
+    """A cluster of its own, beside the suite's: its definitions and releases come and go."""
+    suite = load(os.environ["PENSTOCK_CLUSTER"])
+    if suite.provider == "current":
+        pytest.skip("these tests delete definitions: they want a cluster of ours, not somebody else's")
+    name = f"{suite.name[:20]}-orders"
+    if Paths(name).record.exists():
+        provider.down(name)  # what a killed suite has left
+    cluster = provider.up(name, suite.provider)
+    try:
+        images = build_images(cluster)
+        kubectl = Kubectl(cluster.kubectl, cluster.kubeconfig)
+        found = Ground(cluster, kubectl, Helm(cluster.helm, cluster.kubeconfig), images)
+        found.bring_definitions()
+        yield found
+    finally:
+        provider.down(name)

@@ -20,6 +20,18 @@ assert pathlib.Path("/penstock/in/files/size.txt").read_text() == "7"
 """
 
 
+GATHERS = """
+import json, pathlib
+parts = pathlib.Path("/penstock/in/parts")
+cells = json.loads((parts / "index.json").read_text())
+found = [int((parts / str(one["number"]) / "size.txt").read_text()) for one in cells]
+assert found == [one["values"]["size"] for one in cells], found
+"""
+PICKY = WRITES.replace(
+    'pathlib.Path("/penstock/out', 'assert arguments["size"] != 4\npathlib.Path("/penstock/out'
+)
+
+
 def inner(namespace: str, image: str, command: list[str] | None = None) -> dict[str, Any]:
     """The pipeline that is a step: it waits until it is asked."""
     make = {
@@ -47,6 +59,27 @@ def outer(namespace: str, image: str, step: Any = None, **fields: Any) -> dict[s
     when = {"all": [{"result": "sub.count", "atLeast": 7}]}
     steps = [{"name": "sub", "pipeline": sub, **(step or {})}, {"name": "use", "when": when, "run": use}]
     return pipeline("outer", namespace, {"steps": steps, **fields})
+
+
+def parted(namespace: str, image: str, sizes: list[int]) -> dict[str, Any]:
+    """A pipeline with a run of the other for each size, and a step that gathers what they make."""
+    sub = {
+        "name": "inner",
+        "parametersFrom": {"size": {"cell": "size"}},
+        "outputs": [{"name": "files", "from": "make.files"}],
+    }
+    use = {"image": image, "command": ["python3", "-c", GATHERS], "inputs": {"parts": "sub.files"}}
+    steps = [
+        {"name": "sub", "matrix": {"axes": {"size": sizes}}, "pipeline": sub},
+        {"name": "use", "run": use},
+    ]
+    return pipeline("outer", namespace, {"steps": steps})
+
+
+def children_of(kubectl, namespace: str, parent: str) -> dict[int, dict[str, Any]]:
+    """The child runs of a run by the number of their cell."""
+    found = [one for one in kubectl.list("pipelineruns", namespace) if one["spec"].get("partOf") == parent]
+    return {one["spec"]["cell"]: one for one in found}
 
 
 def child_of(runs, name: str) -> str:
@@ -146,3 +179,57 @@ def test_a_pipeline_that_names_itself_is_refused_by_the_api_server(kubectl, name
     manifest = pipeline("loop", namespace, {"steps": steps})
     with pytest.raises(AssertionError, match="a pipeline cannot be a step of itself"):
         kubectl.apply(manifest)
+
+
+def test_a_step_with_cells_has_a_child_for_each_and_gathers_what_they_make(
+    runs, kubectl, namespace, images
+) -> None:
+    kubectl.apply(inner(namespace, images["server"]))
+    run = runs.execute(parted(namespace, images["server"], [3, 7]))
+    assert {name: one["state"] for name, one in steps_of(run).items()} == {
+        "sub": "Succeeded",
+        "use": "Succeeded",
+    }
+    children = children_of(kubectl, namespace, run["metadata"]["name"])
+    assert [children[number]["spec"]["parameters"]["size"] for number in (1, 2)] == [3, 7]
+    assert children[2]["metadata"]["labels"]["penstock.dev/cell"] == "2"
+
+
+def test_a_failed_child_of_a_cell_is_named_and_repeated_alone(runs, kubectl, namespace, images) -> None:
+    kubectl.apply(inner(namespace, images["server"], ["python3", "-c", PICKY]))
+    run = runs.execute(parted(namespace, images["server"], [3, 4]))
+    failed = children_of(kubectl, namespace, run["metadata"]["name"])[2]["metadata"]["name"]
+    words = f"1 of 2 cells done, 1 failed: size=4: child run {failed} failed: step make: "
+    assert steps_of(run)["sub"]["message"].startswith(words)
+    assert steps_of(run)["use"]["state"] == "Blocked"
+    again = {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "PipelineRun",
+        "metadata": {"name": "again", "namespace": namespace},
+        "spec": {"pipeline": "outer", "rerun": {"run": run["metadata"]["name"], "failed": True}},
+    }
+    kubectl.apply(again)
+    second = runs.finished("again")
+    assert [one["state"] for one in steps_of(second)["sub"]["cells"]] == ["Reused", "Failed"]
+    repeated = children_of(kubectl, namespace, "again")
+    assert set(repeated) == {2}
+    assert repeated[2]["spec"]["rerun"] == {"run": failed, "failed": True}
+
+
+def test_a_cancelled_parent_ends_the_children_of_all_cells(runs, kubectl, namespace, images) -> None:
+    kubectl.apply(inner(namespace, images["server"], ["sleep", "3600"]))
+    kubectl.apply(parted(namespace, images["server"], [3, 7]))
+    name = runs.started("outer", 1)
+
+    def all_run() -> bool:
+        children = children_of(kubectl, namespace, name).values()
+        states = [(one.get("status", {}).get("steps") or [{}])[0].get("state") for one in children]
+        return states == ["Running", "Running"]
+
+    wait_for("the programs of both children to run", all_run)
+    patch = ("patch", "pipelinerun", name, "-n", namespace, "--type=merge", "-p", '{"spec":{"cancel":true}}')
+    kubectl.run(*patch)
+    assert runs.finished(name, 20)["status"]["status"] == "Cancelled"
+    ended = children_of(kubectl, namespace, name).values()
+    assert {one["status"]["status"] for one in ended} == {"Cancelled"}
+    wait_for("the pods to go", lambda: nothing_left(kubectl, namespace))

@@ -21,11 +21,11 @@ EXAMPLES = ["tumour", "diabetes", "wine", "churn"]
 
 
 def example(name: str, namespace: str, images: dict[str, str]) -> dict[str, Any]:
-    """The example's pipeline; wine's image is the one that was built here."""
+    """The example's pipeline; an image of its own is the one that was built here."""
     found: dict[str, Any] = yaml.safe_load((ROOT / "examples" / name / "pipeline.yaml").read_text())
     found["metadata"]["namespace"] = namespace
     for step in found["spec"]["steps"]:
-        container = step.get("train", {}).get("container")
+        container = step.get("run") or step.get("train", {}).get("container")
         if container:
             container["image"] = images[name]
     return found
@@ -142,6 +142,35 @@ def test_an_example_ends_in_a_served_model_that_answers_as_it_was_trained(
     native = model / "model.skops"
     if native.exists():
         assert_equals_the_trained_pipeline(native, signature, table, answer, served)
+
+
+def test_a_search_serves_the_best_of_its_trials_and_trains_only_what_is_new(
+    runs, kubectl, namespace, lake, data_folder, images
+) -> None:
+    lake("digits.csv", (data_folder / "digits.csv").read_bytes())
+    found = example("digits", namespace, images)
+    run = runs.execute(found, 400)
+    assert run["status"]["status"] == "Succeeded", json.dumps(run["status"], indent=1)
+    steps = steps_of(run)
+    assert [one["state"] for one in steps["trial"]["cells"]] == ["Succeeded"] * 4
+    results = steps["choose"]["results"]
+    assert (results["depth"], results["trees"]) == ("9", "30"), results
+    (endpoint,) = kubectl.list("modelendpoints", namespace)
+    assert endpoint["status"]["stable"] == steps["best"]["modelVersion"] == "digits-1"
+    cycle = {one["metadata"]["name"]: one["status"] for one in kubectl.list("modelversions", namespace)}
+    assert cycle.pop("digits-1")["lifecycle"] == "Production"
+    assert {one["lifecycle"] for one in cycle.values()} == {"Candidate"}
+    assert set(cycle) == {f"digits-trial-{number}" for number in range(1, 5)}
+
+    trial = next(one for one in found["spec"]["steps"] if one["name"] == "trial")
+    trial["matrix"]["axes"]["depth"] = [1, 3, 9]
+    kubectl.apply(found)
+    second = runs.finished(runs.started("digits", 2), 400)
+    assert second["status"]["status"] == "Succeeded", json.dumps(second["status"], indent=1)
+    steps = steps_of(second)
+    assert [one["state"] for one in steps["trial"]["cells"]] == ["Succeeded"] * 2 + ["Reused"] * 4
+    assert steps["choose"]["state"] == "Succeeded"
+    assert (steps["best"]["state"], steps["gate"]["state"]) == ("Reused", "Reused")
 
 
 def assert_equals_the_trained_pipeline(

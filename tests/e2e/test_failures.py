@@ -260,6 +260,15 @@ def test_a_job_that_a_queueing_system_suspends_goes_on_later_in_the_same_attempt
     assert (step["state"], step["attempt"], step.get("retries", {})) == ("Succeeded", 1, {})
 
 
+def lose(namespace: str, digest: str) -> None:
+    """Take the artifact out of the store."""
+    with bucket(load(os.environ["PENSTOCK_CLUSTER"]), namespace) as store:
+        wanted = digest.removeprefix("sha256:")
+        paths = [one["path"] for page in store.list() for one in page if one["path"].endswith(wanted)]
+        (path,) = [one for one in paths if f"{namespace}/" in one]
+        store.delete(path)
+
+
 def test_what_a_reused_step_had_made_is_made_again_when_the_store_has_lost_it(
     runs, kubectl, namespace, images
 ) -> None:
@@ -276,11 +285,7 @@ def test_what_a_reused_step_had_made_is_made_again_when_the_store_has_lost_it(
         return pipeline("p", namespace, {"steps": [first, second]})
 
     before = steps_of(runs.execute(taking("0")))
-    with bucket(load(os.environ["PENSTOCK_CLUSTER"]), namespace) as store:
-        digest = before["first"]["outputs"]["data"].removeprefix("sha256:")
-        paths = [one["path"] for page in store.list() for one in page if one["path"].endswith(digest)]
-        (path,) = [one for one in paths if f"{namespace}/" in one]
-        store.delete(path)
+    lose(namespace, before["first"]["outputs"]["data"])
     after = runs.execute(taking("1"))
     assert after["status"]["status"] == "Succeeded", after["status"]
     made, took = (steps_of(after)[name] for name in ("first", "second"))
@@ -288,3 +293,36 @@ def test_what_a_reused_step_had_made_is_made_again_when_the_store_has_lost_it(
     assert made["why"].startswith("output lost")
     assert made["outputs"] == before["first"]["outputs"]
     assert (took["state"], took["attempt"], took["retries"]) == ("Succeeded", 2, {"InputMissing": 1})
+
+
+def test_what_a_child_run_had_taken_over_is_made_again_when_the_store_has_lost_it(
+    runs, kubectl, namespace, images
+) -> None:
+    def program(code: str, **fields: Any) -> dict[str, Any]:
+        return {"image": images["server"], "command": [*PYTHON, code], **fields}
+
+    load_ = program("open('/penstock/out/raw/x', 'w').write('raw')", outputs=[{"name": "raw"}])
+    make = "open('/penstock/out/data/x', 'w').write('the same each time')"
+    shape = program(make, inputs={"raw": "load.raw"}, outputs=[{"name": "data"}])
+    steps = [{"name": "load", "run": load_}, {"name": "shape", "run": shape}]
+    kubectl.apply(pipeline("lake", namespace, {"policy": {"onChange": "Wait"}, "steps": steps}))
+
+    def taking(change: str) -> dict[str, Any]:
+        take = f"print(open('/penstock/in/data/x').read()); {change}"
+        gives = [{"name": "data", "from": "shape.data"}]
+        prepare = {"name": "prepare", "pipeline": {"name": "lake", "outputs": gives}}
+        use = {"name": "use", "run": program(take, inputs={"data": "prepare.data"})}
+        return pipeline("p", namespace, {"steps": [prepare, use]})
+
+    before = steps_of(runs.execute(taking("0")))
+    lose(namespace, before["prepare"]["outputs"]["data"])
+    after = runs.execute(taking("1"))
+    assert after["status"]["status"] == "Succeeded", after["status"]
+    prepare, use = (steps_of(after)[name] for name in ("prepare", "use"))
+    assert (prepare["state"], prepare["attempt"], prepare["why"]) == ("Succeeded", 2, "output lost")
+    assert prepare["outputs"] == before["prepare"]["outputs"]
+    assert (use["state"], use["attempt"], use["retries"]) == ("Succeeded", 2, {"InputMissing": 1})
+    child = runs.get(prepare["child"]["run"])
+    assert child["spec"]["rerun"]["from"] == ["shape"]
+    states = {name: one["state"] for name, one in steps_of(child).items()}
+    assert states == {"load": "Reused", "shape": "Succeeded"}

@@ -11,6 +11,25 @@ from tests.support import pipeline, steps_of, wait_for
 pytestmark = pytest.mark.e2e
 
 NUMBER = "batch.kubernetes.io/job-completion-index"
+# Worker 1 needs more memory than it has. The other waits for it, as programs that meet do, and fails when it
+# is gone.
+GREEDY = """
+import os, socket, time
+rank, address = os.environ["RANK"], (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+if rank == "0":
+    server = socket.create_server(("", address[1]))
+    peer = server.accept()[0]
+    assert peer.recv(8) == b"done", "the other worker is gone"
+else:
+    while True:
+        try:
+            peer = socket.create_connection(address, timeout=60)
+            break
+        except OSError:
+            time.sleep(1)
+    held = b"x" * (80 * 2**20)
+    peer.sendall(b"done")
+"""
 
 
 def placed(namespace: str, image: str) -> dict[str, Any]:
@@ -73,25 +92,7 @@ def test_a_worker_that_fails_ends_the_gang_and_is_named(runs, kubectl, namespace
 
 
 def test_a_worker_that_needs_more_memory_gets_more_for_all(runs, kubectl, namespace, images) -> None:
-    # The others wait for it, as programs that meet do, and fail when it is gone.
-    program = (
-        "import os, socket, time\n"
-        "rank, address = os.environ['RANK'], (os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']))\n"
-        "if rank == '0':\n"
-        "    server = socket.create_server(('', address[1]))\n"
-        "    peer = server.accept()[0]\n"
-        "    assert peer.recv(8) == b'done', 'the other worker is gone'\n"
-        "else:\n"
-        "    while True:\n"
-        "        try:\n"
-        "            peer = socket.create_connection(address, timeout=60)\n"
-        "            break\n"
-        "        except OSError:\n"
-        "            time.sleep(1)\n"
-        "    held = b'x' * (80 * 2**20)\n"
-        "    peer.sendall(b'done')\n"
-    )
-    run = runs.execute(gang(namespace, images["server"], program, workers=2))
+    run = runs.execute(gang(namespace, images["server"], GREEDY, workers=2))
     (entry,) = run["status"]["steps"]
     assert entry["state"] == "Succeeded", entry
     assert set(entry["retries"]) == {"OutOfMemory"}

@@ -123,6 +123,30 @@ def ask_with_a_token(kubectl: Kubectl, namespace: str, image: str) -> None:
             assert answer.status == 200
 
 
+def receive(kubectl: Kubectl, namespace: str, images: dict[str, str]) -> None:
+    """A webhook in the test's own namespace, as the chart renders it; it gets a message that it refuses.
+
+    The release's own is off by default, and what other tests do with it is not disturbed.
+    """
+    hooks = {"webhook": {"enabled": True, "secretName": "hooks"}}
+    values = {**hooks, "image": {"operator": image_values(images["operator"])}}
+    found = [one for one in render(values) if one["metadata"]["name"] == "penstock-webhook"]
+    for one in found:
+        one["metadata"]["namespace"] = namespace
+        for subject in one.get("subjects", ()):
+            subject["namespace"] = namespace
+    about = {"name": "hooks", "namespace": namespace}
+    data = {f"{namespace}.ci": "x" * 32}
+    kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": about, "stringData": data}, *found)
+    words = ("rollout", "status", "deployment/penstock-webhook", "-n", namespace, "--timeout=120s")
+    kubectl.run(*words)
+    with forwarded(load(os.environ["PENSTOCK_CLUSTER"]), namespace, "svc/penstock-webhook", 80) as port:
+        url = f"http://127.0.0.1:{port}/v1/namespaces/{namespace}/pipelines/{ENDPOINT}/triggers/ci"
+        request = urllib.request.Request(url, data=b"{}", headers={"Content-Type": "application/json"})
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(request, timeout=10)
+
+
 def test_s4_every_panel_and_every_rule_has_data_in_a_real_prometheus(
     runs, kubectl, namespace, lake, data_folder, tmp_path, images
 ) -> None:
@@ -135,6 +159,7 @@ def test_s4_every_panel_and_every_rule_has_data_in_a_real_prometheus(
         assert failed["status"]["status"] == "Failed"
         send_nonsense(namespace)
         ask_with_a_token(kubectl, namespace, images["server"])
+        receive(kubectl, namespace, images)
         with sending(cluster, namespace, ENDPOINT, rows, rate=RATE):
             targets_are_the_pods_that_the_monitors_select(there, kubectl, namespace)
             every_panel_has_data(there, namespace)
@@ -154,14 +179,15 @@ def targets_are_the_pods_that_the_monitors_select(
 ) -> None:
     """The documented configuration scrapes the pods that the chart's monitors select."""
     always = {"observability": {"monitors": {"renderMode": "alwaysRender"}}, "scope": {"clusterWide": True}}
+    names = {"penstock": "operator", "penstock-servers": "servers", "penstock-webhook": "webhook"}
     monitors = {
-        one["kind"]: one["spec"]["selector"]["matchLabels"]
-        for one in render(always)
+        names[one["metadata"]["name"]]: one["spec"]["selector"]["matchLabels"]
+        for one in render({**always, "webhook": {"enabled": True, "secretName": "hooks"}})
         if "onitor" in one["kind"]
     }
 
-    def selected(kind: str, where: str) -> set[str]:
-        words = ",".join(f"{key}={value}" for key, value in monitors[kind].items())
+    def selected(part: str, where: str) -> set[str]:
+        words = ",".join(f"{key}={value}" for key, value in monitors[part].items())
         return {one["metadata"]["name"] for one in kubectl.list("pods", where, "-l", words)}
 
     def scraped() -> dict[str, set[str]]:
@@ -173,21 +199,27 @@ def targets_are_the_pods_that_the_monitors_select(
             "servers": {
                 one["pod"] for one in up if one["job"] == "penstock-servers" and one["namespace"] == namespace
             },
-            "endpoints": {one["endpoint"] for one in up if one["namespace"] == namespace},
+            "endpoints": {
+                one["endpoint"] for one in up if one["namespace"] == namespace and "endpoint" in one
+            },
+            "webhook": {
+                one["pod"] for one in up if one["job"] == "penstock-webhook" and one["namespace"] == namespace
+            },
         }
 
     # The operator's Service and its pod have the same labels.
     wanted = {
-        "operator": selected("ServiceMonitor", SYSTEM_NAMESPACE),
-        "servers": selected("PodMonitor", namespace),
+        "operator": selected("operator", SYSTEM_NAMESPACE),
+        "servers": selected("servers", namespace),
         "endpoints": {ENDPOINT, CLOSED},
+        "webhook": selected("webhook", namespace),
     }
     assert all(wanted.values())
     wait_for("the operator and the servers to be scraped", lambda: scraped() == wanted, 60)
 
 
 def every_panel_has_data(there: Prometheus, namespace: str) -> None:
-    """No query of the dashboard gives nothing; what does is named."""
+    """No query of the dashboard gives nothing, that of the webhook included; what does is named."""
     began = time.monotonic()
     left = dead(there, namespace)
     while left and time.monotonic() - began < LONGEST:

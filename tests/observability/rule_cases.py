@@ -76,6 +76,16 @@ AGE = series("penstock_server_log_age_seconds", SERVER)
 ACCEPTED = series("penstock_server_log_accepted_rows_total", SERVER)
 STORED, DROPPED = (series(LOG, SERVER, outcome=word) for word in ("stored", "dropped"))
 
+PIPELINE = {"namespace": "ml", "pipeline": "tumour"}
+ARCHIVE = series("penstock_pipeline_archive_failing", {**OPERATOR, **PIPELINE})
+BLIND = series("penstock_pipeline_triggers_failing", {**OPERATOR, **PIPELINE})
+
+
+def _messages(code: str, reason: str) -> str:
+    receiver = {"namespace": "penstock-system", "pod": "penstock-webhook-0"}
+    return series("penstock_webhook_messages_total", receiver, code=code, reason=reason)
+
+
 OPERATOR_CASES = [
     Case(
         "PenstockOperatorAbsent",
@@ -437,4 +447,54 @@ MONITORING_CASES = [
     Case("PenstockRunsFailed", "runs succeed", "20m", {_failed("Succeeded"): "0+1x30"}),
 ]
 
-CASES = [*OPERATOR_CASES, *ENDPOINT_CASES, *MONITORING_CASES]
+PIPELINE_CASES = [
+    Case(
+        "PenstockArchiveFailing",
+        "records cannot be written",
+        "10m",
+        {ARCHIVE: "0 1x20"},
+        PIPELINE,
+        "Records of finished runs of ml/tumour cannot be written.",
+        "Its runs stay until there are twice policy.keepRuns; beyond that the oldest go without a record. "
+        "The condition ArchiveFailing of the Pipeline has the store's words.",
+    ),
+    Case("PenstockArchiveFailing", "they are written", "20m", {ARCHIVE: "0x20"}),
+    Case("PenstockArchiveFailing", "they are written again", "20m", {ARCHIVE: "1x10 0x10"}),
+    Case(
+        "PenstockTriggersFailing",
+        "two of them could not look for half an hour",
+        "40m",
+        {BLIND: "1x10 2x30"},
+        PIPELINE,
+        "Pipeline ml/tumour does not see what its triggers watch.",
+        "2 of its triggers could not look for 30 minutes: what is new there starts no run. They go on trying,"
+        " and what they find then is not lost.",
+    ),
+    Case("PenstockTriggersFailing", "a look that fails now and then", "40m", {BLIND: "1x19 0x1 1x19"}),
+    Case("PenstockTriggersFailing", "all of them look", "60m", {BLIND: "0x60"}),
+    Case(
+        "PenstockWebhookRefuses",
+        "a sender has another secret, from its first message on",
+        "10m",
+        {_messages("401", "BadSignature"): "_x3 2 4 7x20", _messages("201", "Started"): "0x30"},
+        {"namespace": "penstock-system", "reason": "BadSignature"},
+        "The webhook in penstock-system refuses messages (BadSignature).",
+        "7 messages were answered with BadSignature in 15 minutes and started nothing.",
+    ),
+    Case("PenstockWebhookRefuses", "one message was wrong", "10m", {_messages("422", "InvalidBody"): "1x20"}),
+    Case(
+        "PenstockWebhookRefuses",
+        "strangers knock at doors that there are not",
+        "20m",
+        {_messages("404", "NotFound"): "0+60x30", _messages("400", "Malformed"): "0+60x30"},
+    ),
+    Case(
+        "PenstockWebhookRefuses",
+        "messages start runs, and repetitions none",
+        "20m",
+        {_messages("201", "Started"): "0+60x30", _messages("200", "Repeated"): "0+60x30"},
+    ),
+    Case("PenstockWebhookRefuses", "that was an hour ago", "60m", {_messages("401", "BadSignature"): "9x60"}),
+]
+
+CASES = [*OPERATOR_CASES, *ENDPOINT_CASES, *MONITORING_CASES, *PIPELINE_CASES]

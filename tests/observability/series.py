@@ -6,11 +6,12 @@ from typing import Any, cast
 
 from prometheus_client import CollectorRegistry
 
-from penstock_operator.core.endpoint_figures import FAMILIES, labels_of
+from penstock_operator.core import endpoint_figures, pipeline_figures
 from penstock_operator.core.settings import Settings as OperatorSettings
 from penstock_operator.metrics import Metrics as OperatorMetrics
 from penstock_operator.options import Options
 from penstock_operator.service import Service
+from penstock_operator.webhook.figures import Figures
 from penstock_server.board import Board, Workers
 from penstock_server.metrics import Metrics as ServerMetrics
 from penstock_server.prediction_log.figures import LogFigures
@@ -25,11 +26,16 @@ _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 
 def operator_series() -> Mapping[str, set[str]]:
     """Labels by series of an operator process."""
-    metrics = wired()
-    families = {name: set(labels_of(name)) for name in FAMILIES}
-    counts = {f"{name}_total": families[name] for name, about in FAMILIES.items() if about.counts}
-    plain = {name: families[name] for name, about in FAMILIES.items() if not about.counts}
-    return {**dict(registered(metrics.registry)), **counts, **plain}
+    found = dict(registered(wired().registry))
+    for module in (endpoint_figures, pipeline_figures):
+        for name, about in module.FAMILIES.items():
+            found[f"{name}_total" if about.counts else name] = {*module.WHERE, *about.labels}
+    return found
+
+
+def webhook_series() -> Mapping[str, set[str]]:
+    """Labels by series of the webhook's process."""
+    return dict(registered(Figures().registry))
 
 
 def wired() -> OperatorMetrics:

@@ -93,6 +93,30 @@ def test_servers_are_scraped_in_the_served_namespaces_and_the_operator_in_its_ow
     assert found["ServiceMonitor"]["spec"]["namespaceSelector"] == {"matchNames": [NAMESPACE]}
 
 
+def test_the_webhook_is_scraped_where_there_is_one() -> None:
+    objects = render({"webhook": {"enabled": True, "secretName": "hooks"}}, *KNOWN)
+    found = of_kind(objects, "PodMonitor")
+    (monitor,) = [one for one in found if one["metadata"]["name"] == "penstock-webhook"]
+    assert faults(monitor) == []
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": [NAMESPACE]}
+    server = named(objects, "Deployment", "penstock-webhook")
+    template = server["spec"]["template"]
+    selector = monitor["spec"]["selector"]["matchLabels"]
+    assert selector.items() <= template["metadata"]["labels"].items()
+    ports = [port["name"] for one in template["spec"]["containers"] for port in one["ports"]]
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert ports.count(endpoint["port"]) == 1
+    (job,) = [one for one in scrape_jobs() if one["job_name"] == "penstock-webhook"]
+    kept = job["relabel_configs"][0]
+    labels = dict(zip(kept["source_labels"], kept["regex"].split(";"), strict=True))
+    assert labels.pop("__meta_kubernetes_pod_container_port_name") == endpoint["port"]
+    of_pods = {
+        "__meta_kubernetes_pod_label_" + name.translate(str.maketrans("./-", "___")): value
+        for name, value in template["metadata"]["labels"].items()
+    }
+    assert labels.items() <= of_pods.items()
+
+
 def test_a_fault_in_a_monitor_would_be_found() -> None:
     """The checker checks: each of these is refused by the kind's schema."""
     good = rendered({}, *KNOWN)["PodMonitor"]
@@ -163,16 +187,18 @@ def test_the_rules_are_those_of_the_file() -> None:
 
 
 def test_rules_can_be_labelled_left_out_and_pointed_to_another_page() -> None:
+    (pipelines,) = [one for one in RULES["groups"] if one["name"] == "penstock-pipelines"]
+    left_out = {"PenstockEndpointSlow", *(rule["alert"] for rule in pipelines["rules"])}
     rules = {
         "alertLabels": {"team": "ml"},
-        "disabled": ["PenstockEndpointSlow", "PenstockRunsFailed"],
+        "disabled": sorted(left_out),
         "runbookUrl": "https://docs.example/observability.md",
     }
     found = rendered({"observability": {"rules": rules}}, *KNOWN)["PrometheusRule"]
     groups = found["spec"]["groups"]
     alerts = {one["alert"]: one for group in groups for one in group["rules"] if "alert" in one}
     every = {one["alert"] for group in RULES["groups"] for one in group["rules"] if "alert" in one}
-    assert every - alerts.keys() == {"PenstockEndpointSlow", "PenstockRunsFailed"}
+    assert every - alerts.keys() == left_out
     assert "penstock-pipelines" not in {group["name"] for group in groups}, (
         "a group without rules is left out"
     )

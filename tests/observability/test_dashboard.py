@@ -12,7 +12,7 @@ from hack.dashboard.content import DASHBOARD
 from hack.dashboard.grafana import WIDTH, Look
 from penstock_server.refusals import Blame
 from tests.observability.promql import asked, grouped, named
-from tests.observability.series import OF_THE_TARGET, operator_series, server_series
+from tests.observability.series import OF_THE_TARGET, operator_series, server_series, webhook_series
 from tests.support import ROOT
 
 PAGE: dict[str, Any] = json.loads(FILE.read_text())
@@ -28,7 +28,7 @@ RECORDED = {rule["record"]: {"namespace", "endpoint"} for rule in RULES if "reco
 @pytest.fixture(scope="module")
 def series() -> dict[str, set[str]]:
     """Labels of each series that Prometheus has, those of its targets included."""
-    there = {**operator_series(), **RECORDED}
+    there = {**operator_series(), **webhook_series(), **RECORDED}
     for name, labels in server_series().items():
         there[name] = there.get(name, set()) | labels
     return {name: labels | OF_THE_TARGET for name, labels in there.items()}
@@ -129,12 +129,13 @@ def test_endpoints_are_chosen_at_the_top_and_the_variables_are_those_of_the_expr
     [
         (("operations", "observability"), operator_series),
         (("serving", "prediction-log"), server_series),
+        (("webhook",), webhook_series),
     ],
-    ids=["operator", "server"],
+    ids=["operator", "server", "webhook"],
 )
 def test_every_series_is_described(pages, series) -> None:
     text = "".join((ROOT / f"docs/{page}.md").read_text() for page in pages)
-    described = set(re.findall(r"`(penstock_\w+)`", text))
+    described = set(re.findall(r"`(penstock_\w+)(?:\{[\w, ]+\})?`", text))
     parts = re.compile("_(bucket|sum|count)$")
     names = {name for name in series() if name.startswith("penstock_")}
     assert {name for name in names if parts.sub("", name) not in described} == set()

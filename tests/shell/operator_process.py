@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.shell.nursery import Life, Nursery
 from tests.support import ROOT, wait_for
 
 SOURCES = [ROOT / "pipeline_spec", ROOT / "operator"]
@@ -24,20 +25,26 @@ class OperatorProcess:
     kubeconfig: Path
     settings: Path
     log: Path
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Life | None = None
     starts: int = 0
     seconds_to_ready: float = field(default=0.0)
+    nursery: Nursery | None = None  # where its lives begin; else each is a program started anew
+    _before: int = 0  # lines of its log, of the lives before this one
 
     def start(self, *words: str) -> None:
         """Start it; does not wait until it is ready."""
+        self._before = len(self.lines()) if self.log.exists() else 0
         self.starts += 1
+        words = (
+            *("--namespace", self.namespace, "--kubeconfig", str(self.kubeconfig)),
+            *("--settings", str(self.settings), "--address", "127.0.0.1", "--port", "0", *words),
+        )
+        if self.nursery is not None:
+            self.process = self.nursery.start(words, self.log)
+            return
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "penstock_operator", "--namespace", self.namespace),
-                    *("--kubeconfig", str(self.kubeconfig), "--settings", str(self.settings)),
-                    *("--address", "127.0.0.1", "--port", "0", *words),
-                ],
+                [sys.executable, "-m", "penstock_operator", *words],
                 cwd=self.log.parent,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SOURCES))},
                 stdout=log,
@@ -64,6 +71,10 @@ class OperatorProcess:
     def lines(self) -> list[dict[str, Any]]:
         """Its log; every line must be JSON."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line]
+
+    def is_ready(self) -> bool:
+        """Whether this life of it has seen everything there is."""
+        return not self.dead() and any(one["message"] == "ready" for one in self.lines()[self._before :])
 
     def ready(self) -> dict[str, Any]:
         """Waits for the line that says so, and gives it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator import errors, views
+from penstock_operator import clock, errors, views
 from penstock_operator.caches import Caches
 from penstock_operator.observe import LAST_APPLIED, Observer, applied_spec
 from penstock_operator.reads import Findings, Reads
@@ -311,3 +311,16 @@ async def test_a_run_is_observed_with_the_services_of_its_gangs_and_is_woken_by_
     observed = await Observer(caches, Reads(cluster, caches)).run(run, Findings())
     assert [one.name for one in observed.services] == ["mine"]
     assert list(affected(Change("Service", mine, None), caches)) == [Key("PipelineRun", "ml", "p-g1")]
+
+
+async def test_an_operator_knows_since_when_it_looks_and_its_successor_begins_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hours = iter(datetime(2026, 11, 21, hour, tzinfo=UTC) for hour in range(24))
+    monkeypatch.setattr(clock, "now", lambda: next(hours))
+    caches = Caches(lambda _: None)
+    run = item("PipelineRun", "p-g1", spec={"pipeline": "p"})
+    cluster: Any = None  # nothing is read live
+    lives = [Observer(caches, Reads(cluster, caches)) for _ in range(2)]
+    since = [(await life.run(run, Findings())).watched_since for life in lives for _ in range(2)]
+    assert [one and one.hour for one in since] == [0, 0, 1, 1]

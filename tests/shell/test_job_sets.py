@@ -56,7 +56,8 @@ async def observed(caches: Caches) -> Any:
 
 def discovering(told: web.Response) -> FakeApi:
     api = FakeApi()
-    api.refuse = lambda request: told if request.path == DISCOVERY else None
+    groups = web.json_response({"groups": [{"name": "apps"}, {"name": "jobset.x-k8s.io"}]})
+    api.refuse = lambda request: {"/apis": groups, DISCOVERY: told}.get(request.path)
     return api
 
 

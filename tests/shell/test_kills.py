@@ -131,7 +131,8 @@ def outcomes(stage: Stage, undisturbed: Outcome) -> Iterator[Mapping[str, Future
 def test_an_undisturbed_run_makes_each_object_once(undisturbed: Outcome) -> None:
     assert set(undisturbed.created.values()) == {1}
     assert undisturbed.starts == 1
-    assert undisturbed.state["PipelineRun/tumour-g1"]["status"]["progress"] == "5/5"
+    (run,) = undisturbed.state["PipelineRun/tumour-g1"]
+    assert run["status"]["progress"] == "5/5"
 
 
 @pytest.mark.parametrize("name", CUTS)

@@ -92,6 +92,10 @@ def test_a_process_may_take_its_time_to_start() -> None:
     assert pulse(0, 0, synced=False).trouble(60) == ""
 
 
+def test_a_process_that_is_told_that_its_kinds_do_not_exist_is_healthy_and_waits() -> None:
+    assert pulse(990, 0, synced=False).trouble(1000) == ""
+
+
 def test_the_metrics_of_a_request_are_counted_by_verb_kind_and_answer() -> None:
     metrics = Metrics()
     metrics.request("create", "Job", 201, 0.01)

@@ -29,6 +29,8 @@ _ACCIDENTAL = {
     "time",
     "from",  # and until: times in an endpoint's history
     "until",
+    "starts",  # and decidedUntil: times in a trigger's memory
+    "decidedUntil",
     "clusterIP",
     "clusterIPs",
     "penstock.dev/spec-hash",
@@ -112,19 +114,36 @@ def _complete(job: dict[str, Any]) -> bool:
     return condition(job, "Complete").get("status") == "True"
 
 
-def end_state(kubectl: Kubectl, namespace: str) -> dict[str, Any]:
-    """Everything that the operator has made or written, by kind and name, without what is accidental."""
-    found = {}
+def end_state(kubectl: Kubectl, namespace: str) -> dict[str, list[Any]]:
+    """Everything that the operator has made or written, by kind and name, without what is accidental.
+
+    What differs only in the accidental part of its name (revisions of one Pipeline, attempts of one step)
+    stands in one list, in an order of its own.
+    """
+    found: dict[str, list[Any]] = {}
     for kind in KINDS.split(","):
         plural, _, name = kind.partition("/")
         named = [f"--field-selector=metadata.name={name}"] if name else []
         items = kubectl.list(plural, namespace, *named)
         for one in items:
-            kept = {key: one[key] for key in ("metadata", "spec", "data") if key in one}
+            kept: dict[str, Any] = {key: one[key] for key in ("metadata", "spec", "data") if key in one}
             if one["apiVersion"].startswith("penstock.dev/"):
                 kept["status"] = one.get("status")
-            found[f"{one['kind']}/{plain(one['metadata']['name'])}"] = _essence(kept, namespace)
-    return found
+            key = f"{one['kind']}/{plain(one['metadata']['name'])}"
+            found.setdefault(key, []).append(_essence(kept, namespace))
+    return {key: sorted(ones, key=lambda one: json.dumps(one, sort_keys=True)) for key, ones in found.items()}
+
+
+def differences(one: Any, other: Any, path: str = "") -> list[str]:
+    """Where two such states differ, and how; empty where they are the same."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted({*one, *other})
+        pairs = [(f"{path}/{key}", one.get(key), other.get(key)) for key in keys]
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = [(f"{path}/{place}", *pair) for place, pair in enumerate(zip(one, other, strict=True))]
+    else:
+        return [] if one == other else [f"{path}: {one!r} and {other!r}"]
+    return [found for where, left, right in pairs for found in differences(left, right, where)]
 
 
 def plain(name: str) -> str:
@@ -142,7 +161,7 @@ def _essence(value: Any, namespace: str) -> Any:
         return {
             key: _essence(one, namespace)
             for key, one in value.items()
-            if key not in _ACCIDENTAL and not _TIMES.search(key) and "uid" not in key
+            if key not in _ACCIDENTAL and not _TIMES.search(key) and "uid" not in key.lower()
         }
     if isinstance(value, list):
         return [_essence(one, namespace) for one in value]

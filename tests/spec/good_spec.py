@@ -188,6 +188,23 @@ def looped() -> dict[str, Any]:
     return {**spec, "steps": [*spec["steps"], loop()]}
 
 
+def same(of: str = "grid", **step: Any) -> dict[str, Any]:
+    """A step that is done for the cells of another; correct as it stands."""
+    run = {
+        "image": "a:1",
+        "inputs": {"files": f"{of}.files"},
+        "argumentsFrom": {"month": {"cell": "month"}, "score": {"result": "grid.score"}},
+        "outputs": [{"name": "files"}],
+    }
+    return {"name": "check", "matrix": {"sameAs": of}, "maxParallel": 3, "run": run, **step}
+
+
+def paired() -> dict[str, Any]:
+    """The same with a step that is done for the cells of another."""
+    spec = looped()
+    return {**spec, "steps": [*spec["steps"], same()]}
+
+
 def good() -> dict[str, Any]:
     """A fresh copy of the correct spec."""
     spec: dict[str, Any] = yaml.safe_load(GOOD_YAML)

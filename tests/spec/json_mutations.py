@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.spec.good_spec import celled, good, looped
+from tests.spec.good_spec import celled, good, looped, paired
 
 WORDS = [
     "name",
@@ -60,7 +60,7 @@ def at(data: Any, path: tuple[Any, ...]) -> Any:
 @st.composite
 def mutated_specs(draw: st.DrawFn) -> Any:
     """A correct spec after one to four random edits: replace, remove, rename, repeat, move."""
-    spec: Any = draw(st.sampled_from([good, good, celled, looped]))()
+    spec: Any = draw(st.sampled_from([good, good, celled, looped, paired]))()
     for _ in range(draw(st.integers(1, 4))):
         known = list(places(spec))
         if not known:

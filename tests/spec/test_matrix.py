@@ -19,7 +19,7 @@ from penstock_spec.graph import compile_pipeline
 from penstock_spec.matrix import expand, label, product_size
 from penstock_spec.plain import digest_text
 from penstock_spec.resolve import resolve_step
-from tests.spec.good_spec import celled
+from tests.spec.good_spec import celled, paired, same
 
 DIGESTS = tuple(digest_text(str(number)) for number in range(3))
 
@@ -98,6 +98,20 @@ def test_digests_are_packed_and_unpacked_and_known_by_their_keys() -> None:
         assert key_of(key_of(digest)) == key_of(digest)
     assert not same_digest(DIGESTS[0], DIGESTS[1])
     assert not same_digest(key_of(DIGESTS[0]), DIGESTS[1])
+
+
+def test_a_step_with_the_cells_of_another_has_its_values_and_pairs_with_all_that_have_them() -> None:
+    spec = paired()
+    spec["steps"].append(same("check", name="last"))
+    spec["steps"][-1]["run"]["inputs"]["rows"] = "find.rows"
+    pipeline = compile_pipeline(spec)
+    assert pipeline.cells("last") == pipeline.cells("check") == pipeline.cells("grid")
+    assert pipeline.matrix("last") == spec["steps"][2]["matrix"]
+    assert pipeline.pairs("last") == ("grid", "check")
+    assert pipeline.kinds("check", "last") == {"sameAs", "input"}
+    assert pipeline.kinds("grid", "last") == {"value"}
+    assert [one for one in pipeline.order if pipeline.followed(one)] == ["grid", "check"]
+    assert not pipeline.paired("find", "last")
 
 
 def test_cells_change_no_digest_of_what_a_cell_does() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_spec.errors import SpecReason as Reason
-from tests.spec.good_spec import REMOVE, celled, good, loop, spoiled
+from tests.spec.good_spec import REMOVE, celled, good, loop, same, spoiled
 
 BREAK_THE_CIRCLE = (
     "Remove one of these references (a deploy also waits for every gate of its model, a monitor for every "
@@ -74,6 +74,110 @@ def prepare(body: Any = None, **step: Any) -> dict[str, Any]:
 
 
 WRONG = (
+    # Steps that are done for the cells of another.
+    _cells(
+        "a step is done for the cells of none",
+        "spec.steps[4].matrix.sameAs",
+        Reason.UNKNOWN_STEP,
+        'Did you mean "grid"?',
+        ("steps.+", same()),
+        ("steps.check.matrix.sameAs", "gird"),
+        ("steps.check.run.argumentsFrom.score", REMOVE),
+    ),
+    _cells(
+        "a step is done for the cells of one that has none",
+        "spec.steps[4].matrix.sameAs",
+        Reason.INVALID_VALUE,
+        "Use one of each, grid.",
+        ("steps.+", same()),
+        ("steps.check.matrix.sameAs", "find"),
+        ("steps.check.run.argumentsFrom.score", REMOVE),
+    ),
+    _cells(
+        "a step is done for the iterations of another",
+        "spec.steps[5].matrix.sameAs",
+        Reason.INVALID_VALUE,
+        "Use one of each, grid.",
+        ("steps.+", loop()),
+        ("steps.+", same()),
+        ("steps.check.matrix.sameAs", "loop"),
+        ("steps.check.run.argumentsFrom.score", REMOVE),
+    ),
+    _cells(
+        "a step is done for the cells of itself",
+        "spec.steps[4].matrix.sameAs",
+        Reason.SELF_REFERENCE,
+        "Name another step, or give it axes.",
+        ("steps.+", same()),
+        ("steps.check.matrix.sameAs", "check"),
+        ("steps.check.run.argumentsFrom.score", REMOVE),
+    ),
+    _cells(
+        "two steps are done for the cells of each other",
+        "spec.steps[4].matrix.sameAs",
+        Reason.CYCLE,
+        BREAK_THE_CIRCLE,
+        ("steps.+", same()),
+        ("steps.+", same(name="other")),
+        ("steps.check.matrix.sameAs", "other"),
+        ("steps.check.run.argumentsFrom.score", REMOVE),
+        ("steps.other.matrix.sameAs", "check"),
+        ("steps.other.run.argumentsFrom.score", REMOVE),
+    ),
+    _cells(
+        "a step takes an axis that the other's cells do not have",
+        "spec.steps[4].run.argumentsFrom.month.cell",
+        Reason.UNKNOWN_AXIS,
+        'Did you mean "month"?',
+        ("steps.+", same()),
+        ("steps.check.run.argumentsFrom.month.cell", "mont"),
+    ),
+    _cells(
+        "a step that is done for the items of another's list takes an axis",
+        "spec.steps[4].run.argumentsFrom.month.cell",
+        Reason.UNKNOWN_AXIS,
+        "Use number, or read /penstock/item.json.",
+        ("steps.+", same("each")),
+        ("steps.check.run.argumentsFrom.score", REMOVE),
+    ),
+    _cells(
+        "a step takes a result of cells that are not its own",
+        "spec.steps[4].run.argumentsFrom.score.result",
+        Reason.TYPE_MISMATCH,
+        "Gather them in a step that takes an output of grid as input, and ask for its results.",
+        ("steps.+", same("each")),
+        ("steps.check.run.argumentsFrom.month.cell", "number"),
+    ),
+    _cells(
+        "whether a whole step runs is asked of one cell",
+        "spec.steps[4].when.all[0].result",
+        Reason.TYPE_MISMATCH,
+        "Gather them in a step that takes an output of grid as input, and ask for its results.",
+        ("steps.+", same(when={"all": [{"result": "grid.score", "greaterThan": 0}]})),
+    ),
+    _cells(
+        "a monitor for each cell of another step",
+        "spec.steps[4].matrix",
+        Reason.CONFLICTING_FIELDS,
+        "Use it in a step of kind ingest, pipeline, run, split, train, validate.",
+        (
+            "steps.+",
+            {
+                "name": "watch",
+                "matrix": {"sameAs": "grid"},
+                "monitor": {"endpoint": "x", "every": "1h"},
+            },
+        ),
+    ),
+    _cells(
+        "cells of several steps that are more than a run can hold",
+        "spec.steps",
+        Reason.TOO_LARGE,
+        "A run holds 1000 steps and cells: use fewer values, or several pipelines.",
+        ("steps.grid.matrix", {"axes": {"month": list(range(500)), "size": ["1Gi"], "tag": ["a:1"]}}),
+        ("steps.gather", {"name": "gather", "run": {"image": "a:1"}}),
+        ("steps.+", same()),
+    ),
     # Steps that are repeated.
     _cells(
         "a step is repeated until another one is good enough",
@@ -274,7 +378,7 @@ WRONG = (
         "a deploy has cells",
         "spec.steps[4].matrix",
         Reason.CONFLICTING_FIELDS,
-        "Use it in a step of kind ingest, run, split, train, validate.",
+        "Use it in a step of kind ingest, pipeline, run, split, train, validate.",
         (
             "steps.+",
             {"name": "watch", "matrix": {"axes": {"a": [1]}}, "monitor": {"endpoint": "x", "every": "1h"}},
@@ -308,7 +412,8 @@ WRONG = (
         "a built-in step takes what each cell gives",
         "spec.steps[4].split.table",
         Reason.TYPE_MISMATCH,
-        "Gather them in a container: its inputs get a folder for each cell.",
+        "Gather them in a container: its inputs get a folder for each cell; or do this step cell by cell: "
+        "matrix: {sameAs: grid}.",
         ("steps.grid.run.outputs", [{"name": "files", "type": "Table"}]),
         ("steps.+", {"name": "cut", "split": {"table": "grid.files", "fractions": {"a": 0.5, "b": 0.5}}}),
     ),
@@ -1576,6 +1681,38 @@ WRONG = (
         "spec.steps[2]",
         Reason.CONFLICTING_FIELDS,
         "Set at most one of matrix, forEach, repeat.",
+        reaches=False,
+        celled=True,
+    ),
+    Wrong(
+        "axes beside those of another step",
+        (("steps.+", same()), ("steps.check.matrix.axes", {"month": [1, 2]})),
+        "spec.steps[4].matrix",
+        Reason.CONFLICTING_FIELDS,
+        "Set exactly one of axes, sameAs.",
+        reaches=False,
+        celled=True,
+    ),
+    Wrong(
+        "cells of another step, and one more",
+        (("steps.+", same()), ("steps.check.matrix.include", [{"month": 5}])),
+        "spec.steps[4].matrix.sameAs",
+        Reason.CONFLICTING_FIELDS,
+        "With sameAs the cells are those of the other step, without changes.",
+        reaches=False,
+        celled=True,
+    ),
+    Wrong(
+        "a matrix of nothing",
+        (
+            ("steps.grid.matrix", {}),
+            ("steps.grid.run.env", []),
+            ("steps.grid.resources", {}),
+            ("steps.grid.run.imageFrom", {"parameter": "image"}),
+        ),
+        "spec.steps[2].matrix",
+        Reason.MISSING_FIELD,
+        "Set exactly one of axes, sameAs.",
         reaches=False,
         celled=True,
     ),

@@ -17,8 +17,10 @@ import yaml
 from penstock_artifacts.store import Store, store_from
 from penstock_spec import contract
 from penstock_spec.contract import Failure, Input, Known, Result, Task, decode
+from penstock_spec.edges import Source
+from penstock_spec.gathered import Gathered, gathered_variable
 from penstock_spec.graph import CompiledPipeline, compile_pipeline
-from penstock_spec.resolve import resolve_parameters, resolve_step
+from penstock_spec.resolve import NOTHING, resolve_parameters, resolve_step
 from penstock_steps.program import execute
 from penstock_steps.workspace import Workspace
 
@@ -36,6 +38,8 @@ class Chain:
     name: str = "example"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
+    cells: dict[str, list[Result]] = field(default_factory=dict)  # of steps with a matrix, in their order
+    cell: int = 0  # the one that is at work
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,12 +54,15 @@ class Chain:
         return store_from(self.environment, NAMESPACE)
 
     def task(self, step: str, known: Known | None = None, **changes: Any) -> Task:
-        values = resolve_parameters(self.compiled.spec, self.parameters)
-        resolved = resolve_step(self.compiled.spec, self.compiled.spec.step(step), values)
-        inputs = {
-            name: Input(self.results[source[0]].outputs[source[1]], self.compiled.type_of(source))
-            for name, source in self.compiled.inputs(step).items()
+        spec = self.compiled.spec
+        values = resolve_parameters(spec, self.parameters)
+        taken = {
+            f"{giver}.{name}": self.results[giver].results[name]
+            for giver, name in self.compiled.results_taken(step)
         }
+        cell = (self.compiled.cells(step) or ())[self.cell - 1] if self.cell else NOTHING
+        resolved = resolve_step(spec, spec.step(step), values, taken, cell)
+        inputs = {name: self._input(source) for name, source in self.compiled.inputs(step).items()}
         return Task(
             namespace=NAMESPACE,
             pipeline=self.name,
@@ -67,12 +74,26 @@ class Chain:
             inputs=inputs,
             outputs=self.compiled.outputs(step),
             known=known,
+            cell=self.cell,
         )
 
+    def _input(self, source: Source) -> Input:
+        step, output = source
+        type_, matrix = self.compiled.type_of(source), self.compiled.spec.step(step).matrix
+        if matrix is None:
+            return Input(self.results[step].outputs[output], type_)
+        gathered = Gathered([one.outputs[output] for one in self.cells[step]], matrix.as_set())
+        return Input(gathered.digest, type_, gathered)
+
     def workspace(self, step: str, task: Task) -> Workspace:
-        root = self.folder / step
+        root = self.folder / (f"{step}-{task.cell}" if task.cell else step)
         root.mkdir(parents=True, exist_ok=True)
-        environment = {**self.environment, contract.TASK_VARIABLE: task.to_json()}
+        gathered = {
+            gathered_variable(name): one.gathered.to_json()
+            for name, one in task.inputs.items()
+            if one.gathered is not None
+        }
+        environment = {**self.environment, **gathered, contract.TASK_VARIABLE: task.to_json()}
         return Workspace(root, root / "termination", environment)
 
     def attempt(
@@ -92,6 +113,17 @@ class Chain:
         assert isinstance(outcome, Result), outcome.message
         self.results[step] = outcome
         return outcome
+
+    def run_cells(self, step: str) -> list[Result]:
+        """Run a built-in step once for each of its cells."""
+        self.cells[step] = []
+        for number, _ in enumerate(self.compiled.cells(step) or (), start=1):
+            self.cell = number
+            outcome = self.attempt(step)
+            assert isinstance(outcome, Result), outcome.message
+            self.cells[step].append(outcome)
+        self.cell = 0
+        return self.cells[step]
 
     def run_program(self, step: str, command: list[str], environment: Mapping[str, str]) -> Result:
         """Run a step whose program is the user's: fetch, the program, publish."""

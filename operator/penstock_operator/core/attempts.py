@@ -15,7 +15,7 @@ from penstock_operator.core.forms import JOB, kind_of, objects_of
 from penstock_operator.core.gang_services import needed
 from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.queued import HELD
-from penstock_operator.core.record import StepRecord, leaves
+from penstock_operator.core.record import StepRecord, is_remade, leaves
 from penstock_operator.core.retry import PASSING, failed, refused
 from penstock_operator.core.reuse import find_earlier, known
 from penstock_operator.core.room import full
@@ -103,8 +103,9 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
         queued = record.state is StepState.WAITING and refusal.reason in PASSING
         return refused(context, replace(record, state=StepState.QUEUED) if queued else record, refusal)
     work = work_of(context, record)
-    lost = record.failure_class == FailureClass.INPUT_MISSING  # what an earlier run had read is gone
-    found = find_earlier(context, record, work) if record.kind == "ingest" and not lost else None
+    # One that is made again reads its source: what an earlier run had read is gone.
+    looks = record.kind == "ingest" and not is_remade(record)
+    found = find_earlier(context, record, work) if looks else None
     exists = context.job(name) is not None
     manifest = job_manifest(context, record, work, attempt, known(found))
     begun = replace(

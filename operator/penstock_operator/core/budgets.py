@@ -1,12 +1,15 @@
 """Budgets: how often a class of failure is retried, and what the next attempt gets that this one lacked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from penstock_operator.core.child_remakes import is_made_here, is_settled
+from penstock_operator.core.child_runs import KIND, RUNS
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.findings import Failed
+from penstock_operator.core.observed import Ref
 from penstock_operator.core.pins import read_by
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import StepRecord, is_remade
 from penstock_operator.core.settings import Budget
 from penstock_operator.core.taking import giver, previous_of
 from penstock_operator.core.work import memory_of, scratch_of
@@ -20,7 +23,7 @@ from penstock_spec.status import StepState
 @dataclass(frozen=True)
 class Change:
     """What is different about the next attempt, in words; why there can be none where it is not
-    `possible`.
+    `possible`; what has to be read live before that can be said.
     """
 
     words: str = ""
@@ -28,6 +31,7 @@ class Change:
     memory: str = ""
     scratch: str = ""
     remakes: tuple[str, ...] = ()
+    confirm: tuple[Ref, ...] = ()
 
 
 def budget_of(context: RunContext, record: StepRecord, failure_class: FailureClass) -> Budget:
@@ -94,17 +98,24 @@ def _remade(context: RunContext, record: StepRecord, inputs: Sequence[str]) -> C
     for name, pin in read_by(context.pipeline, record.name, context.values, context.pins).items():
         if name in inputs:
             return Change(f"nothing makes the bytes of ModelVersion {pin.version} again", possible=False)
-    sources = {name: step for name, (step, _) in context.pipeline.inputs(record.name).items()}
-    sources |= dict.fromkeys(previous_of(context, record), record.name)
-    names = tuple(dict.fromkeys(sources[one] for one in inputs if one in sources))
+    sources = dict(context.pipeline.inputs(record.name))
+    sources |= {name: (record.name, name) for name in previous_of(context, record)}
+    lost = [sources[one] for one in inputs if one in sources]
+    names = tuple(dict.fromkeys(step for step, _ in lost))
     records = [giver(context, context.records[one], record) for one in names]
-    # One that is being made again, or was while this attempt ran, is as good as one that is to be.
-    made_here = [
-        one
-        for one in records
-        if not any(leaf.state is StepState.REUSED for leaf in one.leaves)
-        and one.failure_class != FailureClass.INPUT_MISSING
-    ]
-    if not names or made_here:
+    if any(one.kind == KIND and not is_settled(context, one) for one in records):
+        return Change(confirm=(RUNS,))
+    missed = {name: {output for step, output in lost if step == name} for name in names}
+    if not names or any(_made_here(context, one, missed[one.name]) for one in records):
         return Change("it was made in this run, so something has removed it since", possible=False)
     return Change(f"made again first: {', '.join(names)}", remakes=names)
+
+
+def _made_here(context: RunContext, source: StepRecord, outputs: Collection[str]) -> bool:
+    """Whether this very run has made what is lost."""
+    # One that is being made again, or was while the attempt ran, is as good as one that is to be.
+    if is_remade(source) or is_remade(context.records[source.name]):
+        return False
+    if any(leaf.state is StepState.REUSED for leaf in source.leaves):
+        return False
+    return source.kind != KIND or all(is_made_here(context, leaf, outputs) for leaf in source.leaves)

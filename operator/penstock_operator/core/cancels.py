@@ -8,6 +8,7 @@ from datetime import datetime
 
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.attempts import delete
+from penstock_operator.core.cells import every_cell, folded
 from penstock_operator.core.child_runs import RUNS, endings, going, may_have_children
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Halt, RunContext
@@ -59,7 +60,10 @@ def cancels(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
 
 def _cut(record: StepRecord, children: Sequence[ChildView], at: str) -> StepRecord:
     """The entry of a step of a cancelled run: final, but of one whose child has not ended yet."""
-    child = next((one.run.meta.name for one in children if one.run.step == record.name), "")
+    if record.cell_count and not record.ended:
+        return folded(every_cell(record, lambda one: _cut(one, children, at)), at)
+    leaf = (record.name, record.cell)
+    child = next((one.run.meta.name for one in children if (one.run.step, one.run.cell) == leaf), "")
     if record.ended or not child:
         return record if record.ended else cancelled(record, _HALT, at)
     words = f"child run {child} is being ended: {_HALT.message}"

@@ -31,6 +31,11 @@ def fresh_cell(group: StepRecord, number: int) -> StepRecord:
     return StepRecord(group.name, group.kind, cell=number)
 
 
+def cell_of(group: StepRecord, number: int) -> StepRecord:
+    """One cell of a step as far as it has come; the step itself where it has not come to its cells."""
+    return (group.cells.get(number) or fresh_cell(group, number)) if group.cell_count else group
+
+
 def failures(record: StepRecord) -> Sequence[StepRecord]:
     """The failed leaves of a step, the first failure first; the step itself where it failed and they did
     not.
@@ -44,14 +49,20 @@ def failures(record: StepRecord) -> Sequence[StepRecord]:
 def every_cell(group: StepRecord, change: Callable[[StepRecord], StepRecord]) -> StepRecord:
     """The step with each of its cells changed, also those that have not begun."""
     numbers = range(1, group.cell_count + 1)
-    found = (group.cells.get(number) or fresh_cell(group, number) for number in numbers)
+    found = (cell_of(group, number) for number in numbers)
     return replace(group, cells={one.cell: change(one) for one in found})
 
 
 def folded(
-    group: StepRecord, at: str, named: Named = numbered, rest: tuple[str, str] = ("", "")
+    group: StepRecord,
+    at: str,
+    named: Named = numbered,
+    rest: tuple[str, str] = ("", ""),
+    cause: str = "",
 ) -> StepRecord:
-    """The step as its cells make it; `rest` is reason and words for those that have not begun."""
+    """The step as its cells make it; `rest` is reason and words for those that have not begun, `cause` says
+    why the first of those that are blocked is.
+    """
     over = len(group.cells) == group.cell_count and all(one.ended for one in group.cells.values())
     group = replace(
         group,
@@ -60,7 +71,7 @@ def folded(
         why=_why(group, named),
         failure_class=_blame(group),
     )
-    return _ended(group, at, named) if over else _living(group, named, rest)
+    return _ended(group, at, named, cause) if over else _living(group, named, rest, cause)
 
 
 def _why(group: StepRecord, named: Named) -> str:
@@ -83,7 +94,7 @@ def _blame(group: StepRecord) -> str:
     return lost if again else group.failure_class
 
 
-def _ended(group: StepRecord, at: str, named: Named) -> StepRecord:
+def _ended(group: StepRecord, at: str, named: Named, cause: str) -> StepRecord:
     state = _end(group)
     if state is group.state and group.finished_at:
         return group
@@ -93,6 +104,8 @@ def _ended(group: StepRecord, at: str, named: Named) -> StepRecord:
     elif state is StepState.CANCELLED:
         cut = next(one for one in group.cells.values() if one.state is StepState.CANCELLED)
         reason, message = cut.reason, cut.message
+    elif state is StepState.BLOCKED:
+        reason, message = str(Reason.STEP_FAILED), _told(group, named, cause=cause)
     elif state is StepState.REUSED:
         reason, message = str(Reason.UNCHANGED), ""
     else:
@@ -102,13 +115,13 @@ def _ended(group: StepRecord, at: str, named: Named) -> StepRecord:
 
 def _end(group: StepRecord) -> StepState:
     states = {one.state for one in group.cells.values()}
-    for state in (StepState.FAILED, StepState.CANCELLED, StepState.SUCCEEDED):
+    for state in (StepState.FAILED, StepState.CANCELLED, StepState.BLOCKED, StepState.SUCCEEDED):
         if state in states:
             return state
     return StepState.REUSED
 
 
-def _living(group: StepRecord, named: Named, rest: tuple[str, str]) -> StepRecord:
+def _living(group: StepRecord, named: Named, rest: tuple[str, str], cause: str) -> StepRecord:
     live = [one for one in group.cells.values() if not one.ended]
     failed = failures(group)
     # Who waits for room in the namespace says so: others give way to it.
@@ -119,7 +132,7 @@ def _living(group: StepRecord, named: Named, rest: tuple[str, str]) -> StepRecor
         group,
         state=_life(group, live, rest[0]),
         reason=reason,
-        message=_told(group, named, words),
+        message=_told(group, named, words, cause),
         finished_at="",
     )
 
@@ -134,7 +147,7 @@ def _life(group: StepRecord, live: Sequence[StepRecord], rest: str) -> StepState
     return group.state
 
 
-def _told(group: StepRecord, named: Named, rest: str = "") -> str:
+def _told(group: StepRecord, named: Named, rest: str = "", cause: str = "") -> str:
     """`7 of 12 cells done, 1 failed: month=2, model=b: it needed more memory`."""
     cells = group.cells.values()
     done = sum(1 for one in cells if one.state in SATISFYING)
@@ -144,8 +157,12 @@ def _told(group: StepRecord, named: Named, rest: str = "") -> str:
     waiting = group.cell_count - len(cells)
     said += [f"{live} under way"] if live else []
     said += [f"{waiting} to come"] if waiting else []
-    failed = failures(group)
+    failed, blocked = failures(group), [one for one in cells if one.state is StepState.BLOCKED]
     if failed:
+        said += [f"{len(blocked)} blocked"] if blocked else []
         words = clip(failed[0].message, _WORDS)
         return ", ".join([*said, f"{len(failed)} failed: {named(failed[0])}: {words}"])
+    if blocked:
+        first = min(blocked, key=lambda one: one.cell)
+        return ", ".join([*said, f"{len(blocked)} blocked: {named(first)}: {clip(cause, _WORDS)}"])
     return ", ".join(said) + (f": {rest}" if rest and waiting else "")

@@ -6,16 +6,28 @@ from penstock_operator.core.actions import Cancel
 from penstock_operator.core.observed import Ref
 from penstock_operator.core.observed_run import ChildView, ObservedRun
 from penstock_operator.core.record import StepRecord
-from penstock_spec import names
+from penstock_spec import names, object_names
 
 KIND = "pipeline"  # of the steps that have them
 RUNS = Ref(names.PIPELINE_RUN)
 
 
-def going(observed: ObservedRun, step: str = "") -> Sequence[ChildView]:
-    """Its children that have not ended; with `step`, those of that step."""
+def going(observed: ObservedRun) -> Sequence[ChildView]:
+    """Its children that have not ended."""
     mine = [one for one in observed.children.values() if one.run.meta.owner_uid == observed.run.meta.uid]
-    return [one for one in mine if not one.run.finished and step in ("", one.run.step)]
+    return [one for one in mine if not one.run.finished]
+
+
+def going_of(observed: ObservedRun, record: StepRecord) -> Sequence[ChildView]:
+    """Those of them that are the step, with all its cells, or the cell."""
+    mine = [one for one in going(observed) if one.run.step == record.name]
+    return [one for one in mine if record.cell in (0, one.run.cell)]
+
+
+def child_of(observed: ObservedRun, record: StepRecord, attempt: int) -> str:
+    """The name of the run that is this attempt of the step or cell."""
+    meta = observed.run.meta
+    return object_names.child_name(meta.name, meta.uid, record.name, attempt, record.cell)
 
 
 def endings(children: Iterable[ChildView]) -> tuple[Cancel, ...]:

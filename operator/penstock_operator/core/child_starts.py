@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from penstock_operator.core.child_remakes import mending
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import RunObject
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import StepRecord, is_remade
 from penstock_operator.core.reuse import forced
 from penstock_operator.core.work import work_of
 from penstock_operator.manifests.children import ChildStart, child_run
+from penstock_spec import object_names
 from penstock_spec.kinds.child import Child
 from penstock_spec.reuse import RunReuse
 from penstock_spec.run import MOST_FROM
@@ -26,6 +28,7 @@ def child_manifest(context: RunContext, record: StepRecord, body: Child, name: s
         parent=run.meta.name,
         parent_uid=run.meta.uid,
         step=record.name,
+        cell=record.cell,
         scheduled_time=run.logical_time,
         triggered_by=run.saw,
         rerun=rerun,
@@ -35,15 +38,22 @@ def child_manifest(context: RunContext, record: StepRecord, body: Child, name: s
 
 
 def _anew(context: RunContext, record: StepRecord) -> bool:
-    """Whether all of the child is executed, whatever there is. A second one builds on the first."""
+    """Whether all of the child is executed, whatever there is. A second one builds on the first, but where
+    what that had taken over is gone.
+    """
+    if is_remade(record):
+        return True
     return bool(forced(context, record) or context.observed.run.rerun) and not record.attempt
 
 
 def _repeated(context: RunContext, record: StepRecord) -> Mapping[str, Any]:
     """`rerun` of the child, where its run repeats another one: as that is repeated, so is its child of then.
 
-    Empty where there is none to repeat any more, or a first one of this run has been made.
+    Empty where there is none to repeat any more, or a first one of this run has been made. One whose outputs
+    are lost is repeated in any run.
     """
+    if record.attempt and is_remade(record):
+        return mending(context, record)
     asked, old = context.observed.run.rerun, _child_of_then(context, record)
     if not asked or old is None or record.attempt:
         return {}
@@ -55,10 +65,23 @@ def _repeated(context: RunContext, record: StepRecord) -> Mapping[str, Any]:
 
 
 def _child_of_then(context: RunContext, record: StepRecord) -> RunObject | None:
-    """The child of this step in the run that is repeated, if it is one that can be repeated."""
+    """The child of this step or cell in the run that is repeated, if it is one that can be repeated."""
     origin = context.observed.origin
     entries = origin.status.get("steps", ()) if origin is not None else ()
-    name = next((one.get("child", {}).get("run") for one in entries if one["name"] == record.name), None)
+    entry = next((one for one in entries if one["name"] == record.name), None)
+    name = None if origin is None or entry is None else _name_of_then(origin, entry, record.cell)
     found = next((one for one in context.observed.repeated if one.meta.name == name), None)
     able = found is not None and found.finished and bool(found.status.get("snapshot"))
     return found if able else None
+
+
+def _name_of_then(origin: RunObject, entry: Mapping[str, Any], cell: int) -> str | None:
+    """The name of the child that the step had, or the cell; None where it had none."""
+    if not cell:
+        name: str | None = entry.get("child", {}).get("run")
+        return name
+    known = StepRecord.from_status(entry).cells.get(cell)
+    if known is None:
+        return None
+    meta = origin.meta
+    return object_names.child_name(meta.name, meta.uid, known.name, max(1, known.attempt), cell)

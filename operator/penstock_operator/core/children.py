@@ -9,18 +9,18 @@ from datetime import datetime
 
 from penstock_operator.core.actions import Create
 from penstock_operator.core.child_ends import child_ended, due_end, misfit
-from penstock_operator.core.child_runs import KIND, RUNS, endings, going
+from penstock_operator.core.child_runs import KIND, RUNS, child_of, endings, going_of
 from penstock_operator.core.child_starts import child_manifest
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.findings import Failed
 from penstock_operator.core.observed import Ref
 from penstock_operator.core.observed_run import ChildView
 from penstock_operator.core.queued import HELD
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import StepRecord, is_remade
 from penstock_operator.core.retry import failed, refused
 from penstock_operator.core.text import clip, one_line, sentence
 from penstock_operator.core.times import after, earliest, read
-from penstock_spec import names, object_names
+from penstock_spec import names
 from penstock_spec.kinds.child import MAX_DEPTH, Child
 from penstock_spec.names import FailureClass, Reason, StatusWord
 from penstock_spec.status import TRANSITIONS, StepState
@@ -32,7 +32,7 @@ def outlived(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: the child of a step that has ended is ended too. A plan that was cut short may have left one."""
     if not record.ended or record.kind != KIND:
         return None
-    left = endings(going(context.observed, record.name))
+    left = endings(going_of(context.observed, record))
     return Decision(record, actions=left) if left else None
 
 
@@ -43,11 +43,12 @@ def winds_down(context: RunContext, record: StepRecord) -> Decision | None:
     if not context.is_live(RUNS):
         # A child that a cache does not show yet would run on unseen.
         return Decision(record, confirm=(RUNS,))
-    children = going(context.observed, record.name)
+    children = going_of(context.observed, record)
     if not children:
         return None
     shown = replace(record, reason=context.halt.reason)
-    return _ending(context, shown, children[0], context.halt.message)
+    decision = _ending(context, shown, children[0], context.halt.message)
+    return replace(decision, actions=endings(children))
 
 
 def composes(context: RunContext, record: StepRecord) -> Decision | None:
@@ -63,14 +64,15 @@ def composes(context: RunContext, record: StepRecord) -> Decision | None:
     # The child before has ended, or its absence was read live: two of one step are never side by side.
     if context.now < due:
         return Decision(record, look_again=due)
+    if is_remade(record) and not context.is_live(RUNS):
+        return Decision(record, confirm=(RUNS,))  # the new child repeats one of those that are there
     return _create(context, record, body, record.attempt + 1)
 
 
 def _create(context: RunContext, record: StepRecord, body: Child, attempt: int) -> Decision:
-    run = context.observed.run
     if len(context.observed.parents) + 1 >= MAX_DEPTH:
         return Decision(_too_deep(context, record, body))
-    name = object_names.child_name(run.meta.name, run.meta.uid, record.name, attempt)
+    name = child_of(context.observed, record, attempt)
     refusal = context.observed.refusals.get(name)
     if refusal is not None:
         # As of a Job: a retry keeps its state, so that its count goes on where it was.

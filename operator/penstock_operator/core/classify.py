@@ -34,7 +34,8 @@ def classify(
     if job.suspended and not is_over(job) and not job.meta.deleting:
         # Its pods are taken away by whoever suspended it; the same attempt goes on later.
         return queued.suspended(job, expected, trouble, now, settings)
-    live = [pod for pod in pods if pod.phase != "Failed"]
+    # Pods that a suspension took away take their time to end, and say nothing of what goes on since.
+    live = [pod for pod in pods if pod.phase != "Failed" and not _resumed_since(job, pod)]
     if live:
         return waiting.live_pod(job, live[-1], expected, trouble, now, settings)
     if pods and _resumed_since(job, pods[-1]):

@@ -62,9 +62,8 @@ class RunContext:
     pins: Pins = field(default_factory=dict)  # the registered models that it reads
     halt: Halt | None = None  # why the run goes no further
     room: Room = field(default_factory=Room)
-    wanted: Mapping[str, str] = field(
-        default_factory=dict
-    )  # steps whose lost outputs a step waits for: by whom
+    # What has lost outputs that a step waits for, a step and a cell of it or 0: by whom.
+    wanted: Mapping[tuple[str, int], str] = field(default_factory=dict)
     defaults: NamespaceDefaults = field(default_factory=NamespaceDefaults)  # those that the run has frozen
 
     @property
@@ -90,9 +89,10 @@ class RunContext:
         """Whether the object was read live for this decision, so that its absence may be believed."""
         return ref in self.observed.live
 
-    def version_of(self, step: str, output: str) -> VersionView | None:
-        """The ModelVersion of a model that a step gave: by its name, of another run's also by its bytes."""
-        source = self.records[step]
+    def version_of(self, source: StepRecord, output: str) -> VersionView | None:
+        """The ModelVersion of a model that a step or cell gave: by its name, of another run's also by its
+        bytes.
+        """
         digest, version = source.outputs.get(output), self.version(source.model_version)
         if version is None or version.digest != digest:
             version = next((one for one in self.observed.versions if one.digest == digest), None)

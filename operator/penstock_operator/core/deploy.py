@@ -29,7 +29,7 @@ def deploys(context: RunContext, record: StepRecord) -> Decision | None:
     body = context.pipeline.spec.step(record.name).body
     if not isinstance(body, Deploy):
         return None
-    version = version_read(context, record.name)
+    version = version_read(context, record)
     if version is None:
         what = "the model to deploy is not in the registry; somebody deleted its ModelVersion"
         return Decision(_failed(context, record, Reason.MODEL_VERSION_NOT_FOUND, what))

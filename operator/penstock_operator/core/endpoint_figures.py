@@ -14,7 +14,7 @@ from penstock_operator.core.windows import VERDICTS, begin_of, due, first_end
 from penstock_spec.monitoring import Monitoring
 from penstock_spec.names import Condition
 
-_WHERE = ("namespace", "endpoint")
+WHERE = ("namespace", "endpoint")
 _ANSWERS = {"True": 1.0, "False": 0.0}
 _UNKNOWN = -1.0
 _QUALITY = (Condition.UNSEEN_CATEGORIES, Condition.NULL_BURST, Condition.UNIT_CHANGED)
@@ -22,10 +22,10 @@ _QUALITY = (Condition.UNSEEN_CATEGORIES, Condition.NULL_BURST, Condition.UNIT_CH
 
 @dataclass(frozen=True)
 class Family:
-    """One metric. `counts`: it only grows while the endpoint is watched."""
+    """One metric. `counts`: it only grows while the object is watched."""
 
     meaning: str
-    labels: tuple[str, ...] = ()  # beside namespace and endpoint
+    labels: tuple[str, ...] = ()  # beside the namespace and the name of the object
     counts: bool = False
 
 
@@ -63,7 +63,7 @@ FAMILIES: Mapping[str, Family] = {
 
 def labels_of(family: str) -> tuple[str, ...]:
     """The names of a metric's labels."""
-    return (*_WHERE, *FAMILIES[family].labels)
+    return (*WHERE, *FAMILIES[family].labels)
 
 
 def figures(endpoints: Iterable[Mapping[str, Any]]) -> Iterator[Figure]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from penstock_spec import contract
 
@@ -23,9 +24,11 @@ class Expectation:
     cpu: str = ""  # what this attempt's program asks for
     memory: str = ""  # the same, and its limit
     queue: str = ""  # of Kueue, in which its Job waits for room
+    priority: str = ""  # the WorkloadPriorityClass that it waits with
     job_set: str = ""  # that makes the Job; empty where that stands alone
     workers: int = 1  # pods of a gang
     worker: int | None = None  # which of them is meant; None where there is only one
+    watched_since: datetime | None = None  # by this operator; None: for as long as there was anything
 
     @property
     def teller(self) -> str:

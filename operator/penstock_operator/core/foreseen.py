@@ -1,19 +1,20 @@
 """What a run of mode Plan says of one step; and of one with cells, of which each is asked by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from penstock_operator.core.cells import folded, fresh_cell
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.iterations import folded_cells
 from penstock_operator.core.misfits import misfits
+from penstock_operator.core.pairs import unfed
 from penstock_operator.core.plan_cells import opens
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.reuse import find_earlier, reused
 from penstock_operator.core.taking import cell_label
 from penstock_operator.core.text import clip
-from penstock_operator.core.why import why
-from penstock_operator.core.work import Work, work_of
+from penstock_operator.core.why import again, why
+from penstock_operator.core.work import work_of
 from penstock_spec.names import Reason
 from penstock_spec.status import StepState
 
@@ -79,31 +80,48 @@ def iterations(context: RunContext, record: StepRecord, _: Answers) -> Foreseen 
     return Foreseen(Reason.WOULD_REUSE, f"{group.cell_count} iterations: {group.why}", group)
 
 
-def cells(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | None:
+def cells(context: RunContext, record: StepRecord, answers: Answers) -> Foreseen | None:
     """Each of its cells is asked by itself; what would run is counted, and the first named with its why."""
     if not context.pipeline.has_cells(record.name):
         return None
     opened = opens(context, record).record
     if opened.ended:
         return Foreseen(Reason.WOULD_RUN, opened.message, opened)
-    wrong = misfit(context, fresh_cell(opened, 1), {})
-    if wrong is not None:
-        return replace(wrong, record=record)
-    fresh: list[tuple[StepRecord, Work]] = []
+    fresh: list[str] = []  # why each of those runs that would
+    unknown: list[str] = []  # of the others the step whose cell they wait for
     for number in range(1, opened.cell_count + 1):
-        cell = fresh_cell(opened, number)
-        work = work_of(context, cell)
-        found = find_earlier(context, cell, work)
-        if found is None:
-            fresh.append((cell, work))
-        else:
+        cell = opened.cells.get(number) or fresh_cell(opened, number)
+        if cell.ended:
+            continue
+        source, because = unfed(context, cell), again(context, cell)
+        if source and not because:
+            unknown.append(answers[source].until or source)
+            continue
+        if not source and (wrong := misfit(context, cell, {})) is not None:
+            return replace(wrong, record=record)
+        work = None if source else work_of(context, cell)
+        found = None if work is None else find_earlier(context, cell, work)
+        if found is not None and work is not None:
             opened = opened.with_cell(reused(context, replace(cell, digest=work.digest), found))
-    if not fresh:
+            continue
+        because = because if work is None else why(context, cell, work, None)
+        fresh.append(f"{cell_label(context, cell)}: {because}")
+    return _counted(context, opened, fresh, unknown)
+
+
+def _counted(
+    context: RunContext, opened: StepRecord, fresh: Sequence[str], unknown: Sequence[str]
+) -> Foreseen:
+    """The answer for a step of which each cell has been asked. Its record has those that would be reused."""
+    known, count = len(opened.cells), opened.cell_count
+    if not fresh and not unknown:
         taken = folded(opened, context.stamp)
-        count = f"all {taken.cell_count} cells: {taken.why}"
-        looked = ", if its source has not changed" if record.kind == "ingest" else ""
-        return Foreseen(Reason.WOULD_REUSE, f"{count}{looked}", taken)
-    cell, work = fresh[0]
-    said = f"{len(fresh)} of {opened.cell_count} cells would run, {len(opened.cells)} be reused"
-    because = f"{cell_label(context, cell)}: {why(context, cell, work, None)}"
-    return Foreseen(Reason.WOULD_RUN, f"{said}; {because}", record)
+        looked = ", if its source has not changed" if opened.kind == "ingest" else ""
+        return Foreseen(Reason.WOULD_REUSE, f"all {count} cells: {taken.why}{looked}", taken)
+    doubt = f"unknown until step {unknown[0]} has run" if unknown else ""
+    if not fresh:
+        said = f"{len(unknown)} of {count} cells {doubt}, {known} would be reused"
+        return Foreseen(Reason.UNKNOWN_YET, said, opened, unknown[0])
+    said = f"{len(fresh)} of {count} cells would run, {known} be reused"
+    said += f", {len(unknown)} {doubt}" if unknown else ""
+    return Foreseen(Reason.WOULD_RUN, f"{said}; {fresh[0]}", opened)

@@ -166,6 +166,8 @@ def _fed_by_unknown(context: RunContext, record: StepRecord, answers: Answers) -
     pipeline = context.pipeline
     taken = (*pipeline.inputs(record.name).values(), *pipeline.results_taken(record.name))
     for name in dict.fromkeys(source for source, _ in taken):
+        if pipeline.paired(name, record.name) and context.records[name].cell_count:
+            continue  # each of its cells is asked by itself
         if not context.records[name].ended:
             words = "" if context.pipeline.always(record.name) else again(context, record)
             if words:
@@ -182,7 +184,7 @@ def _lacks(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | No
     """The registry has no such model, or it may not be deployed as it stands."""
     words = lacking(context, record)
     if not words and record.kind == "deploy" and not context.pipeline.gates_of(record.name):
-        version = version_read(context, record.name)
+        version = version_read(context, record)
         words = "" if version is None else unfit(context, record.name, version)
     if not words:
         return None
@@ -196,11 +198,13 @@ def _compares(context: RunContext, record: StepRecord, _: Answers) -> Foreseen |
         return None
     body = context.pipeline.spec.step(record.name).body
     if isinstance(body, Child):
-        would = f"child pipeline {body.name} would run; which of its steps, they say themselves"
+        cells = context.pipeline.cells(record.name)
+        each = "" if cells is None else f"each of {len(cells)} cells: "
+        would = f"{each}child pipeline {body.name} would run; which of its steps, they say themselves"
         return Foreseen(Reason.WOULD_RUN, would, record)
     words = "compares how the endpoint is watched with how it should be"
     if isinstance(body, Deploy):
-        found = version_read(context, record.name)
+        found = version_read(context, record)
         version = "nothing" if found is None else found.meta.name
         live = context.observed.endpoints.get(body.endpoint)
         same = live is not None and live.version == version and serves(live)

@@ -70,10 +70,13 @@ def finding(
 
 
 def _from_before(job: JobView, pod: PodView) -> bool:
-    """Whether the pod is one that a suspension took away. A second is left to clocks that differ."""
+    """Whether the pod is one that a suspension took away, or takes: it may still be ending.
+
+    A second is left to clocks that differ.
+    """
     over = job.complete or bool(job.failed_reason)
     resumed = job.started is not None and pod.meta.created < job.started - timedelta(seconds=1)
-    return resumed and not over and pod.phase == "Failed"
+    return resumed and not over and pod.phase != "Succeeded"
 
 
 def _succeeded(world: _World) -> Finding | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from penstock_operator.core.actions import Action
-from penstock_operator.core.cells import fresh_cell
+from penstock_operator.core.cells import cell_of
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.models import patch_version
 from penstock_operator.core.observed import VersionView
@@ -22,7 +22,7 @@ _DECISIONS = 32  # kept in a version's status; the newest
 
 def judged(context: RunContext, ended: StepRecord, result: Result) -> Decision:
     """The gate's step ends as its verdict says; the decision goes into the ModelVersion first."""
-    version = version_read(context, ended.name)
+    version = version_read(context, ended)
     passed = result.verdict == Verdict.PASS or _tolerated(context, ended, result)
     actions = _decision(context, ended, version, result, passed=passed) if version is not None else ()
     shown = replace(ended, model_version=version.meta.name if version is not None else "")
@@ -49,7 +49,7 @@ def _tolerated(context: RunContext, ended: StepRecord, result: Result) -> bool:
 
 def renewed(context: RunContext, reused: StepRecord) -> tuple[Action, ...]:
     """The write that a reused verdict asks for: it counts again, whatever was found in between."""
-    version = version_read(context, reused.name)
+    version = version_read(context, reused)
     if version is None:
         return ()
     result = Result(verdict=reused.verdict, metrics=reused.metrics)
@@ -109,15 +109,19 @@ def _lifecycle(context: RunContext, ended: StepRecord, version: VersionView, *, 
     if not passed:
         return str(Lifecycle.REJECTED)
     gates = context.pipeline.gates_of(ended.name)
-    others = (one for name in gates for one in _judging(context.records[name], ended))
+    others = (one for name in gates for one in _judging(context, context.records[name], ended))
     # A gate that its own `when` left out of this run has nothing to say about the model.
     passed_too = all(one.state in SATISFYING or one.state is StepState.SKIPPED for one in others)
     return str(Lifecycle.APPROVED) if passed_too else version.lifecycle
 
 
-def _judging(gate: StepRecord, ended: StepRecord) -> Iterator[StepRecord]:
-    """What else the gate has to say: all of another one, of the same the cells beside this one."""
-    numbers = range(1, gate.cell_count + 1)
-    found = (gate.cells.get(number) or fresh_cell(gate, number) for number in numbers)
+def _judging(context: RunContext, gate: StepRecord, ended: StepRecord) -> Iterator[StepRecord]:
+    """What else the gate has to say: all of another one, of the same the cells beside this one; where each
+    cell has a model of its own, the same cell of others.
+    """
+    model = context.pipeline.inputs(gate.name).get("model")
+    own = model is not None and context.pipeline.paired(model[0], gate.name)
+    numbers = (ended.cell,) if own else range(1, gate.cell_count + 1)
+    found = (cell_of(gate, number) for number in numbers)
     leaves = found if gate.cell_count else iter((gate,))
     return (one for one in leaves if (one.name, one.cell) != (ended.name, ended.cell))

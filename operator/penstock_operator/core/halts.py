@@ -24,7 +24,7 @@ def _replaced(context: RunContext) -> Halt | None:
     observed, behind = context.observed, context.observed.behind
     if not behind or concurrency_of(observed.pipeline, observed.defaults) is not Concurrency.REPLACE:
         return None
-    if any(_rolls_out(one) for one in context.recorded.values()):
+    if any(_rolls_out(one) for record in context.recorded.values() for one in record.leaves):
         return None
     return Halt(Reason.RUN_REPLACED, f"run {behind[-1]} came, and policy.concurrency is Replace")
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from penstock_operator.core.cells import failures, folded
 from penstock_operator.core.context import RunContext
+from penstock_operator.core.pairs import first_cause
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.taking import cell_label
 from penstock_operator.core.text import clip
@@ -23,7 +24,8 @@ def folded_cells(context: RunContext, group: StepRecord, rest: tuple[str, str] =
     repeat = context.pipeline.spec.step(group.name).repeat
     if repeat is not None:
         return _iterated(context, group, repeat, rest)
-    return folded(group, context.stamp, lambda one: cell_label(context, one), rest)
+    cause = first_cause(context, group)
+    return folded(group, context.stamp, lambda one: cell_label(context, one), rest, cause)
 
 
 def _iterated(context: RunContext, group: StepRecord, repeat: Repeat, rest: tuple[str, str]) -> StepRecord:

@@ -2,18 +2,20 @@
 it takes was skipped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.text import clip
-from penstock_spec.edges import DEPENDS_ON, ENDPOINT, GATE, INPUT, RESULT, STATE, VALUE
+from penstock_spec.edges import DEPENDS_ON, ENDPOINT, GATE, INPUT, RESULT, SAME, STATE, VALUE
 from penstock_spec.names import Reason
 from penstock_spec.status import SATISFYING, StepState
 
 _MESSAGE = 200  # of a step that only waits: there may be many
 # Needs that come in numbers: a model's gates, an endpoint's deploys. One that took place is enough.
+# What a step needs cell by cell of one that is done for the same cells: each cell waits for its own.
+BY_CELL = frozenset({INPUT, VALUE, SAME})
 _TOGETHER = {GATE: "nobody judged its model", ENDPOINT: "nothing was deployed"}
 
 
@@ -24,7 +26,7 @@ def blocked(context: RunContext, record: StepRecord) -> Decision | None:
     """
     if record.state is not StepState.WAITING:
         return None
-    needs = [need for need, kinds in _needs(context, record) if not kinds <= _any_end(context, record)]
+    needs = [need for need, kinds in _needs(context, record) if not kinds <= any_end(context, record)]
     met = (*SATISFYING, StepState.SKIPPED)
     broken = next((need for need in needs if need.ended and need.state not in met), None)
     if broken is None:
@@ -44,9 +46,9 @@ def blocked(context: RunContext, record: StepRecord) -> Decision | None:
     )
 
 
-def _any_end(context: RunContext, record: StepRecord) -> frozenset[str]:
+def any_end(context: RunContext, record: StepRecord) -> frozenset[str]:
     """The kinds of needs that any end of the other step satisfies."""
-    return frozenset({STATE, RESULT, DEPENDS_ON} if context.pipeline.always(record.name) else {STATE})
+    return frozenset({STATE, RESULT, DEPENDS_ON, SAME} if context.pipeline.always(record.name) else {STATE})
 
 
 def skipped(context: RunContext, record: StepRecord) -> Decision | None:
@@ -56,7 +58,7 @@ def skipped(context: RunContext, record: StepRecord) -> Decision | None:
     """
     if record.state is not StepState.WAITING:
         return None
-    if not all(need.ended for need, _ in _needs(context, record)):
+    if not all(need.ended for need, kinds in _needs(context, record) if kinds):
         return None
     words = missing(context, record)
     return Decision(as_skipped(context, record, Reason.INPUT_SKIPPED, words)) if words else None
@@ -65,7 +67,7 @@ def skipped(context: RunContext, record: StepRecord) -> Decision | None:
 def missing(context: RunContext, record: StepRecord) -> str:
     """Why a step that takes something from skipped ones cannot run, by those that are known; else empty."""
     needs = _needs(context, record)
-    wanted = [(need, kinds) for need, kinds in needs if not kinds <= _any_end(context, record)]
+    wanted = [(need, kinds) for need, kinds in needs if not kinds <= any_end(context, record)]
     return _missing_input(wanted) or _missing_together(wanted)
 
 
@@ -90,7 +92,7 @@ def _missing_input(needs: list[tuple[StepRecord, frozenset[str]]]) -> str:
             continue
         if {INPUT, VALUE} & kinds:
             return f"takes the output of step {need.name}, which was skipped"
-        if DEPENDS_ON in kinds and need.reason != Reason.WHEN_NOT_MET:
+        if {DEPENDS_ON, SAME} & kinds and need.reason != Reason.WHEN_NOT_MET:
             return f"comes after step {need.name}, which was skipped for want of an input"
     return ""
 
@@ -107,12 +109,24 @@ def waits(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: a step whose needs have not all ended waits, and says for which."""
     if record.state is not StepState.WAITING:
         return None
-    needs = before(context, record)
-    missing = [name for name in needs if not context.recorded[name].ended]
-    if not missing:
+    pending = awaited(context, record, context.recorded)
+    if not pending:
         return None
-    message = clip(f"waits for {', '.join(missing)}", _MESSAGE)
+    message = clip(f"waits for {', '.join(pending)}", _MESSAGE)
     return Decision(replace(record, reason=Reason.WAITING_FOR_STEPS, message=message))
+
+
+def awaited(context: RunContext, record: StepRecord, known: Mapping[str, StepRecord]) -> Sequence[str]:
+    """The steps before this one that it still waits for as a whole, as they stand in `known`."""
+    return [name for name in before(context, record) if not _lets_begin(context, record, known[name])]
+
+
+def _lets_begin(context: RunContext, record: StepRecord, need: StepRecord) -> bool:
+    """Whether the need has ended; or has its cells, and nothing of it is needed but cell by cell."""
+    if need.ended or not need.cell_count or not context.pipeline.paired(need.name, record.name):
+        return need.ended
+    by_cell = context.pipeline.kinds(need.name, record.name) <= BY_CELL
+    return by_cell and not context.pipeline.always(record.name)
 
 
 def before(context: RunContext, record: StepRecord) -> Sequence[str]:
@@ -126,6 +140,8 @@ def before(context: RunContext, record: StepRecord) -> Sequence[str]:
 
 
 def _needs(context: RunContext, record: StepRecord) -> Iterator[tuple[StepRecord, frozenset[str]]]:
-    """The steps before this one as far as they have been decided, and why each is needed."""
+    """The steps before this one as far as they have been decided, and why the whole step needs each."""
     for name in context.pipeline.needs(record.name):
-        yield context.records[name], context.pipeline.kinds(name, record.name)
+        need, kinds = context.records[name], context.pipeline.kinds(name, record.name)
+        by_cell = need.cell_count and context.pipeline.paired(name, record.name)
+        yield need, kinds - BY_CELL if by_cell else kinds

@@ -220,6 +220,7 @@ class RunObject:
     held_by: str = ""  # the nearest suspended run of those above it; empty where none is (plan_run fills it)
     reuse: str = RunReuse.BY_STEP
     spec: Mapping[str, Any] = field(default_factory=dict)  # the raw one, for its record
+    cell: int = 0  # of the step that it is; 0 where that has none
 
     @property
     def sort(self) -> RunSort:

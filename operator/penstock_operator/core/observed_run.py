@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 from penstock_operator.core.earlier import Earlier, Previous
@@ -44,8 +45,7 @@ class ObservedRun:
     services: Sequence[Meta] = ()  # those controlled by this run
     job_sets: bool = False  # whether the API server serves JobSets, as far as this operator knows
     # What was read live for this observation, as the plan before it asked. A Job among these that is not in
-    # `jobs` does
-    # not exist, or is not ours.
+    # `jobs` does not exist, or is not ours.
     live: frozenset[Ref] = frozenset()
     troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job
     refusals: Mapping[str, Refusal] = field(default_factory=dict)  # by name of the object
@@ -66,6 +66,9 @@ class ObservedRun:
     # namespace, and room.older_claims.
     live_jobs: frozenset[str] = frozenset()
     older_claims: int = 0
+    # When this operator looked for the first time. What was wrong before may have been put right since, and
+    # the kubelet, which tries again after pauses, has not noticed.
+    watched_since: datetime | None = None
 
     @cached_property
     def earlier_by_key(self) -> Mapping[str, Sequence[Earlier]]:

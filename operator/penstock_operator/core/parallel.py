@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from penstock_operator.core.child_runs import KIND
 from penstock_operator.core.context import Decision, Room, RunContext
 from penstock_operator.core.record import StepRecord, leaves
 from penstock_spec.names import Reason
@@ -21,13 +22,23 @@ def left_of(most: int | None, recorded: Mapping[str, StepRecord]) -> int | None:
     return None if most is None else max(0, most - sum(1 for one in leaves(recorded) if holds(one)))
 
 
-def holds(record: StepRecord) -> bool:
-    """Whether a leaf takes room: from its first Job to its end, also while it waits for its next attempt.
+def places_left(most: int | None, recorded: StepRecord) -> int | None:
+    """How many of a step's `most` places for cells are free; None where there is no bound."""
+    return None if most is None else max(0, most - sum(1 for one in recorded.leaves if goes_on(one)))
 
-    One whose inputs are made again gives its room to those that make them.
+
+def holds(record: StepRecord) -> bool:
+    """Whether a leaf takes room of the run: it goes on and has Jobs. Others take places of their step."""
+    return bool(record.job) and goes_on(record)
+
+
+def goes_on(record: StepRecord) -> bool:
+    """Whether a leaf is under way: from its first attempt to its end, also while it waits for its next one.
+
+    One whose inputs are made again gives its place to those that make them.
     """
-    if not record.job:
-        return False  # it has had none, or its kind has none
+    if not record.attempt:
+        return False
     if record.state in _UNDER_WAY:
         return True
     return record.state is StepState.QUEUED or (record.state is StepState.RETRYING and not record.remakes)
@@ -46,6 +57,7 @@ def queued(context: RunContext, record: StepRecord) -> Decision | None:
 def words(context: RunContext, record: StepRecord) -> str:
     """Why there is no room."""
     own = context.pipeline.spec.step(record.name).max_parallel
-    if own is not None and (context.policy.max_parallel is None or own < context.policy.max_parallel):
+    most = None if record.kind == KIND else context.policy.max_parallel
+    if own is not None and (most is None or own < most):
         return f"the step's maxParallel of {own} is reached"
     return f"policy.maxParallel of {context.policy.max_parallel} is reached"

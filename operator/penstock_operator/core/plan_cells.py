@@ -5,9 +5,21 @@ steps.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from penstock_operator.core import attempts, halts, misfits, needs, parallel, remakes, reuse, whens
+from penstock_operator.core import (
+    attempts,
+    children,
+    halts,
+    misfits,
+    needs,
+    pairs,
+    parallel,
+    remakes,
+    reuse,
+    whens,
+)
 from penstock_operator.core.cancels import held
 from penstock_operator.core.cells import fresh_cell, is_fresh
+from penstock_operator.core.child_runs import KIND, child_of, going
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.iterations import folded_cells
@@ -29,8 +41,8 @@ def opens(context: RunContext, record: StepRecord) -> Decision:
     elif cells is not None:
         count = len(cells)
     else:
-        step, output = pipeline.inputs(record.name)[FOR_EACH]
-        count = context.records[step].counts.get(output, 0)
+        step, output = pipeline.inputs(pipeline.origin(record.name))[FOR_EACH]
+        count = _shared(context, record) or context.records[step].counts.get(output, 0)
         others = sum(_most(context, one) for one in context.records.values() if one.name != record.name)
         if count + others > MOST_CELLS:
             what = f"{step}.{output} has {count} items; with the other steps that is more than {MOST_CELLS}"
@@ -40,6 +52,14 @@ def opens(context: RunContext, record: StepRecord) -> Decision:
         return Decision(done)
     return Decision(
         replace(record, cell_count=count, cell_outputs=tuple(sorted(pipeline.outputs(record.name))))
+    )
+
+
+def _shared(context: RunContext, record: StepRecord) -> int:
+    """How many cells the steps before have that are done for the same; 0 where none has come to them."""
+    return next(
+        (found for one in context.pipeline.pairs(record.name) if (found := context.records[one].cell_count)),
+        0,
     )
 
 
@@ -57,6 +77,7 @@ def _over(context: RunContext, record: StepRecord, state: StepState, reason: str
 # What becomes of the step before its cells begin.
 GROUP_RULES: Sequence[Rule] = (
     attempts.ended,
+    children.winds_down,
     halts.halted,
     needs.blocked,
     needs.skipped,
@@ -69,10 +90,15 @@ GROUP_RULES: Sequence[Rule] = (
 # What becomes of one cell: the rules of a step whose needs are met.
 CELL_RULES: Sequence[Rule] = (
     remakes.remade,
+    children.outlived,
     attempts.ended,
+    children.winds_down,
     halts.halted,
+    pairs.blocked,
+    pairs.waits,
     held,
     misfits.misfits,
+    children.composes,
     reuse.reuses,
     remakes.awaits,
     parallel.queued,
@@ -92,16 +118,22 @@ def decide(context: RunContext, record: StepRecord, rules: Sequence[Rule]) -> De
 
 
 def recalled(context: RunContext, group: StepRecord) -> StepRecord:
-    """The step with what its cells' entries leave out: names of Jobs, which follow from their numbers."""
+    """The step with what its cells' entries leave out: names of Jobs and children, which follow from their
+    numbers.
+    """
     if not group.cells:
         return group
     cells = {
-        number: replace(one, job=job_name(context, one, one.attempt))
-        if one.attempt and not one.ended
-        else one
+        number: _named(context, one) if one.attempt and not one.ended else one
         for number, one in group.cells.items()
     }
     return replace(group, cells=cells)
+
+
+def _named(context: RunContext, cell: StepRecord) -> StepRecord:
+    if cell.kind == KIND:
+        return replace(cell, child={"run": child_of(context.observed, cell, cell.attempt)})
+    return replace(cell, job=job_name(context, cell, cell.attempt))
 
 
 def take_cells(context: RunContext, record: StepRecord) -> tuple[RunContext, Sequence[Decision]]:
@@ -115,8 +147,8 @@ def take_cells(context: RunContext, record: StepRecord) -> tuple[RunContext, Seq
         if not record.cell_count:
             return context, decisions
     found = _Pass(context, context.records[record.name], _own_room(context, record), decisions)
-    orphans = _orphans(context)
-    if record.ended and not orphans and record.name not in context.wanted:
+    orphans = _orphans(context) or _outlived(context, record)
+    if record.ended and not orphans and not remakes.is_wanted(context, record.name):
         return context, decisions
     for number in range(1, record.cell_count + 1):
         known = found.group.cells.get(number)
@@ -124,7 +156,7 @@ def take_cells(context: RunContext, record: StepRecord) -> tuple[RunContext, Seq
             found = _fresh(found, number)
         elif not known.ended or _concerned(context, known, orphans=orphans):
             found = _decided(found, known)
-    group = folded_cells(context, found.group, found.rest)
+    group = folded_cells(context, found.group, found.rest if found.rest[0] else found.waiting)
     context = found.context if group == found.group else found.context.with_record(group)
     return context, found.decisions
 
@@ -138,19 +170,25 @@ class _Pass:
     own: int | None  # room by the step's own maxParallel
     decisions: list[Decision]
     rest: tuple[str, str] = ("", "")  # why no more cells begin; empty while they may
+    waiting: tuple[str, str] = ("", "")  # why some were passed over, whose turn has not come
 
 
 def _own_room(context: RunContext, record: StepRecord) -> int | None:
     most = context.pipeline.spec.step(record.name).max_parallel
-    recorded = context.recorded[record.name]
-    return parallel.left_of(most, {record.name: recorded})
+    return parallel.places_left(most, context.recorded[record.name])
 
 
 def _fresh(found: _Pass, number: int) -> _Pass:
-    """One more cell begins, unless something holds it back; then it holds back all after it."""
+    """One more cell begins, unless something holds it back; then it holds back all after it. One that waits
+    for its own cell of another step is passed over.
+    """
     context, cell = found.context, fresh_cell(found.group, number)
     if context.halt is not None and not context.pipeline.always(cell.name):
         return _decided(found, cell)
+    if pairs.broken(context, cell) is not None:
+        return _decided(found, cell)
+    if (wait := pairs.waits(context, cell)) is not None:
+        return replace(found, waiting=(wait.record.reason, wait.record.message))
     if found.rest[0]:
         return found
     if _free(found) == 0:
@@ -166,8 +204,8 @@ def _fresh(found: _Pass, number: int) -> _Pass:
 
 
 def _free(found: _Pass) -> int | None:
-    known = [one for one in (found.own, found.context.room.jobs) if one is not None]
-    return min(known, default=None)
+    run = None if found.group.kind == KIND else found.context.room.jobs
+    return min((one for one in (found.own, run) if one is not None), default=None)
 
 
 def _decided(found: _Pass, cell: StepRecord) -> _Pass:
@@ -181,6 +219,7 @@ def _decided(found: _Pass, cell: StepRecord) -> _Pass:
     own = found.own
     if parallel.holds(record) and not parallel.holds(cell):
         context = replace(context, room=context.room.less(jobs=1))
+    if parallel.goes_on(record) and not parallel.goes_on(cell):
         own = None if own is None else max(0, own - 1)
     group = found.group.with_cell(record)
     return replace(found, context=context.with_record(group), group=group, own=own)
@@ -198,8 +237,16 @@ def _aged(context: RunContext, before: StepRecord, record: StepRecord) -> StepRe
 
 def _concerned(context: RunContext, cell: StepRecord, *, orphans: bool) -> bool:
     """Whether there is anything left to do about a cell that has ended."""
-    lost = cell.state is StepState.REUSED and cell.name in context.wanted
-    return lost or orphans
+    given = cell.state is StepState.REUSED or (cell.kind == KIND and cell.state is StepState.SUCCEEDED)
+    return orphans or (given and remakes.wanted_by(context, cell) is not None)
+
+
+def _outlived(context: RunContext, record: StepRecord) -> bool:
+    """Whether a run of another pipeline goes on for a cell that has ended."""
+    if record.kind != KIND:
+        return False
+    live = {one.run.cell for one in going(context.observed) if one.run.step == record.name}
+    return any(record.cells[one].ended for one in live if one in record.cells)
 
 
 def _orphans(context: RunContext) -> bool:

@@ -140,7 +140,7 @@ def _prepared(context: RunContext) -> RunContext:
         context,
         halt=halts.halt_of(context),
         room=parallel.room_of(context.policy.max_parallel, recorded),
-        wanted=remakes.wanted(recorded),
+        wanted=remakes.wanted(context.pipeline, recorded),
     )
 
 
@@ -172,19 +172,21 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         look_again=earliest(
             again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)
         ),
-        pressing=_iterated(context, before),
+        pressing=_built_upon(context, before),
         steps_ended={
             one.name: str(one.state) for one in records if one.ended and not _was_ended(before, one.name)
         },
     )
 
 
-def _iterated(context: RunContext, before: Mapping[str, StepRecord]) -> bool:
-    """Whether an iteration has ended only now: the next one is built upon that."""
+def _built_upon(context: RunContext, before: Mapping[str, StepRecord]) -> bool:
+    """Whether an iteration has ended only now, or a cell that others follow: what comes next is built upon
+    that.
+    """
     return any(
         _ended_leaves(one) > (_ended_leaves(before[name]) if name in before else 0)
         for name, one in context.records.items()
-        if context.pipeline.repeated(name)
+        if context.pipeline.repeated(name) or context.pipeline.followed(name)
     )
 
 

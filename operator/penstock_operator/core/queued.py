@@ -49,7 +49,11 @@ def _words(expected: Expectation, trouble: Trouble | None) -> str:
         return sentence(f"waits in queue {expected.queue}, but this cluster has no Kueue", hint)
     if trouble.reason == NO_WORKLOAD:
         show = f"kubectl get localqueue -n {expected.namespace} {expected.queue}"
-        return sentence(f"{waits}, which has not taken note of it", show)
+        if not expected.priority:
+            return sentence(f"{waits}, which has not taken note of it", show)
+        # Kueue makes no Workload while the class is not there, and says so in its own log only.
+        lacking = f"{waits}, which has not taken note of it; perhaps {expected.priority} is not there"
+        return sentence(lacking, f"kubectl get workloadpriorityclass {expected.priority}", show)
     if trouble.reason == NOT_ALLOWED:
         return sentence(f"{waits}; the operator may not read Kueue's Workloads", "helm upgrade")
     return f"{waits}: {trouble.message}"

@@ -11,7 +11,10 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from penstock_spec.digest import key_of, packed, unpacked
+from penstock_spec.names import FailureClass
 from penstock_spec.status import SATISFYING, TERMINAL, StepState
+
+OUTPUT_LOST = "output lost"  # `why` of a step that is made again; it stays through all of its attempts
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,11 @@ class StepRecord:
         return replace(record, cells={one.cell: one for one in found})
 
 
+def is_remade(record: StepRecord) -> bool:
+    """Whether it is, or was, made again because its outputs were lost; also if an attempt at it failed."""
+    return record.why == OUTPUT_LOST or record.failure_class == FailureClass.INPUT_MISSING
+
+
 def leaves(records: Mapping[str, StepRecord]) -> Iterator[StepRecord]:
     """Everything in these steps that has attempts."""
     return (leaf for record in records.values() for leaf in record.leaves)
@@ -114,20 +122,31 @@ def _packed(cell: StepRecord, outputs: Sequence[str]) -> dict[str, Any]:
     entry = {"number": cell.cell, "state": str(cell.state)} | _entry(cell, _kept(cell))
     if cell.digest:
         entry["digest"] = key_of(cell.digest)
+    if cell.state in SATISFYING and cell.child.get("digest"):
+        entry["executed"] = packed(cell.child["digest"])
     if cell.outputs:
         entry["outputs"] = [packed(cell.outputs[name]) for name in outputs]
     return entry
 
 
 def _kept(cell: StepRecord) -> Mapping[str, str]:
-    """Of a cell that failed or lives all, of one that ended otherwise what others may ask of it."""
+    """Of a cell that failed or lives all, of one that ended otherwise what others may ask of it.
+
+    Why one is blocked says the same cell of the step before.
+    """
     if cell.state in SATISFYING:
-        return _CELL_KEYS_WELL if cell.attempt < 2 else _CELL_KEYS_RETRIED
-    return _CELL_KEYS_CUT if cell.state is StepState.CANCELLED else _CELL_KEYS
+        return _CELL_KEYS_WELL if cell.attempt == _usual(cell.state) else _CELL_KEYS_RETRIED
+    cut = cell.state in (StepState.CANCELLED, StepState.BLOCKED)
+    return _CELL_KEYS_CUT if cut else _CELL_KEYS
+
+
+def _usual(state: StepState) -> int:
+    """The attempt at which a cell that has ended well is taken to have been, where its entry says none."""
+    return 1 if state is StepState.SUCCEEDED else 0
 
 
 def _unpacked(entry: Mapping[str, Any], group: StepRecord) -> StepRecord:
-    known = _known(entry, _CELL_KEYS)
+    known = {"attempt": _usual(StepState(entry["state"])), **_known(entry, _CELL_KEYS)}
     digests = map(unpacked, entry.get("outputs", ()))
     outputs = dict(zip(group.cell_outputs, digests, strict=False))
     return StepRecord(
@@ -135,6 +154,7 @@ def _unpacked(entry: Mapping[str, Any], group: StepRecord) -> StepRecord:
         kind=group.kind,
         cell=entry["number"],
         digest=entry.get("digest", ""),
+        child={"digest": unpacked(entry["executed"])} if "executed" in entry else {},
         outputs=outputs,
         **known,
     )

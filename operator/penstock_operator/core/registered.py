@@ -22,6 +22,7 @@ from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import build, waiting
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import CannotStart, thawed
+from penstock_operator.core.taking import giver
 from penstock_operator.core.text import sentence
 from penstock_spec import names
 from penstock_spec.graph import CompiledPipeline
@@ -112,14 +113,15 @@ def lacking(context: RunContext, record: StepRecord) -> str:
 _WORDS = {"Candidate": "a Candidate", "Approved": "Approved", "Production": "in Production"}
 
 
-def version_read(context: RunContext, step: str) -> VersionView | None:
-    """The registry's record of the model that a step reads, if it is the same bytes."""
-    pipeline = context.pipeline
+def version_read(context: RunContext, reader: StepRecord) -> VersionView | None:
+    """The registry's record of the model that a step or cell reads, if it is the same bytes."""
+    pipeline, step = context.pipeline, reader.name
     if "model" in pipeline.registered(step):
         pin = read_by(pipeline, step, context.values, context.pins).get("model")
         version = None if pin is None else context.version(pin.version)
         return version if version is not None and pin is not None and version.digest == pin.digest else None
-    return context.version_of(*pipeline.inputs(step)["model"])
+    source, output = pipeline.inputs(step)["model"]
+    return context.version_of(giver(context, context.records[source], reader), output)
 
 
 def unfit(context: RunContext, step: str, version: VersionView) -> str:

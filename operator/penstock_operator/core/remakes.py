@@ -1,13 +1,16 @@
-"""Lost artifacts: a reused step whose outputs are gone from the store is run again for the one that needs
-them.
+"""Lost artifacts: a step whose outputs an earlier run had made, and that the store has lost, is run again for
+the one that needs them.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
+from penstock_operator.core.child_remakes import is_settled, outputs_missed, taken_over
+from penstock_operator.core.child_runs import KIND, RUNS
 from penstock_operator.core.context import Decision, RunContext
-from penstock_operator.core.record import StepRecord, leaves
+from penstock_operator.core.record import OUTPUT_LOST, StepRecord, leaves
 from penstock_operator.core.taking import giver
+from penstock_spec.graph import CompiledPipeline
 from penstock_spec.names import FailureClass
 from penstock_spec.status import SATISFYING, StepState
 
@@ -15,14 +18,19 @@ LOST = str(FailureClass.INPUT_MISSING)
 
 
 def remade(context: RunContext, record: StepRecord) -> Decision | None:
-    """Rule: a reused step is run again when a step that needs it has found its outputs gone.
+    """Rule: a reused step is run again when a step that needs it has found its outputs gone, and so is one
+    that is another pipeline, where that had only taken them over.
 
     This is the one way out of a terminal state, and it is taken once: what is made again has succeeded.
     """
-    if record.state is not StepState.REUSED:
+    if record.state not in SATISFYING:
         return None
     needing = _needing(context, record)
     if needing is None:
+        return None
+    if record.kind == KIND and not is_settled(context, record):
+        return Decision(record, confirm=(RUNS,))
+    if not _to_make(context, record):
         return None
     again = replace(
         record,
@@ -30,7 +38,7 @@ def remade(context: RunContext, record: StepRecord) -> Decision | None:
         failure_class=LOST,
         reason=LOST,
         message=f"step {needing} found its output gone from the store; it is made again",
-        why="output lost",
+        why=OUTPUT_LOST,
         made_at="",
         retry_at=context.stamp,
         finished_at="",
@@ -38,20 +46,41 @@ def remade(context: RunContext, record: StepRecord) -> Decision | None:
     return Decision(again, look_again=context.now)
 
 
+def _to_make(context: RunContext, record: StepRecord) -> bool:
+    """Whether what is needed of this is an earlier run's, and it has not begun to make it again."""
+    if record.kind == KIND and record.state is StepState.SUCCEEDED:
+        return bool(taken_over(context, record, outputs_missed(context, record)))
+    return record.state is StepState.REUSED
+
+
 def _needing(context: RunContext, record: StepRecord) -> str | None:
     """Who waits for this to be made again; of iterations that is the last one, or one that the next needs."""
     group = context.recorded[record.name]
     if not context.pipeline.repeated(record.name) or record.cell == group.cell_count:
-        return context.wanted.get(record.name)
+        return wanted_by(context, record)
     following = group.cells.get(record.cell + 1)
     needed = following is not None and following.state is StepState.RETRYING
     return record.name if needed and following is not None and record.name in following.remakes else None
 
 
-def wanted(recorded: Mapping[str, StepRecord]) -> Mapping[str, str]:
-    """The steps that are to be made again, each with one that waits for it."""
+def wanted(pipeline: CompiledPipeline, recorded: Mapping[str, StepRecord]) -> Mapping[tuple[str, int], str]:
+    """What is to be made again, a step and a cell of it or 0 for all; each with a step that waits for it."""
     waiting = (one for one in leaves(recorded) if one.state is StepState.RETRYING)
-    return {name: one.name for one in waiting for name in one.remakes}
+    return {
+        (name, one.cell if pipeline.paired(name, one.name) else 0): one.name
+        for one in waiting
+        for name in one.remakes
+    }
+
+
+def wanted_by(context: RunContext, record: StepRecord) -> str | None:
+    """A step that waits for this step or cell to be made again; None where none does."""
+    return context.wanted.get((record.name, 0)) or context.wanted.get((record.name, record.cell))
+
+
+def is_wanted(context: RunContext, step: str) -> bool:
+    """Whether any part of the step is to be made again."""
+    return any(name == step for name, _ in context.wanted)
 
 
 def awaits(context: RunContext, record: StepRecord) -> Decision | None:
@@ -59,7 +88,8 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
     if record.state is not StepState.RETRYING or not record.remakes:
         return None
     groups = [context.recorded[name] for name in record.remakes]
-    sources = [giver(context, one, record) if one.name == record.name else one for one in groups]
+    own = (record.name, *context.pipeline.pairs(record.name))
+    sources = [giver(context, one, record) if one.name in own else one for one in groups]
     broken = next((one for one in sources if one.ended and one.state not in SATISFYING), None)
     if broken is not None:
         ended = replace(
@@ -70,7 +100,6 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
             finished_at=context.stamp,
         )
         return Decision(ended)
-    # Reused still means: it has not begun to make it again.
-    made = (leaf for source in sources for leaf in giver(context, source, record).leaves)
-    again = all(leaf.state is StepState.SUCCEEDED for leaf in made)
-    return None if again else Decision(record)
+    given = (leaf for source in groups for leaf in giver(context, source, record).leaves)
+    made = all(leaf.state is StepState.SUCCEEDED and not _to_make(context, leaf) for leaf in given)
+    return None if made else Decision(record)

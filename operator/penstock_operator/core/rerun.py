@@ -17,8 +17,10 @@ from penstock_operator.core.ahead import pipeline_uid
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.history import made
 from penstock_operator.core.iterations import folded_cells
+from penstock_operator.core.needs import awaited
 from penstock_operator.core.observed import Ref, RunObject
 from penstock_operator.core.observed_run import ObservedRun
+from penstock_operator.core.pairs import met
 from penstock_operator.core.pins import pins_of
 from penstock_operator.core.plan_cells import opens
 from penstock_operator.core.policies import DEFAULTS
@@ -147,15 +149,19 @@ def _taken_over(context: RunContext, old: RunObject) -> RunContext:
     again = {one for root in roots for one in (root, *nx.descendants(pipeline.graph, root))}
     for name in pipeline.order:
         known = before.get(name)
-        fresh = any(not context.records[one].ended for one in pipeline.needs(name))
-        if known is None or fresh or pipeline.always(name):
+        if known is None or pipeline.always(name) or awaited(context, known, context.records):
             continue
         if name in again:
             if name in roots and "from" not in context.observed.run.rerun and _may_go_on(context, known):
                 context = context.with_record(_part_of(context, known, old.meta.name))
-        elif _holds(context, known):
+        elif _all_ended(context, name) and _holds(context, known):
             context = context.with_record(_taken(context, known, old.meta.name))
     return replace(context, recorded=context.records)
+
+
+def _all_ended(context: RunContext, name: str) -> bool:
+    """Whether all that the step needs is taken over, also what it needs cell by cell."""
+    return all(context.records[one].ended for one in context.pipeline.needs(name))
 
 
 def _holds(context: RunContext, known: StepRecord) -> bool:
@@ -188,12 +194,14 @@ def _may_go_on(context: RunContext, known: StepRecord) -> bool:
 
 
 def _part_of(context: RunContext, known: StepRecord, run: str) -> StepRecord:
-    """The step with those of its cells that ended well; the others are done again."""
+    """The step with those of its cells that ended well, and for which the same cells of other steps did; the
+    others are done again.
+    """
     within = context.with_record(known)
     cells = {
         number: _taken(context, one, run)
         for number, one in known.cells.items()
-        if one.state in SATISFYING and _holds(within, one)
+        if one.state in SATISFYING and met(within, one) and _holds(within, one)
     }
     begun = opens(context, StepRecord(known.name, known.kind)).record
     if context.pipeline.repeated(known.name):

@@ -28,6 +28,8 @@ def failed(context: RunContext, record: StepRecord, failure: Failed, job: JobVie
     budget = budget_of(context, record, failure.failure_class)
     used = record.retries.get(failure.failure_class, 0)
     change = change_of(context, record, failure)
+    if change.confirm:
+        return Decision(record, confirm=change.confirm)
     if used < budget.retries and change.possible:
         return _again(context, record, failure, change, budget.wait(used + 1))
     spent = change.words if used < budget.retries else f"after {used} retries" if used else ""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from penstock_operator.core.cells import fresh_cell
+from penstock_operator.core.cells import cell_of
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.record import StepRecord
 from penstock_spec.base import FromValue
@@ -18,15 +18,16 @@ NUMBER = "number"  # of an item: the one value that a cell of a step with forEac
 ITERATION = "iteration"  # and the one of a step with repeat
 
 
-def input_of(context: RunContext, source: Source) -> Input:
-    """The artifact that an output is by now; of a step with cells that of each."""
+def input_of(context: RunContext, source: Source, taker: StepRecord) -> Input:
+    """The artifact that an output is by now; of a step with cells that of each, or of the taker's cell."""
     step, output = source
     record, type_ = context.records[step], context.pipeline.type_of(source)
+    if context.pipeline.paired(step, taker.name):
+        return Input(cell_of(record, taker.cell).outputs[output], type_)
     if not context.pipeline.gives_lists(step):
         return Input(record.outputs[output], type_)
     digests = [record.cells[number].outputs[output] for number in range(1, record.cell_count + 1)]
-    matrix = context.pipeline.spec.step(step).matrix
-    gathered = Gathered(digests, None if matrix is None else matrix.as_set())
+    gathered = Gathered(digests, context.pipeline.matrix(step))
     return Input(gathered.digest, type_, gathered)
 
 
@@ -39,13 +40,15 @@ def previous_of(context: RunContext, record: StepRecord) -> Mapping[str, Input]:
 
 
 def giver(context: RunContext, group: StepRecord, taker: StepRecord) -> StepRecord:
-    """The part of a step that the taker reads: of one that is repeated the last iteration, or for another
-    iteration the one before; else the whole step.
+    """The part of a step that the taker reads: of one with the same cells its own, of one that is repeated
+    the last iteration, or for another iteration the one before; else the whole step.
     """
+    if context.pipeline.paired(group.name, taker.name):
+        return cell_of(group, taker.cell)
     if not group.cell_count or not context.pipeline.repeated(group.name):
         return group
     number = taker.cell - 1 if taker.name == group.name else group.cell_count
-    return group.cells.get(number) or fresh_cell(group, number)
+    return cell_of(group, number)
 
 
 def resolved_of(context: RunContext, record: StepRecord) -> ResolvedStep:
@@ -65,11 +68,13 @@ def taken_text(context: RunContext, record: StepRecord, source: FromValue) -> st
 def results_of(context: RunContext, record: StepRecord) -> Mapping[str, Any]:
     """The results that fields of the step take, by `step.result`."""
     pipeline = context.pipeline
-    taken = pipeline.results_taken(record.name)
-    return {
-        f"{step}.{name}": value_of(pipeline.results(step)[name], context.records[step].results[name])
-        for step, name in taken
-    }
+    found: dict[str, Any] = {}
+    for step, name in pipeline.results_taken(record.name):
+        source = context.records[step]
+        if pipeline.paired(step, record.name):
+            source = cell_of(source, record.cell)
+        found[f"{step}.{name}"] = value_of(pipeline.results(step)[name], source.results[name])
+    return found
 
 
 def values_of(context: RunContext, record: StepRecord) -> CellValues:

@@ -64,6 +64,12 @@ class _Wait:
     def end(self, seconds: float) -> datetime:
         return after(self.since, seconds)
 
+    def watched(self) -> "_Wait":
+        """The same, counted from this operator's first look: what was wrong before may have been put right
+        since the kubelet tried last.
+        """
+        return replace(self, since=max(self.since, self.expected.watched_since or self.since))
+
     @property
     def inquire(self) -> bool:
         """Whether it is time to read the Events and nobody has."""
@@ -139,7 +145,7 @@ def live_pod(
     if current.waiting_reason in _IMAGE:
         return _image(pod, current, wait)
     if current.waiting_reason in _BROKEN:
-        return _broken(pod, current, wait)
+        return _broken(pod, current, wait.watched())
     return replace(_starting(pod, wait), inquire=wait.inquire)
 
 
@@ -222,6 +228,8 @@ def _starting(pod: PodView, wait: _Wait) -> Underway | Failed:
     mount = wait.trouble is not None and wait.trouble.reason == "FailedMount"
     # A missing object or key stays missing; a volume that is slow to attach does not.
     lasting = mount and ("not found" in words or "non-existent" in words)
+    if lasting:
+        wait = wait.watched()
     if lasting and wait.over(wait.settings.container_grace):
         return Failed(FailureClass.INVALID_CONTAINER, sentence(words, wait.expected.describe()))
     if wait.over(wait.settings.start_deadline):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from penstock_operator.core.context import Decision, RunContext
-from penstock_operator.core.needs import as_skipped, before
+from penstock_operator.core.needs import as_skipped, awaited
 from penstock_operator.core.record import StepRecord
 from penstock_spec.names import Reason
 from penstock_spec.status import StepState
@@ -17,7 +17,7 @@ def left_out(context: RunContext, record: StepRecord) -> Decision | None:
     when = context.pipeline.spec.step(record.name).when
     if record.state is not StepState.WAITING or when is None:
         return None
-    if not all(context.records[name].ended for name in before(context, record)):
+    if awaited(context, record, context.records):
         return None
     words = objection(context, when)
     return Decision(as_skipped(context, record, Reason.WHEN_NOT_MET, words)) if words else None

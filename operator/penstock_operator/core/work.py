@@ -51,7 +51,8 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
     """The work of a step whose inputs exist. SpecError where a result does not fit its field."""
     pipeline = context.pipeline
     resolved = resolved_of(context, record)
-    inputs = {name: input_of(context, source) for name, source in pipeline.inputs(record.name).items()}
+    sources = pipeline.inputs(record.name)
+    inputs = {name: input_of(context, source, record) for name, source in sources.items()}
     read = read_by(pipeline, record.name, context.values, context.pins)
     inputs |= {name: Input(pin.digest, MODEL) for name, pin in read.items()}
     inputs |= previous_of(context, record)
@@ -213,5 +214,7 @@ def expectation(context: RunContext, record: StepRecord) -> Expectation:
         cpu=cpu_of(context, record),
         memory=memory_of(context, record),
         queue=queue.local_queue if queue is not None else "",
+        priority=queue.priority_class or "" if queue is not None else "",
         workers=gang.workers if (gang := gang_of(context, record.name)) is not None else 1,
+        watched_since=context.observed.watched_since,
     )

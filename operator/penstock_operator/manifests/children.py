@@ -24,6 +24,7 @@ class ChildStart:
     triggered_by: Mapping[str, Any] = field(default_factory=dict)  # empty where no trigger saw anything
     rerun: Mapping[str, Any] = field(default_factory=dict)  # empty where it repeats none
     reuse: str = ""  # empty for each step as it says
+    cell: int = 0  # of the step; 0: it has none
 
 
 def child_run(start: ChildStart) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def child_run(start: ChildStart) -> dict[str, Any]:
         names.LABEL_PIPELINE: start.pipeline,
         names.LABEL_RUN: start.parent,
         names.LABEL_STEP: start.step,
+        **({names.LABEL_CELL: str(start.cell)} if start.cell else {}),
     }
     return with_hash(
         {
@@ -53,6 +55,7 @@ def child_run(start: ChildStart) -> dict[str, Any]:
                 **({"triggeredBy": dict(start.triggered_by)} if start.triggered_by else {}),
                 "partOf": start.parent,
                 "step": start.step,
+                **({"cell": start.cell} if start.cell else {}),
                 **({"rerun": dict(start.rerun)} if start.rerun else {}),
                 **({"reuse": start.reuse} if start.reuse else {}),
             },

@@ -17,7 +17,7 @@ from penstock_spec.shapes import shape_of
 from penstock_spec.structure import structure_problems
 from penstock_spec.values import ParameterType, is_of
 
-JOB_KINDS = frozenset({"ingest", "split", "train", "validate", "run"})
+KINDS = frozenset({"ingest", "split", "train", "validate", "run", "pipeline"})  # that may have cells
 MAX_MATRIX = 32 * 1024  # bytes of JSON: it travels to who gathers the cells, beside their digests
 MAX_GATHERED = 2000  # digests of cells that one step can be given
 _NAME = shape_of(Identifier)
@@ -25,16 +25,16 @@ _TEXT = 256
 
 
 def kinds(document: Document) -> Iterator[Problem]:
-    """Only steps that become Jobs have cells, and only a program can read the item of a list."""
+    """Only steps that make something have cells, and no built-in program can read the item of a list."""
     for step in document.steps:
         field = "matrix" if "matrix" in step.data else FOR_EACH
         if not step.gives_lists or not step.kind:
             continue
-        if step.kind not in JOB_KINDS:
+        if step.kind not in KINDS:
             message = f"a {step.kind} step has no cells"
-            hint = f"Use it in a step of kind {', '.join(sorted(JOB_KINDS))}."
+            hint = f"Use it in a step of kind {', '.join(sorted(KINDS))}."
             yield problem((*step.path, field), SpecReason.CONFLICTING_FIELDS, message, hint)
-        elif field == FOR_EACH and "matrix" not in step.data and container_of(step.kind, step.body) is None:
+        elif field == FOR_EACH and step.kind != "pipeline" and container_of(step.kind, step.body) is None:
             message = f"the built-in {step.kind} cannot read the item"
             hint = "Use a run step or a container, whose program reads /penstock/item.json."
             yield problem((*step.path, field), SpecReason.CONFLICTING_FIELDS, message, hint)
@@ -151,7 +151,7 @@ def totals(document: Document) -> Iterator[Problem]:
     """All steps and cells together are as many as one run can hold, and as its status has room for."""
     if not any("matrix" in step.data or step.repeated for step in document.steps):
         return
-    counts = {step.name: _count(step) for step in document.steps}
+    counts = {step.name: _count(document.origin_of_cells(step.name) or step) for step in document.steps}
     total = sum(counts.values())
     path: Path = ("spec", "steps")
     if total > MOST_CELLS:
@@ -168,7 +168,8 @@ def totals(document: Document) -> Iterator[Problem]:
 
 def _gathered(document: Document, counts: Mapping[str, int]) -> Iterator[Problem]:
     for step in document.steps:
-        taken = [one for one in step.inputs.values() if one.step in counts]
+        lists = (one for one in step.inputs.values() if not document.paired(one.step, step.name))
+        taken = [one for one in lists if one.step in counts]
         count = sum(counts[one.step] for one in taken if document.by_name[one.step].gives_lists)
         if count > MAX_GATHERED:
             message = f"gathers {count} outputs of cells, more than {MAX_GATHERED}"

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from penstock_spec.edges import build_graph
 from penstock_spec.errors import Problem, SpecReason
 from penstock_spec.facts import Reference
+from penstock_spec.pairs import origin_of, paired
 from penstock_spec.paths import Path, show
 from penstock_spec.pipeline import Parameter, PipelineSpec
 from penstock_spec.references import StepFacts, read_steps
@@ -52,6 +53,14 @@ class Document:
     def graph(self) -> nx.DiGraph[str]:
         """Who waits for whom."""
         return build_graph(self.steps)
+
+    def origin_of_cells(self, step: str) -> StepFacts | None:
+        """The step whose own cells it has: see `pairs.origin_of`."""
+        return origin_of(self.by_name, step)
+
+    def paired(self, before: str, after: str) -> bool:
+        """Whether what `after` takes of `before` is what the same cell of it gave."""
+        return paired(self.by_name, before, after)
 
     @cached_property
     def objects(self) -> tuple[tuple[Object, Mapping[str, Any], Path], ...]:

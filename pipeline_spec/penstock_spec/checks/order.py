@@ -53,7 +53,9 @@ def _references(step: StepFacts) -> list[tuple[Path, str]]:
     """Every place in which the step names another one."""
     inputs = [(one.path, one.step) for one in step.inputs.values()]
     taken = [(one.path, one.step) for one in step.taken]
-    return [*inputs, *step.depends_on, *taken, *((one.place, one.step) for one in step.tests if one.step)]
+    tests = [(one.place, one.step) for one in step.tests if one.step]
+    same = [((*step.path, "matrix", "sameAs"), step.same_as)] if step.same_as else []
+    return [*inputs, *step.depends_on, *taken, *tests, *same]
 
 
 def deploys(document: Document) -> Iterator[Problem]:

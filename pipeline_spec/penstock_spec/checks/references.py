@@ -7,7 +7,13 @@ from penstock_spec.errors import Problem, SpecReason, did_you_mean, one_of
 from penstock_spec.facts import Reference
 from penstock_spec.references import MODEL, StepFacts
 
-GATHER = "Gather them in a container: its inputs get a folder for each cell."
+
+def gather(source: StepFacts) -> str:
+    """What to do with what a step with cells gives."""
+    return (
+        "Gather them in a container: its inputs get a folder for each cell; or do this step cell by cell: "
+        f"matrix: {{sameAs: {source.name}}}."
+    )
 
 
 def inputs(document: Document) -> Iterator[Problem]:
@@ -38,9 +44,9 @@ def _input(document: Document, step: StepFacts, reference: Reference) -> Problem
         return problem(
             reference.path, SpecReason.UNKNOWN_OUTPUT, message, gives or "See what the step gives."
         )
-    if source.gives_lists and reference.wanted:
+    if source.gives_lists and reference.wanted and not document.paired(source.name, step.name):
         message = f'"{reference}" is a list: step "{reference.step}" gives one for each of its cells'
-        return problem(reference.path, SpecReason.TYPE_MISMATCH, message, GATHER)
+        return problem(reference.path, SpecReason.TYPE_MISMATCH, message, gather(source))
     if reference.wanted and given != reference.wanted:
         message = f'"{reference}" is a {given}; a {reference.wanted} is needed here'
         return problem(

@@ -32,7 +32,7 @@ def result(document: Document, reference: str, target: Shape, path: Path) -> Ite
         yield problem(path, SpecReason.UNKNOWN_STEP, f'there is no step "{taken.step}"', hint)
     elif other.results is not None and taken.result not in other.results:
         yield unknown_result(other, taken.result, path)
-    elif other.gives_lists:
+    elif other.gives_lists and not document.paired(other.name, step.name):
         yield of_many(other, path)
     elif other.results is not None and isinstance(target, Scalar):
         type_ = ParameterType(other.results[taken.result])
@@ -67,6 +67,11 @@ def cell(document: Document, axis: str, target: Shape, path: Path) -> Iterator[P
     step = _step_at(document, path)
     if step is None:
         return
+    if step.same_as:
+        origin = document.origin_of_cells(step.name)
+        if origin is None:
+            return  # there is no such step, or it has no cells: reported as that
+        step = origin
     if FOR_EACH in step.data and "matrix" not in step.data:
         yield from _number("forEach", NUMBER, axis, target, path)
         return
