@@ -40,8 +40,8 @@ e2e: .venv/.synced ## The end-to-end suite alone
 	@$(BIN)/python -m hack.e2e --cluster $(TEST_CLUSTER)
 
 .PHONY: e2e-down
-e2e-down: .venv/.synced ## Remove the end-to-end suite's cluster
-	@$(BIN)/python -m hack.cluster down --name $(TEST_CLUSTER)
+e2e-down: .venv/.synced ## Remove the end-to-end suite's clusters
+	@$(BIN)/python -m hack.e2e --cluster $(TEST_CLUSTER) --down
 
 .PHONY: fix
 fix: .venv/.synced ## Format the code and mend what the linter can mend

@@ -13,8 +13,10 @@ from hack.cluster.build import ensure
 from hack.cluster.cluster import Cluster
 from hack.cluster.errors import ClusterError, Missing
 from hack.cluster.images import build_and_load
+from hack.cluster.paths import Paths
 from hack.cluster.shell import say
 from hack.cluster.versions import JOBSET, KIND, KUEUE
+from hack.controllers import beside
 from hack.project import ROOT, build_images, install
 from hack.prometheus import ensure_prometheus
 
@@ -33,8 +35,12 @@ def main() -> int:
     parser.add_argument(
         "--keep", action="store_true", default=os.environ.get("KEEP") == "1", help="keep the cluster"
     )
+    parser.add_argument("--down", action="store_true", help="only remove the clusters that were kept")
     parser.add_argument("words", nargs="*", help="further words for pytest, after --")
     arguments = parser.parse_args()
+    if arguments.down:
+        remove(arguments.cluster)
+        return 0
     print("── end to end", flush=True)
     try:
         cluster = provider.up(arguments.cluster)
@@ -44,7 +50,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     try:
-        return run_suite(cluster, arguments.words)
+        return run_suite(cluster, arguments.words, keep=arguments.keep)
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -52,33 +58,31 @@ def main() -> int:
         if arguments.keep or cluster.provider == "current":
             say(f"the cluster {cluster.name} stays up: `make e2e-down` removes it")
         else:
-            provider.down(arguments.cluster)
+            remove(arguments.cluster)
 
 
-def run_suite(cluster: Cluster, words: list[str]) -> int:
+def remove(name: str) -> None:
+    """Take down the cluster, and the one of the controllers' tests where they have left it."""
+    for one in (beside(name), name):
+        if Paths(one).record.exists():
+            provider.down(one)
+
+
+def run_suite(cluster: Cluster, words: list[str], *, keep: bool) -> int:
     """Prepare the cluster and run pytest; its exit code."""
-    images = build_images(cluster)
-    # Grace times of minutes are for people; the tests see the same rules in seconds.
-    settings = {"imageGrace": 20, "containerGrace": 15, "sweepDay": 20}
-    install(cluster, images, {"scope": {"clusterWide": True}, "settings": settings})
-    for name in ("digits", "wine"):
-        folder = ROOT / "examples" / name
-        images[name] = build_and_load(
-            cluster, folder / "Dockerfile", f"penstock/example-{name}", [folder], context=folder
-        )
-    root = ROOT / "tests/images/root.Dockerfile"
-    images["root"] = build_and_load(cluster, root, "penstock/test-root", [root])
+    images = prepare(cluster)
     prometheus = ensure_prometheus()
     ensure(KIND)  # only to check kind-config.yaml with kind's own parser
     # Now, and not beside tests that would have half a core each for minutes. What Kueue needs is most of what
     # JobSet does.
-    for controller in (KUEUE, JOBSET):
+    for controller in (KUEUE, JOBSET) if cluster.provider != "current" else ():
         ensure(controller)
     say("release penstock installed; running the tests")
     started = time.monotonic()
     environment = {
         **os.environ,
         "PENSTOCK_CLUSTER": cluster.name,
+        "PENSTOCK_KEEP": "1" if keep else "",
         "PENSTOCK_KUBECONFIG": cluster.kubeconfig,
         "PENSTOCK_KUBECTL": cluster.kubectl,
         "PENSTOCK_HELM": cluster.helm,
@@ -95,6 +99,22 @@ def run_suite(cluster: Cluster, words: list[str]) -> int:
     say(f"end-to-end tests took {time.monotonic() - started:.0f} s")
     # A narrow choice may leave some of them without tests; that all have none is an error.
     return max(codes - {NO_TESTS} or {NO_TESTS})
+
+
+def prepare(cluster: Cluster) -> dict[str, str]:
+    """Install Penstock and load what the tests run; full references of the images by their names."""
+    images = build_images(cluster)
+    # Grace times of minutes are for people; the tests see the same rules in seconds.
+    settings = {"imageGrace": 20, "containerGrace": 15, "sweepDay": 20}
+    install(cluster, images, {"scope": {"clusterWide": True}, "settings": settings})
+    for name in ("digits", "wine"):
+        folder = ROOT / "examples" / name
+        images[name] = build_and_load(
+            cluster, folder / "Dockerfile", f"penstock/example-{name}", [folder], context=folder
+        )
+    root = ROOT / "tests/images/root.Dockerfile"
+    images["root"] = build_and_load(cluster, root, "penstock/test-root", [root])
+    return images
 
 
 def pytest(words: list[str], environment: dict[str, str]) -> int:

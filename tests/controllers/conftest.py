@@ -11,28 +11,27 @@ import pytest
 from hack.cluster import provider
 from hack.cluster.cluster import Cluster, load
 from hack.cluster.paths import Paths
-from hack.controllers import install_jobset, install_kueue
+from hack.controllers import beside, install_jobset, install_kueue
 from hack.project import build_images, install
 from tests.support import Kubectl
 
 
 @pytest.fixture(scope="session")
 def controlled() -> Iterator[tuple[Cluster, dict[str, str]]]:
-    """The cluster and the images that it has. One that was there before stays there."""
-    beside = load(os.environ["PENSTOCK_CLUSTER"])
-    if beside.provider == "current":
+    """The cluster and the images that it has. It is kept where the suite's own cluster is."""
+    suites = load(os.environ["PENSTOCK_CLUSTER"])
+    if suites.provider == "current":
         pytest.skip("JobSet and Kueue are not installed into a cluster that is somebody's own")
-    name = f"{beside.name[:18]}-controllers"
-    kept = Paths(name).record.exists()
+    name = beside(suites.name)
     try:
-        cluster = provider.up(name, beside.provider)
+        cluster = provider.up(name, suites.provider)
         install_jobset(cluster)
         install_kueue(cluster)
         images = build_images(cluster)
         install(cluster, images, {"scope": {"clusterWide": True}})
         yield cluster, images
     finally:
-        if not kept and Paths(name).record.exists():
+        if os.environ.get("PENSTOCK_KEEP") != "1" and Paths(name).record.exists():
             provider.down(name)
 
 
