@@ -8,6 +8,7 @@ description instead. StoredDefault is the one exception, and says why.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
@@ -86,14 +87,43 @@ class SpecModel(BaseModel):
         Writing a default out, `policy: {}` or `dependsOn: []` for example, gives the same as leaving it out.
         """
         found: dict[str, Any] = {}
-        for attribute, info in type(self).model_fields.items():
-            value = getattr(self, attribute)
-            default = (
-                None if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
-            )
-            if info.is_required() or not _same(value, default):
-                found[info.alias or attribute] = _json(value)
+        for one in _fields_of(type(self)):
+            value = getattr(self, one.attribute)
+            said = _json(value)
+            if one.required or not one.is_default(value, said):
+                found[one.name] = said
         return found
+
+
+@dataclass(frozen=True)
+class _Field:
+    """What `as_set` has to know of a field."""
+
+    attribute: str
+    name: str  # in the API
+    required: bool
+    default: Any = None
+    said: Any = None  # the default as plain JSON
+
+    def is_default(self, value: Any, said: Any) -> bool:
+        """Whether a value, and as JSON, is the default. A list is a tuple, but true is not 1."""
+        return value is self.default or (
+            (type(value) is bool) == (type(self.default) is bool) and said == self.said
+        )
+
+
+@cache
+def _fields_of(model: type[SpecModel]) -> Sequence[_Field]:
+    """The model's fields. Kept, for pydantic looks at how a default is made each time it is asked for one."""
+    fields = []
+    for attribute, info in model.model_fields.items():
+        name = info.alias or attribute
+        if info.is_required():
+            fields.append(_Field(attribute, name, required=True))
+        else:
+            default = info.get_default(call_default_factory=True, validated_data={})
+            fields.append(_Field(attribute, name, required=False, default=default, said=_json(default)))
+    return fields
 
 
 def _json(value: Any) -> Any:
@@ -101,18 +131,13 @@ def _json(value: Any) -> Any:
         return value.as_set()
     if isinstance(value, Enum):
         return value.value
+    if value is None or isinstance(value, str | int | float):
+        return plain(value)
     if isinstance(value, Mapping):
         return {name: _json(one) for name, one in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence):
         return [_json(one) for one in value]
     return plain(value)
-
-
-def _same(value: Any, default: Any) -> bool:
-    """Equality over JSON: a list is a tuple, but true is not 1."""
-    return value is default or (
-        (type(value) is bool) == (type(default) is bool) and _json(value) == _json(default)
-    )
 
 
 # Words of CEL itself; a field of such a name is written otherwise there.

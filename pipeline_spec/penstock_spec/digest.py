@@ -105,7 +105,7 @@ class Components:
 
 
 def step_components(
-    step: ResolvedStep, inputs: Mapping[str, str], child: str = "", cell: int = 0, *, repeated: bool = False
+    step: ResolvedStep, inputs: Mapping[str, str], *, child: str = "", cell: int = 0, repeated: bool = False
 ) -> Components:
     """The components of a resolved step, given the digests of its inputs by input name, and its child's.
 

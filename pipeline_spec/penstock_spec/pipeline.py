@@ -36,6 +36,8 @@ from penstock_spec.when import When
 
 STEP_KINDS = ("ingest", "split", "train", "validate", "deploy", "monitor", "run", "pipeline")
 Body = Ingest | Split | Train | Validate | Deploy | Monitor | Run | Child
+# The attribute of a step in which the body of a kind stands; `validate` is a word of pydantic's own.
+_BODIES = {**dict(zip(STEP_KINDS, STEP_KINDS, strict=True)), "validate": "validate_"}
 
 
 class Parameter(SpecModel):
@@ -186,17 +188,8 @@ class Step(SpecModel):
 
     def body_of(self, kind: str) -> Body | None:
         """What stands below `kind`, or None."""
-        bodies = {
-            "ingest": self.ingest,
-            "split": self.split,
-            "train": self.train,
-            "validate": self.validate_,
-            "deploy": self.deploy,
-            "monitor": self.monitor,
-            "run": self.run,
-            "pipeline": self.pipeline,
-        }
-        return bodies.get(kind)
+        found: Body | None = getattr(self, _BODIES[kind]) if kind in _BODIES else None
+        return found
 
 
 class PipelineSpec(SpecModel):

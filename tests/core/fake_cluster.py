@@ -6,12 +6,12 @@ so that any
 earlier state can be shown again to whoever reads from a stale cache.
 """
 
-import copy
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from penstock_spec.batch import unpack
@@ -43,6 +43,42 @@ def digest_of(*parts: Any) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+class Store(dict[Key, Object]):
+    """All objects, and lists of them that are made anew only when one of their kind has changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: dict[str, Sequence[Object]] = {}
+        self._owned: dict[str, Mapping[str, Sequence[Object]]] = {}
+
+    def __setitem__(self, key: Key, value: Object) -> None:
+        self._forget(key[0])
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: Key) -> None:
+        self._forget(key[0])
+        super().__delitem__(key)
+
+    def _forget(self, kind: str) -> None:
+        self._found.pop(kind, None)
+        self._owned.pop(kind, None)
+
+    def find(self, kind: str) -> Sequence[Object]:
+        """Those of a kind, by name."""
+        if kind not in self._found:
+            self._found[kind] = [self[key] for key in sorted(key for key in self if key[0] == kind)]
+        return self._found[kind]
+
+    def owned(self, kind: str, uid: str) -> Sequence[Object]:
+        """Those of a kind whose controller has this uid."""
+        if kind not in self._owned:
+            owned: dict[str, list[Object]] = {}
+            for one in self.find(kind):
+                owned.setdefault(one["metadata"]["ownerReferences"][0]["uid"], []).append(one)
+            self._owned[kind] = owned
+        return self._owned[kind].get(uid, ())
+
+
 def nothing_swept() -> Result:
     counts = ("blobs", "bytes", "found", "found_bytes", "deleted", "deleted_bytes")
     return Result(results=dict.fromkeys(counts, 0), message="nothing to sweep")
@@ -64,7 +100,7 @@ class FakeCluster:
     job_sets: bool = False  # whether the kind JobSet is installed
     admits_after: float = 30.0  # seconds for which Kueue leaves a Job in its queue
     now: datetime = EPOCH
-    objects: dict[Key, Object] = field(default_factory=dict)
+    objects: Store = field(default_factory=Store)
     log: list[tuple[str, str, str]] = field(default_factory=list)  # verb, kind, name
     watchers: list[Callable[[str, Object], None]] = field(default_factory=list)
     archive: dict[str, Object] = field(default_factory=dict)  # what lies in the store, by uid of the run
@@ -77,7 +113,7 @@ class FakeCluster:
     # The API server
 
     def find(self, kind: str) -> Iterator[Object]:
-        return (one for (of, _), one in sorted(self.objects.items()) if of == kind)
+        return iter(self.objects.find(kind))
 
     def get(self, kind: str, name: str) -> Object | None:
         return self.objects.get((kind, name))
@@ -87,7 +123,7 @@ class FakeCluster:
         assert kind != "JobSet" or self.job_sets, "the cluster has no JobSets"
         if (kind, name) in self.objects:
             raise Refused("AlreadyExists")
-        made = copy.deepcopy(dict(manifest))
+        made = json.loads(json.dumps(manifest))
         made["metadata"] |= {
             "uid": f"uid-{self._version + 1}",
             "creationTimestamp": written(self.now),
@@ -141,7 +177,7 @@ class FakeCluster:
         """A person's change of a spec: the generation rises."""
         found = self.objects[(kind, name)]
         meta = {**found["metadata"], "generation": found["metadata"]["generation"] + 1}
-        self.change(found, "edit", spec=copy.deepcopy(dict(spec)), metadata=meta)
+        self.change(found, "edit", spec=json.loads(json.dumps(spec)), metadata=meta)
 
     def change(self, found: Object, verb: str = "update", **parts: Any) -> None:
         self._store(verb, {**found, **parts})
@@ -177,9 +213,8 @@ class FakeCluster:
         for endpoint in list(self.find("ModelEndpoint")):
             self._serve(endpoint)
 
-    def pods_of(self, job: Object) -> list[Object]:
-        uid = job["metadata"]["uid"]
-        return [one for one in self.find("Pod") if one["metadata"]["ownerReferences"][0]["uid"] == uid]
+    def pods_of(self, job: Object) -> Sequence[Object]:
+        return self.objects.owned("Pod", job["metadata"]["uid"])
 
     def _job_controller(self, job: Object) -> None:
         if job["spec"].get("suspend"):
@@ -443,7 +478,17 @@ def attempt_of(job: Object) -> tuple[str, str, int]:
 
 def task_of(job: Object) -> Any:
     """The Task that the Job's own containers find in their environment."""
-    return json.loads(environment_of(job)["PENSTOCK_TASK"])
+    pod = job["spec"]["template"]["spec"]
+    for container in (*pod.get("initContainers", ()), *pod["containers"]):
+        for one in container["env"]:
+            if one["name"] == "PENSTOCK_TASK":
+                return _task(one["value"])
+    raise AssertionError("none of its containers is ours")
+
+
+@lru_cache(maxsize=4096)
+def _task(text: str) -> Any:
+    return json.loads(text.replace("$$", "$"))
 
 
 def environment_of(job: Object) -> dict[str, str]:

@@ -3,7 +3,6 @@
 Like the cluster it shares no code with the planner.
 """
 
-import copy
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -42,7 +41,7 @@ def _one(cluster: "FakeCluster", item: Object) -> None:
 def made_by(item: Object) -> Object:
     """The Job of a JobSet, which is suspended where that is."""
     (part,) = item["spec"]["replicatedJobs"]
-    meta, template = item["metadata"], copy.deepcopy(part["template"])
+    meta, template = item["metadata"], part["template"]
     owner = {"kind": "JobSet", "name": meta["name"], "uid": meta["uid"], "controller": True}
     held = item["spec"].get("suspend", False)
     return {

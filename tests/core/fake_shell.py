@@ -466,14 +466,13 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
     planner.
     """
     found = {}
+    pods: dict[str, list[Object]] = {}
+    for (kind, _), one in view.items():
+        if kind == "Pod":
+            pods.setdefault(one["metadata"]["labels"]["job-name"], []).append(one)
     for (kind, name), job in view.items():
         if kind != "Job" or meta_of(job).owner_uid != owner:
             continue
-        pods = [
-            one
-            for (of, _), one in view.items()
-            if of == "Pod" and one["metadata"]["labels"]["job-name"] == name
-        ]
         conditions = job.get("status", {}).get("conditions", ())
         found[name] = JobView(
             meta=meta_of(job),
@@ -486,7 +485,7 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
             started=moment_of(job.get("status", {}).get("startTime")),
             complete="Complete" in conditions,
             failed_reason="BackoffLimitExceeded" if "Failed" in conditions else "",
-            pods=tuple(pod_of(one, job) for one in pods),
+            pods=tuple(pod_of(one, job) for one in pods.get(name, ())),
         )
     return found
 

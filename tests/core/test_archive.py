@@ -323,8 +323,8 @@ def for_half_a_minute(simulation: Simulation) -> None:
         ),
         pytest.param(
             archive._watched,
-            "isinstance(finding, Done)",
-            "not isinstance(finding, Failed)",
+            "isinstance(end, Done)",
+            "not isinstance(end, Failed)",
             id="believes too early",
         ),
         pytest.param(

@@ -3,8 +3,10 @@ only grows, and it ends where the spec says.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -165,21 +167,46 @@ def happen(life: EndpointLife, event: tuple[str, Any], number: int) -> None:
             life.edit(scale={"replicas": 1, "minReplicas": 2, "maxReplicas": most})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
+@dataclass(frozen=True)
+class Course:
+    """What befalls an endpoint, and whoever cares for it."""
+
+    script: list[tuple[tuple[str, Any], int]]
+    fates: dict[str, str]
+    deaths: list[str]
+    lags: list[int]
+
+
+COURSES = st.builds(
+    Course,
     script=SCRIPT,
     fates=st.fixed_dictionaries(dict.fromkeys(("m-2", "m-3", "acme:1", "acme:2"), FATES)),
     deaths=st.lists(st.sampled_from(["", "", "", "before", "after"]), max_size=60),
     lags=st.lists(st.integers(0, 3), max_size=60),
 )
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(COURSES)
 def test_whatever_people_do_and_wherever_the_operator_dies_somebody_answers_and_it_comes_to_rest(
-    script: list[tuple[tuple[str, Any], int]], fates: dict[str, str], deaths: list[str], lags: list[int]
+    course: Course,
 ) -> None:
-    write, look = iter(deaths), iter(lags)
-    life = EndpointLife(fates=fates, fate_of_write=lambda: next(write, ""), lag=lambda: next(look, 0))
+    check(course)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(COURSES)
+def test_the_same_through_very_many_courses(course: Course) -> None:
+    check(course)
+
+
+def check(course: Course) -> None:
+    write, look = iter(course.deaths), iter(course.lags)
+    life = EndpointLife(fates=course.fates, fate_of_write=lambda: next(write, ""), lag=lambda: next(look, 0))
     life.ask("m-1")
     life.live(20)
-    for number, (event, pause) in enumerate(script):
+    for number, (event, pause) in enumerate(course.script):
         happen(life, event, number)
         life.live(pause)
     life.live(3 * DEADLINE)

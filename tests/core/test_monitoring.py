@@ -2,7 +2,7 @@
 
 import json
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -400,9 +400,19 @@ def test_old_verdicts_that_still_count_outlive_windows_without_one() -> None:
     assert world.condition()["status"] == "True"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(
-    st.lists(
+@dataclass(frozen=True)
+class Course:
+    """What befalls the windows of an endpoint, and whoever has them judged."""
+
+    fates: list[list[Result | str]]
+    kills: float
+    seed: int
+    every: str
+
+
+COURSES = st.builds(
+    Course,
+    fates=st.lists(
         st.lists(
             st.sampled_from(["store", "oom", "evicted", "crash", result(), FEW, result("Drifted", WORSE)]),
             min_size=1,
@@ -410,18 +420,34 @@ def test_old_verdicts_that_still_count_outlive_windows_without_one() -> None:
         ),
         max_size=6,
     ),
-    st.sampled_from([0.0, 0.1, 0.4]),
-    st.integers(0, 2**16),
-    st.sampled_from(["15s", "1m"]),
+    kills=st.sampled_from([0.0, 0.1, 0.4]),
+    seed=st.integers(0, 2**16),
+    every=st.sampled_from(["15s", "1m"]),
 )
+ANY: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
+
+
+@settings(max_examples=15, **ANY)
+@given(COURSES)
 def test_whatever_fails_and_whenever_the_operator_dies_each_window_is_judged_once_in_order(
-    fates: list[list[Result | str]], kills: float, seed: int, every: str
+    course: Course,
 ) -> None:
-    chance = random.Random(seed)  # noqa: S311 - faults, not secrets
+    check(course)
+
+
+@pytest.mark.slow
+@settings(max_examples=120, **ANY)
+@given(COURSES)
+def test_the_same_through_very_many_courses(course: Course) -> None:
+    check(course)
+
+
+def check(course: Course) -> None:
+    chance = random.Random(course.seed)  # noqa: S311 - faults, not secrets
     world = WindowWorld(
-        monitoring=Monitoring(every=every, windows=DriftWindows(drifted=1, of=1)),
-        fates=dict(enumerate(fates)),
-        fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < kills else "",
+        monitoring=Monitoring(every=course.every, windows=DriftWindows(drifted=1, of=1)),
+        fates=dict(enumerate(course.fates)),
+        fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < course.kills else "",
     )
     world.live(60 * 10)
     world.fate_of_write = lambda: ""

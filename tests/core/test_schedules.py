@@ -238,7 +238,7 @@ def thousand(seed: int, missed: str, back: bool) -> tuple[TriggerLife, datetime]
     return life, begin
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("missed", ["Skip", "RunLatest", "RunAll"])
 def test_s4_of_a_thousand_ticks_none_starts_two_runs(seed: int, missed: str) -> None:
     life, begin = thousand(seed, missed, back=True)

@@ -46,8 +46,19 @@ def test_any_json_gives_problems_with_a_path_and_nothing_else(raw: object):
 
 
 @given(mutated_specs(), st.one_of(st.none(), ANY_JSON, mutated_specs()))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_spoiled_pipeline_compiles_or_gives_problems_and_nothing_else(raw: object, applied: object):
+    check_spoiled(raw, applied)
+
+
+@pytest.mark.slow
+@given(mutated_specs(), st.one_of(st.none(), ANY_JSON, mutated_specs()))
+@settings(max_examples=500, deadline=None)
+def test_very_many_spoiled_pipelines_compile_or_give_problems(raw: object, applied: object):
+    check_spoiled(raw, applied)
+
+
+def check_spoiled(raw: object, applied: object) -> None:
     try:
         pipeline = compile_pipeline(raw, applied)
     except SpecError as error:
@@ -73,8 +84,19 @@ def check_compiled(pipeline: CompiledPipeline) -> None:
 
 
 @given(mutated_specs())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_check_of_the_shape_and_the_models_agree(raw: object):
+    check_agreement(raw)
+
+
+@pytest.mark.slow
+@given(mutated_specs())
+@settings(max_examples=500, deadline=None)
+def test_the_check_of_the_shape_and_the_models_agree_very_often(raw: object):
+    check_agreement(raw)
+
+
+def check_agreement(raw: object) -> None:
     shape = object_shape(PipelineSpec)
     try:
         data = without_nulls(shape, plain(raw))
@@ -91,8 +113,19 @@ def test_the_check_of_the_shape_and_the_models_agree(raw: object):
 
 
 @given(mutated_specs(), ANY_JSON)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_values_of_a_run_resolve_or_give_problems_and_nothing_else(raw: object, given_values: object):
+    check_values(raw, given_values)
+
+
+@pytest.mark.slow
+@given(mutated_specs(), ANY_JSON)
+@settings(max_examples=300, deadline=None)
+def test_very_many_values_resolve_or_give_problems(raw: object, given_values: object):
+    check_values(raw, given_values)
+
+
+def check_values(raw: object, given_values: object) -> None:
     try:
         pipeline = compile_pipeline(raw)
         values = resolve_parameters(pipeline.spec, given_values)

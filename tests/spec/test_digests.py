@@ -19,7 +19,7 @@ from penstock_spec.digest import (
     step_digest,
 )
 from penstock_spec.errors import SpecError
-from penstock_spec.graph import compile_pipeline
+from penstock_spec.graph import CompiledPipeline, compile_pipeline
 from penstock_spec.pipeline import PipelineSpec
 from penstock_spec.references import KINDS
 from penstock_spec.resolve import resolve_parameters, resolve_step
@@ -34,7 +34,10 @@ OTHER = "sha256:" + "1" * 64
 
 def components(spec: dict[str, Any], step: str, **given_values: Any) -> Components:
     """The components of a step whose inputs all have one digest."""
-    pipeline = compile_pipeline(spec)
+    return components_of(compile_pipeline(spec), step, **given_values)
+
+
+def components_of(pipeline: CompiledPipeline, step: str, **given_values: Any) -> Components:
     values = resolve_parameters(pipeline.spec, given_values)
     resolved = resolve_step(pipeline.spec, pipeline.spec.step(step), values)
     return step_components(resolved, dict.fromkeys(pipeline.inputs(step), INPUT))
@@ -43,7 +46,7 @@ def components(spec: dict[str, Any], step: str, **given_values: Any) -> Componen
 def digests(spec: dict[str, Any]) -> dict[str, str]:
     """Every digest of a spec: that of the run, and of each step."""
     pipeline = compile_pipeline(spec)
-    steps = {one.name: step_digest(components(spec, one.name)) for one in pipeline.spec.steps}
+    steps = {one.name: step_digest(components_of(pipeline, one.name)) for one in pipeline.spec.steps}
     return {"": run_digest(pipeline.spec), **steps}
 
 
@@ -154,6 +157,7 @@ def leaves() -> list[tuple[Any, ...]]:
 
 
 WORDS = ["0", "x", "z.z", "f1", "Files", "Ignore", "Allow", "Boolean", "Integer", "Parquet", "Refuse", "us"]
+ENOUGH = 4  # other values of each field
 OTHER_VALUES = (41, 2, 0.125, "2d", "20s", "ChiSquared", "Failed", "Approved", "Never", *WORDS)
 
 
@@ -168,7 +172,7 @@ def test_every_change_of_what_a_user_set_changes_the_digest_of_the_run(path: tup
             after = PipelineSpec.model_validate(spec, by_alias=True, by_name=False)
         except ValueError:
             continue
-        if after != before:
+        if after != before and len(changed) < ENOUGH:
             changed.append(after)
     assert changed
     assert run_digest(before) not in {run_digest(after) for after in changed}

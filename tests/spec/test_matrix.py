@@ -123,6 +123,6 @@ def test_cells_change_no_digest_of_what_a_cell_does() -> None:
         pipeline = compile_pipeline(spec)
         cell = (pipeline.cells("grid") or ())[0]
         resolved = resolve_step(pipeline.spec, pipeline.spec.step("grid"), {"image": "a:1"}, cell=cell)
-        found.append((run_digest(pipeline.spec), step_digest(step_components(resolved, {}, 1))))
+        found.append((run_digest(pipeline.spec), step_digest(step_components(resolved, {}, cell=1))))
     assert found[0][0] != found[1][0]
     assert found[0][1] == found[1][1]

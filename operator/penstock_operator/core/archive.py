@@ -10,23 +10,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from penstock_operator.core.actions import Action, Create, Delete, EventNote, PatchStatus
+from penstock_operator.core.actions import Action, Create, EventNote, PatchStatus
 from penstock_operator.core.archive_records import batch_of
-from penstock_operator.core.classify import classify, is_over, own_pods
+from penstock_operator.core.classify import classify
 from penstock_operator.core.conditions import Wanted
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Done, Failed
 from penstock_operator.core.observed import JobView, Ref, RunObject
 from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.small_jobs import JOB, PODS, deletion, ended_by, lacks_pods
 from penstock_operator.core.text import clip, sentence
 from penstock_operator.core.times import after, read, stamp_not_before
 from penstock_operator.manifests import archive as manifests
 from penstock_spec import archive, names, object_names
-from penstock_spec.names import Condition, FailureClass, Reason
+from penstock_spec.names import Condition, Reason
 
-JOB = "Job"
-JOBS, PODS, REVISIONS = Ref(JOB), Ref("Pod"), Ref("ControllerRevision")
+JOBS, REVISIONS = Ref(JOB), Ref("ControllerRevision")
 TOLD_AFTER = 5  # failures in a row; then it is said, and limits are stretched no further than twice
 _FIRST, _LONGEST = 60.0, 3600.0  # seconds before another attempt
 
@@ -162,23 +162,17 @@ def _watched(desk: _Desk, job: JobView) -> Archiving:
     if job.meta.deleting:
         return Archiving(desk.trouble, look_again=after(desk.now, desk.settings.resync))
     if 0 < job.attempt <= desk.trouble.failures:
-        return Archiving(desk.trouble, after=(_delete(job),), look_again=read(desk.trouble.retry_at))
-    late = desk.now >= after(job.meta.created, desk.settings.inquiry_after)
-    if (late or is_over(job)) and not own_pods(job) and PODS not in desk.observed.live:
-        # Jobs and pods come on streams of their own.
+        return Archiving(desk.trouble, after=(deletion(job),), look_again=read(desk.trouble.retry_at))
+    if lacks_pods(job, desk.observed.live, desk.now, desk.settings):
         return Archiving(desk.trouble, confirm=(PODS,))
     finding = classify(job, _expectation(desk, job), None, desk.now, desk.settings)
-    if isinstance(finding, Done):
-        return _done(desk, job)
-    if isinstance(finding, Failed):
-        return desk.failed(finding.shown_reason, finding.message, after=(_delete(job),))
     longest = desk.settings.start_deadline + desk.settings.pods.archive_deadline_seconds
-    limit = after(job.meta.created, longest)
-    if desk.now >= limit:
-        words = finding.message or "its Job came to no end"
-        return desk.failed(FailureClass.DEADLINE, words, after=(_delete(job),))
-    again = finding.look_again or after(desk.now, desk.settings.resync)
-    return Archiving(desk.trouble, look_again=min(again, limit))
+    end = ended_by(finding, job, longest, desk.now, desk.settings)
+    if isinstance(end, Done):
+        return _done(desk, job)
+    if isinstance(end, Failed):
+        return desk.failed(end.shown_reason, end.message, after=(deletion(job),))
+    return Archiving(desk.trouble, look_again=end)
 
 
 def _done(desk: _Desk, job: JobView) -> Archiving:
@@ -186,17 +180,13 @@ def _done(desk: _Desk, job: JobView) -> Archiving:
     uid = desk.observed.pipeline.meta.uid
     written = [one for one in desk.observed.runs if one.meta.uid in job.archives and not is_archived(one)]
     marks = [_mark(one, uid, job.archives[one.meta.uid]) for one in written]
-    return Archiving(actions=marks) if marks else Archiving(after=(_delete(job),))
+    return Archiving(actions=marks) if marks else Archiving(after=(deletion(job),))
 
 
 def _mark(run: RunObject, pipeline_uid: str, digest: str) -> PatchStatus:
     meta = run.meta
     status = {**run.status, "archived": {"key": archive.key_of(pipeline_uid, meta.uid), "digest": digest}}
     return PatchStatus(names.PIPELINE_RUN, meta.namespace, meta.name, meta.resource_version, status)
-
-
-def _delete(job: JobView) -> Delete:
-    return Delete(JOB, job.meta.namespace, job.meta.name, job.meta.uid)
 
 
 def _expectation(desk: _Desk, job: JobView) -> Expectation:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock_operator.core.actions import Action, Create
-from penstock_operator.core.ahead import pipeline_uid
 from penstock_operator.core.frozen import Definition
 from penstock_operator.core.observed import Meta, Ref, Refusal, RunObject
 from penstock_operator.core.observed_pipeline import ObservedPipeline
@@ -38,14 +37,12 @@ class Change:
     held: str = ""  # why a change starts nothing, in words
 
 
-def own_runs(observed: ObservedPipeline, sort: RunSort = RunSort.ORDINARY) -> list[RunObject]:
+def own_runs(observed: ObservedPipeline, sort: RunSort = RunSort.ORDINARY) -> Sequence[RunObject]:
     """The runs of this very Pipeline object, oldest first; runs of a predecessor of the same name are not.
 
     Plans and backfills are other sorts: nothing waits for them, and they tell of no outcome.
     """
-    uid = observed.pipeline.meta.uid
-    mine = [one for one in observed.runs if pipeline_uid(one) in (uid, "") and one.sort is sort]
-    return sorted(mine, key=lambda one: (one.meta.created, one.meta.name))
+    return observed.own_runs[sort]
 
 
 def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:

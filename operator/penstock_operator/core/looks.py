@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from penstock_operator.core.actions import EventNote
-from penstock_operator.core.classify import classify, is_over, own_pods
+from penstock_operator.core.classify import classify
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Done, Failed, Finding
 from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.probe_targets import Target
+from penstock_operator.core.small_jobs import JOB, PODS, lacks_pods
 from penstock_operator.core.text import one_line
 from penstock_operator.core.times import after, read, stamp_not_before
 from penstock_operator.core.trigger_world import TriggerWorld
@@ -26,7 +27,6 @@ from penstock_spec.probed import REVISION_LENGTH
 from penstock_spec.status import StepState
 from penstock_spec.trigger_names import probe_job
 
-JOB, _PODS = "Job", Ref("Pod")
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0
 _REASONS: Mapping[str, Reason] = {
     FailureClass.STORE_UNAVAILABLE: Reason.SOURCE_UNREACHABLE,
@@ -105,10 +105,8 @@ def look_job(world: TriggerWorld, target: Target, moment: datetime) -> Mapping[s
 
 def _watched(world: TriggerWorld, target: Target, sight: Sight, job: JobView) -> Look:
     name = job.meta.name
-    late = world.now >= after(job.meta.created, world.settings.inquiry_after)
-    if (late or is_over(job)) and not own_pods(job) and _PODS not in world.observed.live:
-        # Jobs and pods come on streams of their own.
-        return Look(sight, name, confirm=(_PODS,))
+    if lacks_pods(job, world.observed.live, world.now, world.settings):
+        return Look(sight, name, confirm=(PODS,))
     expected = Expectation(
         kind=probes.KIND,
         job=name,

@@ -16,8 +16,9 @@ from penstock_operator.core.monitoring_words import Told, conditions, unsupporte
 from penstock_operator.core.observed import JobView, Ref
 from penstock_operator.core.observed_endpoint import ObservedEndpoint
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.small_jobs import deletion
 from penstock_operator.core.times import read, stamp
-from penstock_operator.core.window_attempts import Desk, Turn, Window, delete, judge, window_jobs
+from penstock_operator.core.window_attempts import Desk, Turn, Window, judge, window_jobs
 from penstock_operator.core.window_results import Outcome
 from penstock_operator.core.windows import begin_of, due, first_end, next_end, served_at, skipped
 from penstock_spec.monitoring import WINDOWS_KEPT, Monitoring
@@ -58,7 +59,7 @@ def watch(
     jobs = window_jobs(observed)
     if monitoring is None or image:
         # Nobody waits for the verdicts of Jobs any more.
-        gone = tuple(delete(job) for found in jobs.values() for job in found if not job.meta.deleting)
+        gone = tuple(deletion(job) for found in jobs.values() for job in found if not job.meta.deleting)
         return Watch(after=gone) if monitoring is None else _paused(observed, image, gone)
     part = dict(observed.status.get("monitoring") or {})
     if not part.get("since") and logs:
@@ -170,7 +171,7 @@ def _surplus(
     """
     last = read(part.get("lastWindow", ""))
     return tuple(
-        delete(job)
+        deletion(job)
         for end, found in jobs.items()
         if end != current
         for job in found

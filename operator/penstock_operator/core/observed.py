@@ -7,6 +7,7 @@ them by hand. The whole worlds: observed_run.py, observed_pipeline.py, observed_
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from penstock_operator.core.run_sorts import RunSort
@@ -274,7 +275,7 @@ class RunObject:
             return BY_PARENT
         return self.trigger or (BY_CHANGE if self.generation else BY_HAND)
 
-    @property
+    @cached_property
     def finished(self) -> bool:
         """True when the condition Finished is True; then nothing about the run changes any more."""
         return any(

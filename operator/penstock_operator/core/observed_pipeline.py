@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from penstock_operator.core.ahead import pipeline_uid
 from penstock_operator.core.observed import (
     EndpointView,
     JobView,
@@ -14,6 +16,7 @@ from penstock_operator.core.observed import (
     Trouble,
     VersionView,
 )
+from penstock_operator.core.run_sorts import RunSort
 from penstock_spec.defaults import Defaults
 
 
@@ -36,3 +39,12 @@ class ObservedPipeline:
     first: bool = False  # whether it is the one of the namespace that has artifacts swept: sweep.first_of
     # What anything in the namespace refers to in the store; filled when the plan asked to confirm it.
     references: frozenset[bytes] = frozenset()
+
+    @cached_property
+    def own_runs(self) -> Mapping[RunSort, Sequence[RunObject]]:
+        """The runs of this very Pipeline object by their sort, oldest first."""
+        found: dict[RunSort, list[RunObject]] = {sort: [] for sort in RunSort}
+        for one in sorted(self.runs, key=lambda one: (one.meta.created, one.meta.name)):
+            if pipeline_uid(one) in (self.pipeline.meta.uid, ""):
+                found[one.sort].append(one)
+        return found

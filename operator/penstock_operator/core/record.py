@@ -161,6 +161,8 @@ def _unpacked(entry: Mapping[str, Any], group: StepRecord) -> StepRecord:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str | int | float):
+        return value
     if isinstance(value, Mapping):
         return dict(value)
     return list(value) if isinstance(value, tuple) else value

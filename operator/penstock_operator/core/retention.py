@@ -14,6 +14,7 @@ from penstock_operator.core.observed import Ref, RunObject
 from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.small_jobs import deletion
 from penstock_operator.core.times import after
 from penstock_spec import names, object_names
 from penstock_spec.policy import Archive
@@ -69,7 +70,7 @@ def _finished(observed: ObservedPipeline, sort: RunSort) -> Sequence[RunObject]:
 def _left(observed: ObservedPipeline) -> Sequence[Action]:
     """Jobs that archived, where nothing is archived any more."""
     jobs = [one for one in observed.jobs.values() if one.archives and not one.meta.deleting]
-    return tuple(Delete("Job", one.meta.namespace, one.meta.name, one.meta.uid) for one in jobs)
+    return tuple(map(deletion, jobs))
 
 
 def _gone(

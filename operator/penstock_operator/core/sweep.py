@@ -10,26 +10,25 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from penstock_operator.core.actions import Action, Create, Delete, EventNote, Plan
-from penstock_operator.core.classify import classify, is_over, own_pods
+from penstock_operator.core.actions import Action, Create, EventNote, Plan
+from penstock_operator.core.classify import classify
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Done, Failed
 from penstock_operator.core.observed import JobView, Meta, Ref
 from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.references import REFERENCES
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.small_jobs import JOB, PODS, deletion, ended_by, lacks_pods
 from penstock_operator.core.text import clip
 from penstock_operator.core.times import after, earliest, read, stamp
 from penstock_operator.manifests import sweep as manifests
 from penstock_spec import batch, object_names, sweep
 from penstock_spec.base import seconds_of
 from penstock_spec.defaults import ArtifactDefaults
-from penstock_spec.names import FailureClass, Reason
+from penstock_spec.names import Reason
 from penstock_spec.ticks import DEFAULT_ZONE, next_tick
 
-JOB = "Job"
 _NEEDED = (Ref(JOB), Ref(REFERENCES))
-_PODS = Ref("Pod")
 _DAY = 86400.0
 # Of the small results of the Job: name there, name in the status.
 _SHOWN: Mapping[str, str] = {
@@ -89,7 +88,7 @@ class _Desk:
             "reason": reason,
             "message": clip(message, 1000),
         }
-        over = () if job is None else (_delete(job),)
+        over = () if job is None else (deletion(job),)
         return Sweeping(entry, after=(*self.gone, *over), notes=notes, look_again=read(begun.get("next", "")))
 
     def failed(self, reason: str, message: str, job: JobView | None = None) -> Sweeping:
@@ -132,12 +131,12 @@ def sweeping(observed: ObservedPipeline, now: datetime, settings: Settings) -> S
     wanted = observed.defaults.values.artifacts
     jobs = _jobs(observed)
     if not observed.first or wanted.keep is None:
-        return Sweeping(after=[_delete(one) for one in jobs if not one.meta.deleting])
+        return Sweeping(after=[deletion(one) for one in jobs if not one.meta.deleting])
     entry: Mapping[str, Any] = observed.pipeline.status.get("sweep") or {}
     due = read(entry.get("next", "")) if entry.get("schedule") == wanted.sweep else None
     meta = observed.pipeline.meta
     name = object_names.sweep_job(meta.name, meta.uid, due) if due is not None else ""
-    gone = [_delete(one) for one in jobs if one.meta.name != name and not one.meta.deleting]
+    gone = [deletion(one) for one in jobs if one.meta.name != name and not one.meta.deleting]
     keep = seconds_of(wanted.keep) / _DAY * settings.sweep_day
     desk = _Desk(observed, wanted, keep, now, settings, entry, gone)
     job = next((one for one in jobs if one.meta.name == name), None)
@@ -184,21 +183,16 @@ def _begun(desk: _Desk, name: str) -> Sweeping:
 
 
 def _watched(desk: _Desk, job: JobView) -> Sweeping:
-    late = desk.now >= after(job.meta.created, desk.settings.inquiry_after)
-    if (late or is_over(job)) and not own_pods(job) and _PODS not in desk.observed.live:
-        # Jobs and pods come on streams of their own.
-        return Sweeping(confirm=(_PODS,))
+    if lacks_pods(job, desk.observed.live, desk.now, desk.settings):
+        return Sweeping(confirm=(PODS,))
     finding = classify(job, _expectation(desk, job), None, desk.now, desk.settings)
-    if isinstance(finding, Done):
-        return _done(desk, job, finding)
-    if isinstance(finding, Failed):
-        return desk.failed(finding.shown_reason, finding.message, job)
     longest = desk.settings.start_deadline + desk.settings.pods.sweep_deadline_seconds
-    limit = after(job.meta.created, longest)
-    if desk.now >= limit:
-        return desk.failed(FailureClass.DEADLINE, finding.message or "the Job came to no end", job)
-    again = finding.look_again or after(desk.now, desk.settings.resync)
-    return desk.waits(min(again, limit))
+    end = ended_by(finding, job, longest, desk.now, desk.settings)
+    if isinstance(end, Done):
+        return _done(desk, job, end)
+    if isinstance(end, Failed):
+        return desk.failed(end.shown_reason, end.message, job)
+    return desk.waits(end)
 
 
 def _done(desk: _Desk, job: JobView, finding: Done) -> Sweeping:
@@ -217,10 +211,6 @@ def _jobs(observed: ObservedPipeline) -> Sequence[JobView]:
     uid = observed.pipeline.meta.uid
     mine = [one for one in observed.jobs.values() if one.sweeps and one.meta.owner_uid == uid]
     return sorted(mine, key=lambda one: one.meta.name)
-
-
-def _delete(job: JobView) -> Delete:
-    return Delete(JOB, job.meta.namespace, job.meta.name, job.meta.uid)
 
 
 def _expectation(desk: _Desk, job: JobView) -> Expectation:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from penstock_operator.core.actions import Action, Create, Delete, EventNote
+from penstock_operator.core.actions import Action, Create, EventNote
 from penstock_operator.core.changes import Change
 from penstock_operator.core.conditioned import conditioned
 from penstock_operator.core.frozen import Definition
-from penstock_operator.core.looks import JOB
 from penstock_operator.core.observed import Ref
 from penstock_operator.core.observed_pipeline import ObservedPipeline
 from penstock_operator.core.probe_targets import target_of
@@ -21,6 +20,7 @@ from penstock_operator.core.probed import probed
 from penstock_operator.core.promoted import promoted
 from penstock_operator.core.schedules import scheduled
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.small_jobs import deletion
 from penstock_operator.core.times import earliest
 from penstock_operator.core.trigger_world import Outcome, TriggerWorld
 from penstock_operator.manifests.revisions import revision
@@ -115,7 +115,7 @@ def looked(observed: ObservedPipeline, awaited: frozenset[str] = frozenset()) ->
     """The deletion of Jobs that nobody waits for any more: what they said is in the status."""
     uid = observed.pipeline.meta.uid
     return [
-        Delete(JOB, job.meta.namespace, name, job.meta.uid)
+        deletion(job)
         for name, job in sorted(observed.jobs.items())
         if name not in awaited
         and job.meta.owner_uid == uid

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from penstock_operator.core.actions import Action, Create, Delete
-from penstock_operator.core.classify import classify, is_over, is_stuck, own_pods
+from penstock_operator.core.actions import Action, Create
+from penstock_operator.core.classify import classify, is_over, is_stuck
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Done, Failed, Finding
 from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.observed_endpoint import ObservedEndpoint
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.small_jobs import JOB, PODS, deletion, lacks_pods
 from penstock_operator.core.text import clip, sentence
 from penstock_operator.core.times import after, read, stamp, stamp_not_before
 from penstock_operator.core.window_results import REPORT, Outcome, given_up, judged
@@ -26,8 +27,6 @@ from penstock_spec.monitoring import Monitoring
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import StepState
 
-JOB = "Job"
-_PODS = Ref("Pod")
 _SOON = 2.0  # seconds after which a Job that is about to end is looked at again
 
 
@@ -107,11 +106,6 @@ def window_jobs(observed: ObservedEndpoint) -> Mapping[datetime, Sequence[JobVie
     return dict(sorted(found.items()))
 
 
-def delete(job: JobView) -> Delete:
-    """The deletion of exactly this Job."""
-    return Delete(JOB, job.meta.namespace, job.meta.name, job.meta.uid)
-
-
 def judge(desk: Desk, window: Window) -> Turn:
     """One window as far as it can go now."""
     if desk.now < (opens := due(window.end, desk.monitoring)):
@@ -135,7 +129,7 @@ def _before(desk: Desk, window: Window) -> Turn | None:
     if job is not None and not is_over(job):
         late = desk.now >= after(opens, desk.settings.finish_grace)
         gone = not job.meta.deleting and (is_stuck(job) or late)
-        return Turn(window, actions=(delete(job),) if gone else (), look_again=after(desk.now, _SOON))
+        return Turn(window, actions=(deletion(job),) if gone else (), look_again=after(desk.now, _SOON))
     if desk.now < opens:
         return Turn(window, look_again=opens)
     ref = Ref(JOB, name)
@@ -179,10 +173,8 @@ def _refused(desk: Desk, window: Window, name: str, refusal: Refusal) -> Turn:
 def _watched(desk: Desk, window: Window, job: JobView) -> Turn:
     """The Job exists: its pod says how it goes. What it was told to judge stands on it."""
     window = replace(window, version=job.version or window.version)
-    late = desk.now >= after(job.meta.created, desk.settings.inquiry_after)
-    if (late or is_over(job)) and not own_pods(job) and _PODS not in desk.observed.live:
-        # Jobs and pods come on streams of their own.
-        return Turn(window, confirm=(_PODS,))
+    if lacks_pods(job, desk.observed.live, desk.now, desk.settings):
+        return Turn(window, confirm=(PODS,))
     trouble = desk.observed.troubles.get(job.meta.name)
     finding = classify(job, _expectation(desk, window, job), trouble, desk.now, desk.settings)
     turn = _found(desk, window, job, finding)

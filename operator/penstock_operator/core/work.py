@@ -58,7 +58,7 @@ def work_of(context: RunContext, record: StepRecord) -> Work:
     inputs |= previous_of(context, record)
     digests = {name: one.digest for name, one in inputs.items()}
     child, again = record.child.get("digest", ""), pipeline.repeated(record.name)
-    components = step_components(resolved, digests, child, record.cell, repeated=again)
+    components = step_components(resolved, digests, child=child, cell=record.cell, repeated=again)
     return Work(resolved, inputs, pipeline.outputs(record.name), components, step_digest(components))
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_operator.manifests import pods
-from penstock_operator.manifests.identity import owner, with_hash
+from penstock_operator.manifests.identity import owner
 from penstock_operator.manifests.jobs import ours
 from penstock_operator.manifests.settings import PodSettings
-from penstock_spec import archive, batch, contract, names
+from penstock_operator.manifests.small_jobs import SmallJob, carrying
+from penstock_spec import archive, contract, names
 from penstock_spec.contract import Task
 
 COMPONENT = "archive"
@@ -44,35 +45,15 @@ def job(one: ArchiveJob, settings: PodSettings) -> dict[str, Any]:
     said = {RECORDS: dict(one.runs)}
     task = Task(one.namespace, one.pipeline, one.name, COMPONENT, one.number, archive.KIND, arguments=said)
     main = ours(contract.MAIN, "run", task, settings, asked)
-    carried = [pods.literal(name, text) for name, text in batch.variables(one.texts).items()]
-    main = {**main, "env": [*main["env"], *carried]}
-    return with_hash(
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {
-                "name": one.name,
-                "namespace": one.namespace,
-                "labels": labels,
-                "ownerReferences": [owner(names.PIPELINE, names.API_VERSION, one.pipeline, one.pipeline_uid)],
-            },
-            "spec": {
-                "backoffLimit": 0,  # attempts are ours
-                "completions": 1,
-                "parallelism": 1,
-                "podReplacementPolicy": "Failed",
-                "template": {
-                    "metadata": pods.template_metadata(labels, contract.MAIN),
-                    "spec": {
-                        **pods.pod_spec([main], grace_seconds=settings.termination_grace_seconds),
-                        "restartPolicy": "Never",
-                        "activeDeadlineSeconds": settings.archive_deadline_seconds,
-                        **one.scheduling,
-                    },
-                },
-            },
-        }
-    )
+    return SmallJob(
+        one.namespace,
+        one.name,
+        labels,
+        owner(names.PIPELINE, names.API_VERSION, one.pipeline, one.pipeline_uid),
+        pods.pod_spec([carrying(main, one.texts)], grace_seconds=settings.termination_grace_seconds),
+        settings.archive_deadline_seconds,
+        one.scheduling,
+    ).manifest()
 
 
 def records_of(item: Mapping[str, Any]) -> Mapping[str, str]:

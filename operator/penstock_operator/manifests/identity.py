@@ -5,7 +5,6 @@ template cannot
 be changed, so the hash of a Job is taken from there and survives a person's editing of labels.
 """
 
-import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -16,9 +15,9 @@ from penstock_spec.names import LABEL_SPEC_HASH, PIPELINE_RUN
 
 def with_hash(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest with its own hash (16 hexadecimal digits) as label LABEL_SPEC_HASH."""
-    stamped = copy.deepcopy(dict(manifest))
-    text = json.dumps(stamped, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     value = hashlib.sha256(text.encode()).hexdigest()[:16]
+    stamped: dict[str, Any] = json.loads(json.dumps(manifest))
     stamped["metadata"].setdefault("labels", {})[LABEL_SPEC_HASH] = value
     template = _template(stamped)
     if template is not None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock_operator.manifests import pods
-from penstock_operator.manifests.identity import owner, with_hash
+from penstock_operator.manifests.identity import owner
 from penstock_operator.manifests.settings import PodSettings
+from penstock_operator.manifests.small_jobs import SmallJob
 from penstock_spec import contract, names
 from penstock_spec.contract import Task
 
@@ -41,36 +42,15 @@ def job(probe: Probe, settings: PodSettings) -> dict[str, Any]:
             names.LABEL_TRIGGER: probe.trigger,
         }
     )
-    pod = pods.pod_spec([_container(probe, settings)], volumes=_volumes(probe), grace_seconds=1)
-    return with_hash(
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {
-                "name": probe.name,
-                "namespace": probe.namespace,
-                "labels": labels,
-                "ownerReferences": [
-                    owner(names.PIPELINE, names.API_VERSION, probe.pipeline, probe.pipeline_uid)
-                ],
-            },
-            "spec": {
-                "backoffLimit": 0,  # another look is another Job
-                "completions": 1,
-                "parallelism": 1,
-                "podReplacementPolicy": "Failed",
-                "template": {
-                    "metadata": pods.template_metadata(labels, contract.MAIN),
-                    "spec": {
-                        **pod,
-                        "restartPolicy": "Never",
-                        "activeDeadlineSeconds": _SECONDS,
-                        **probe.scheduling,
-                    },
-                },
-            },
-        }
-    )
+    return SmallJob(
+        probe.namespace,
+        probe.name,
+        labels,
+        owner(names.PIPELINE, names.API_VERSION, probe.pipeline, probe.pipeline_uid),
+        pods.pod_spec([_container(probe, settings)], volumes=_volumes(probe), grace_seconds=1),
+        _SECONDS,
+        probe.scheduling,
+    ).manifest()
 
 
 def _container(probe: Probe, settings: PodSettings) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from penstock_operator.manifests import pods
-from penstock_operator.manifests.identity import owner, with_hash
+from penstock_operator.manifests.identity import owner
 from penstock_operator.manifests.jobs import ours
 from penstock_operator.manifests.server import PredictionLog
 from penstock_operator.manifests.settings import PodSettings
+from penstock_operator.manifests.small_jobs import SmallJob
 from penstock_spec import contract, names
 from penstock_spec.base import seconds_of
 from penstock_spec.contract import Input, Task
@@ -49,36 +50,14 @@ def job(window: WindowJob, monitoring: Monitoring, settings: PodSettings) -> dic
     )
     asked = pods.resources(settings.default_cpu, window.memory)
     main = ours(contract.MAIN, "run", _task(window, monitoring), settings, asked)
-    pod = pods.pod_spec([main], grace_seconds=settings.termination_grace_seconds)
-    return with_hash(
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {
-                "name": window.name,
-                "namespace": window.namespace,
-                "labels": labels,
-                "ownerReferences": [
-                    owner(names.MODEL_ENDPOINT, names.API_VERSION, window.endpoint, window.endpoint_uid)
-                ],
-            },
-            "spec": {
-                "backoffLimit": 0,  # attempts are ours
-                "completions": 1,
-                "parallelism": 1,
-                "podReplacementPolicy": "Failed",
-                "template": {
-                    "metadata": pods.template_metadata(labels, contract.MAIN),
-                    "spec": {
-                        **pod,
-                        "restartPolicy": "Never",
-                        # The next window waits for this one.
-                        "activeDeadlineSeconds": settings.window_deadline_seconds,
-                    },
-                },
-            },
-        }
-    )
+    return SmallJob(
+        window.namespace,
+        window.name,
+        labels,
+        owner(names.MODEL_ENDPOINT, names.API_VERSION, window.endpoint, window.endpoint_uid),
+        pods.pod_spec([main], grace_seconds=settings.termination_grace_seconds),
+        settings.window_deadline_seconds,  # the next window waits for this one
+    ).manifest()
 
 
 def _task(window: WindowJob, monitoring: Monitoring) -> Task:
