@@ -135,18 +135,16 @@ def _kept(cell: StepRecord) -> Mapping[str, str]:
     Why one is blocked says the same cell of the step before.
     """
     if cell.state in SATISFYING:
-        return _CELL_KEYS_WELL if cell.attempt == _usual(cell.state) else _CELL_KEYS_RETRIED
+        return _CELL_KEYS_WELL if cell.attempt < 2 else _CELL_KEYS_RETRIED
     cut = cell.state in (StepState.CANCELLED, StepState.BLOCKED)
     return _CELL_KEYS_CUT if cut else _CELL_KEYS
 
 
-def _usual(state: StepState) -> int:
-    """The attempt at which a cell that has ended well is taken to have been, where its entry says none."""
-    return 1 if state is StepState.SUCCEEDED else 0
-
-
 def _unpacked(entry: Mapping[str, Any], group: StepRecord) -> StepRecord:
-    known = {"attempt": _usual(StepState(entry["state"])), **_known(entry, _CELL_KEYS)}
+    known = _known(entry, _CELL_KEYS)
+    if group.kind == "pipeline" and known["state"] is StepState.SUCCEEDED:
+        # Another child may have to follow the first; Jobs of cells that ended well are left alone.
+        known.setdefault("attempt", 1)
     digests = map(unpacked, entry.get("outputs", ()))
     outputs = dict(zip(group.cell_outputs, digests, strict=False))
     return StepRecord(
