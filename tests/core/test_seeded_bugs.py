@@ -221,6 +221,23 @@ JOB_SETS_CUT = [
 ENDING = [World(CHAIN, gangs=["s0", "s1"], fates={"s0": ["evicted"], "s1": ["oom"]}, blind=True)]
 # Its end is seen by a live read, before its Job says so, and no cache shows it.
 SEEN_ONCE = [World({"s0": [], "s1": ["s0"]}, fates={"s0": ["late"]}, blind=True)]
+# The Job of a JobSet comes on a stream of its own.
+SETS_SEEN_LATE = [
+    World(
+        {"s0": []},
+        cells={"s0": 5},
+        gangs=["s0"],
+        job_sets=0.0,
+        parallel=1,
+        fates={"s0#1": ["unschedulable"]},
+        kills=0.2,
+        lags=0.3,
+        drops=1.0,
+        holds=0.5,
+        seed=seed,
+    )
+    for seed in (13, 49, 126, 127)
+]
 DELETED = [World(CHAIN, fates={"s1": ["job_deleted"], "s2": ["pod_deleted"]})]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
@@ -233,6 +250,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         IMPOSTER,
         DEAF,
         LATE,
+        SETS_SEEN_LATE,
         CONDITIONS,
         CUT,
         UNSEEN,
@@ -258,6 +276,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "imposter",
         "deaf",
         "late",
+        "job sets seen late",
         "conditions",
         "cut short",
         "unseen",
@@ -547,10 +566,17 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             attempts.ended,
-            "left and not context.is_live(PODS)",
-            "False",
+            "if unsure else",
+            "if False else",
             SEEN_ONCE,
             id="a Job that has ended is taken for one that goes on",
+        ),
+        pytest.param(
+            attempts.doubts,
+            "(*(ref for job in stuck if (ref := _inner(job)) is not None), *pods)",
+            "pods",
+            SETS_SEEN_LATE,
+            id="a JobSet that has ended is taken for one that goes on",
         ),
         pytest.param(
             gang_services.needed,

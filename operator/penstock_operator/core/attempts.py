@@ -14,6 +14,7 @@ from penstock_operator.core.findings import Done, Failed, Underway
 from penstock_operator.core.forms import JOB, kind_of, objects_of
 from penstock_operator.core.gang_services import needed
 from penstock_operator.core.observed import JobView, Ref, Refusal
+from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.queued import HELD
 from penstock_operator.core.record import StepRecord, is_remade, leaves
 from penstock_operator.core.retry import PASSING, failed, refused
@@ -36,21 +37,33 @@ def ended(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: nothing about an ended step changes. A Job of it that would go on for ever is deleted."""
     if not record.ended:
         return None
-    left = left_behind(context, record)
-    if left and not context.is_live(PODS):
-        # A Job seems to go on where no cache shows how its pod has ended. With it would go the pod and its
-        # log, and what a new process would know the end by, where that is not written yet.
-        return Decision(record, confirm=(PODS,))
-    return Decision(record, actions=left)
+    stuck = _stuck(context, record)
+    unsure = doubts(context.observed, stuck)
+    return Decision(record, confirm=unsure) if unsure else Decision(record, actions=tuple(map(delete, stuck)))
+
+
+def doubts(observed: ObservedRun, stuck: Sequence[JobView]) -> tuple[Ref, ...]:
+    """What is to be read live before these Jobs, which seem to go on, are deleted.
+
+    Of one that has ended, with its end in no cache yet, the log would go, and what a new process would know
+    the end by where that is not written.
+    """
+    pods = (PODS,) if stuck else ()
+    needed = (*(ref for job in stuck if (ref := _inner(job)) is not None), *pods)
+    return tuple(ref for ref in needed if ref not in observed.live)
 
 
 def left_behind(context: RunContext, record: StepRecord) -> Sequence[Action]:
     """Deletions of the step's Jobs that nobody waits for any more and that would not end by themselves."""
+    return tuple(map(delete, _stuck(context, record)))
+
+
+def _stuck(context: RunContext, record: StepRecord) -> Sequence[JobView]:
     # An attempt more than is known, where a plan was cut short and then the step was ended from outside.
     more = 2 if record.state is StepState.CANCELLED else 1
     names = (job_name(context, record, attempt) for attempt in range(1, record.attempt + more))
     found = (context.job(name) for name in names)
-    return tuple(delete(job) for job in found if job is not None and is_stuck(job))
+    return tuple(job for job in found if job is not None and is_stuck(job))
 
 
 def delete(job: JobView) -> Delete:
@@ -179,10 +192,12 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
 
 def _unseen(context: RunContext, job: JobView | None) -> Ref | None:
     """What to read live where no cache shows the Job of a JobSet: they come on streams of their own."""
-    if job is None or job.kind == JOB or job.child is not None:
-        return None
-    ref = Ref(JOB, name_in_set(job.meta.name))
-    return None if context.is_live(ref) else ref
+    ref = None if job is None else _inner(job)
+    return None if ref is None or context.is_live(ref) else ref
+
+
+def _inner(job: JobView) -> Ref | None:
+    return None if job.kind == JOB or job.child is not None else Ref(JOB, name_in_set(job.meta.name))
 
 
 def _underway(context: RunContext, record: StepRecord, finding: Underway) -> Decision:

@@ -95,10 +95,14 @@ def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Pla
         return None
     jobs = [one for one in observed.jobs.values() if one.meta.owner_uid == run.meta.uid]
     kept = clearing(run, jobs, policy_of(run.status.get("snapshot") or {}).keep_pods, now)
-    stuck = tuple(attempts.delete(job) for job in jobs if is_stuck(job))
-    if stuck and attempts.PODS not in observed.live:
-        return Plan(confirm=(attempts.PODS,))
-    left: tuple[Action, ...] = (*stuck, *left_over(observed, ()), *endings(going(observed)))
+    stuck = [job for job in jobs if is_stuck(job)]
+    if unsure := attempts.doubts(observed, stuck):
+        return Plan(confirm=unsure)
+    left: tuple[Action, ...] = (
+        *map(attempts.delete, stuck),
+        *left_over(observed, ()),
+        *endings(going(observed)),
+    )
     return Plan(actions=left, after=kept.after, look_again=kept.look_again)
 
 
