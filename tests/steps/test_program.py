@@ -317,7 +317,7 @@ def test_fetch_lays_out_what_the_iteration_before_has_made_and_seals_it(tmp_path
     (out(chain, "files") / "a.txt").write_text("a")
     before = {"previous/files": Input(published(chain).outputs["files"], "Files")}
     workspace = chain.workspace("it", replace(chain.task("it"), inputs=before, cell=2))
-    folder = chain.folder / "it" / "in" / "previous"
+    folder = chain.folder / "it-2" / "in" / "previous"
     for _ in range(2):  # twice over the same volume
         assert execute("fetch", workspace) == 0
         assert (folder / "files/a.txt").read_text() == "a"
