@@ -27,11 +27,6 @@ _KUEUE_SETTINGS = {
 }
 
 
-def beside(name: str) -> str:
-    """The name of the cluster for them that belongs to the suite's cluster `name`."""
-    return f"{name[:18]}-controllers"
-
-
 def install_jobset(cluster: Cluster) -> None:
     """JobSet, ready to work. What looks for its kind when it starts, Kueue and Penstock, comes after it."""
     values = {

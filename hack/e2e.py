@@ -13,10 +13,9 @@ from hack.cluster.build import ensure
 from hack.cluster.cluster import Cluster
 from hack.cluster.errors import ClusterError, Missing
 from hack.cluster.images import build_and_load
-from hack.cluster.paths import Paths
+from hack.cluster.paths import BESIDE, Paths, beside
 from hack.cluster.shell import say
 from hack.cluster.versions import JOBSET, KIND, KUEUE
-from hack.controllers import beside
 from hack.project import ROOT, build_images, install
 from hack.prometheus import ensure_prometheus
 
@@ -62,8 +61,8 @@ def main() -> int:
 
 
 def remove(name: str) -> None:
-    """Take down the cluster, and the one of the controllers' tests where they have left it."""
-    for one in (beside(name), name):
+    """Take down the cluster, and those of tests that have one of their own, where they have left it."""
+    for one in (*(beside(name, of) for of in BESIDE), name):
         if Paths(one).record.exists():
             provider.down(one)
 

@@ -14,6 +14,14 @@ from hack.cluster.errors import ClusterError
 REPO = Path(__file__).resolve().parents[2]
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?")
 
+BESIDE = ("controllers", "orders")
+"""What the end-to-end suite has further clusters for: what they need would change the suite's own."""
+
+
+def beside(name: str, purpose: str) -> str:
+    """The name of the cluster for this purpose that belongs to the suite's cluster ``name``."""
+    return f"{name[: 29 - len(purpose)].rstrip('-')}-{purpose}"
+
 
 def cache_home() -> Path:
     """The folder of built programs and image archives (``$XDG_CACHE_HOME/penstock``)."""

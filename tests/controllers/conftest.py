@@ -10,8 +10,8 @@ import pytest
 
 from hack.cluster import provider
 from hack.cluster.cluster import Cluster, load
-from hack.cluster.paths import Paths
-from hack.controllers import beside, install_jobset, install_kueue
+from hack.cluster.paths import Paths, beside
+from hack.controllers import install_jobset, install_kueue
 from hack.project import build_images, install
 from tests.support import Kubectl
 
@@ -22,7 +22,7 @@ def controlled() -> Iterator[tuple[Cluster, dict[str, str]]]:
     suites = load(os.environ["PENSTOCK_CLUSTER"])
     if suites.provider == "current":
         pytest.skip("JobSet and Kueue are not installed into a cluster that is somebody's own")
-    name = beside(suites.name)
+    name = beside(suites.name, "controllers")
     try:
         cluster = provider.up(name, suites.provider)
         install_jobset(cluster)

@@ -11,7 +11,7 @@ import yaml
 
 from hack.cluster import provider
 from hack.cluster.cluster import load
-from hack.cluster.paths import Paths
+from hack.cluster.paths import Paths, beside
 from hack.project import bucket, build_images
 from tests.e2e.endpoints import Stage
 from tests.e2e.releases import Ground
@@ -55,7 +55,7 @@ def ground() -> Iterator[Ground]:
     suite = load(os.environ["PENSTOCK_CLUSTER"])
     if suite.provider == "current":
         pytest.skip("these tests delete definitions: they want a cluster of ours, not somebody else's")
-    name = f"{suite.name[:20]}-orders"
+    name = beside(suite.name, "orders")
     if Paths(name).record.exists():
         provider.down(name)  # what a killed suite has left
     cluster = provider.up(name, suite.provider)
