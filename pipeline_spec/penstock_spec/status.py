@@ -130,6 +130,7 @@ class CellStatus(SpecModel):
     remakes: Annotated[tuple[Name40, ...], Field(max_length=32)] = Field(
         default=(), description="Steps whose lost outputs are made again before the next attempt."
     )
+    remade: bool = Field(default=False, description="Whether it is, or was, made again after its loss.")
     digest: Annotated[str, StringConstraints(max_length=12)] = Field(
         default="", description="First 72 bits of the digest over all that determines the result, base64url."
     )

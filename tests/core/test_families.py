@@ -20,7 +20,7 @@ from penstock_operator.core import (
 )
 from penstock_spec import object_names
 from tests.core.fake_shell import NotSettled
-from tests.core.family_worlds import Family, check, families
+from tests.core.family_worlds import Family, check, families, simulate
 from tests.core.simulation import BrokenPromise
 from tests.core.test_seeded_bugs import sow
 
@@ -58,6 +58,12 @@ FAILING = [Family(fates={"c1": ["exit3"]}, retries=1)]
 LOST = [Family(again=True, fates={"use": ["lost"]})]
 LOST_CELLS = [Family(again=True, cells=2, fates={"use": ["lost"]})]
 LOST_UNSEEN = [Family(again=True, fates={"use": ["lost"]}, lags=0.9, seed=1)]
+
+
+def test_a_cell_that_fails_at_being_made_again_keeps_to_its_budget() -> None:
+    simulation = simulate(Family(again=True, cells=1, retries=1, fates={"use": ["lost"], "c1": ["exit3"]}))
+    (cell,) = simulation.steps("p-g2")["sub"]["cells"]
+    assert (cell["state"], cell["attempt"], cell["remade"]) == ("Failed", 3, True)
 
 
 def check_all(some: Sequence[Family]) -> None:

@@ -120,6 +120,8 @@ def _known(entry: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
 def _packed(cell: StepRecord, outputs: Sequence[str]) -> dict[str, Any]:
     """The entry of a cell: number and state, and what decisions rest on. Thousands of bytes are not much."""
     entry = {"number": cell.cell, "state": str(cell.state)} | _entry(cell, _kept(cell))
+    if cell.why == OUTPUT_LOST:
+        entry["remade"] = True
     if cell.digest:
         entry["digest"] = key_of(cell.digest)
     if cell.state in SATISFYING and cell.child.get("digest"):
@@ -151,6 +153,7 @@ def _unpacked(entry: Mapping[str, Any], group: StepRecord) -> StepRecord:
         name=group.name,
         kind=group.kind,
         cell=entry["number"],
+        why=OUTPUT_LOST if entry.get("remade") else "",
         digest=entry.get("digest", ""),
         child={"digest": unpacked(entry["executed"])} if "executed" in entry else {},
         outputs=outputs,
