@@ -19,7 +19,7 @@ from penstock_spec.names import StatusWord
 
 # Seconds between two writes of one object where the later one is only news. A Pipeline repeats its run.
 INTERVALS: Mapping[str, float] = {names.PIPELINE: 5.0, names.PIPELINE_RUN: 2.0}
-IN_LINE = 30.0  # of a run that has not begun: it names those before it, and each end changes that for all
+IN_LINE = 30.0  # of a run that goes on waiting: it names those before it, each end changes that for all
 PRESSING = 0.2  # the same for all else: steps that end at about the same time share a write
 REMEMBERED = 10_000
 # The fields that only tell how it goes. Steps that end are no news, nor is what is told in an Event.
@@ -63,7 +63,7 @@ class Pace:
             return 0.0
         before: Mapping[str, Any] = item.get("status") or {}
         news = is_news(key.kind, before, plan, wanted)
-        interval = _interval(key.kind, wanted) if news else PRESSING
+        interval = _interval(key.kind, before, wanted) if news else PRESSING
         pause = max(0.0, self._written.get(key, float("-inf")) + interval - self.clock())
         if pause and news:
             self._held[key] = _Held(item["metadata"]["uid"], before, wanted)
@@ -82,9 +82,10 @@ class Pace:
         self._written.pop(key, None)
 
 
-def _interval(kind: str, wanted: Mapping[str, Any]) -> float:
+def _interval(kind: str, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> float:
     in_line = kind == names.PIPELINE_RUN and wanted.get("status") == StatusWord.WAITING
-    return IN_LINE if in_line else INTERVALS[kind]
+    # That it waits at all is told as soon as any news.
+    return IN_LINE if in_line and before.get("reason") == wanted.get("reason") else INTERVALS[kind]
 
 
 def is_news(kind: str, before: Mapping[str, Any], plan: Plan, wanted: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from penstock_operator.core.actions import Delete, EventNote, Plan
 from penstock_operator.core.settings import Settings
-from penstock_operator.pace import INTERVALS, PRESSING, Pace
+from penstock_operator.pace import IN_LINE, INTERVALS, PRESSING, Pace
 from penstock_operator.workqueue import Key
 from penstock_spec import names
 from tests.shell.desk import desk
@@ -115,6 +115,14 @@ def test_a_pipeline_repeats_its_run_seldom_but_says_at_once_what_it_has_started(
     assert pace.pause(PIPELINE, item(waiting), Plan(), started) == pytest.approx(PRESSING)
     ended = {**waiting, "status": "Succeeded"}
     assert pace.pause(PIPELINE, item(waiting), Plan(), ended) == pytest.approx(PRESSING)
+
+
+def test_a_run_says_soon_that_it_waits_in_line_and_seldom_who_is_before_it() -> None:
+    pace, _ = just_written()
+    begins = {"status": "Waiting", "reason": "StepsWaiting", "message": "its steps are about to start"}
+    waits = {**begins, "reason": "WaitingForRun", "message": "waits for run a, b"}
+    assert pace.pause(RUN, item(begins), Plan(), waits) == INTERVALS[names.PIPELINE_RUN]
+    assert pace.pause(RUN, item(waits), Plan(), {**waits, "message": "waits for run b"}) == IN_LINE
 
 
 async def test_a_step_that_begins_and_ends_between_two_writes_is_written_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 `reaches` says whether the API server lets it through, so that only the compiler can refuse it.
 """
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,9 @@ class Wrong:
     @property
     def spec(self) -> dict[str, Any]:
         """The spoiled spec."""
-        return spoiled(*self.edits, of=celled if self.celled else good)
+        # Copies: a later edit may reach into what an earlier one has put in.
+        edits = ((path, value if value is REMOVE else copy.deepcopy(value)) for path, value in self.edits)
+        return spoiled(*edits, of=celled if self.celled else good)
 
 
 def _row(name: str, path: str, reason: Reason, hint: str, *edits: tuple[str, Any]) -> Wrong:
