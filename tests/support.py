@@ -15,6 +15,15 @@ ROOT = Path(__file__).resolve().parent.parent
 SYSTEM_NAMESPACE = "penstock-system"
 
 
+def _run(
+    command: list[str], input: str | None, seconds: float, *, check: bool
+) -> subprocess.CompletedProcess[str]:
+    """The ended process; with `check` a failure is an error with the program's words."""
+    done = subprocess.run(command, input=input, capture_output=True, text=True, timeout=seconds, check=False)
+    assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
 @dataclass(frozen=True)
 class Kubectl:
     """kubectl on the test cluster, as its administrator."""
@@ -26,16 +35,7 @@ class Kubectl:
         self, *words: str, input: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl; with `check` a failure is an error with kubectl's words."""
-        done = subprocess.run(
-            [self.program, "--kubeconfig", self.kubeconfig, *words],
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert not check or done.returncode == 0, f"kubectl {' '.join(words)}\n{done.stdout}\n{done.stderr}"
-        return done
+        return _run([self.program, "--kubeconfig", self.kubeconfig, *words], input, 180, check=check)
 
     def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
         """One object."""
@@ -131,16 +131,7 @@ class Helm:
         self, *words: str, input: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run helm; with `check` a failure is an error with helm's words."""
-        done = subprocess.run(
-            [self.program, "--kubeconfig", self.kubeconfig, *words],
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert not check or done.returncode == 0, f"helm {' '.join(words)}\n{done.stdout}\n{done.stderr}"
-        return done
+        return _run([self.program, "--kubeconfig", self.kubeconfig, *words], input, 300, check=check)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,8 @@ def let_go(kubectl: Kubectl, namespace: str, name: str) -> None:
     """End the program of a run that waits for it."""
     pods = kubectl.list("pods", namespace, "-l", f"penstock.dev/run={name}")
     (pod,) = (one for one in pods if "deletionTimestamp" not in one["metadata"])
-    kubectl.run("exec", "-n", namespace, pod["metadata"]["name"], "-c", "main", "--", "touch", "/tmp/go")  # noqa: S108
+    gate = "/tmp/go"  # noqa: S108 - in a container of its own
+    kubectl.run("exec", "-n", namespace, pod["metadata"]["name"], "-c", "main", "--", "touch", gate)
 
 
 def cancel(kubectl: Kubectl, namespace: str, name: str) -> None:

@@ -61,7 +61,7 @@ def fails_for(simulation: Simulation, size: int) -> None:
         given = task_of(job)["arguments"].get("arguments", {})
         return "exit3" if given.get("size") == size else usual(job)
 
-    simulation.cluster.fate = fate  # type: ignore[method-assign]
+    simulation.cluster.fate = fate  # type: ignore[method-assign]  # another fate
 
 
 def test_each_cell_is_a_run_of_its_own_with_its_values_and_its_number() -> None:
@@ -100,7 +100,7 @@ def test_a_rerun_of_what_failed_repeats_the_child_that_failed_and_no_other() -> 
     fails_for(simulation, 7)
     simulation.run_to_rest()
     failed = children(simulation)[2]["metadata"]["name"]
-    simulation.cluster.fate = usual  # type: ignore[method-assign]
+    simulation.cluster.fate = usual  # type: ignore[method-assign]  # another fate
     simulation.cluster.advance(1)
     for name, of in (("again", "p-g1"), ("third", "again")):
         rerun = {"run": of, **({"failed": True} if name == "again" else {"from": ["use"]})}
@@ -171,7 +171,7 @@ def test_a_child_that_takes_too_long_is_ended_alone() -> None:
         given = task_of(job)["arguments"].get("arguments", {})
         return "hangs" if given.get("size") == 5 else usual(job)
 
-    simulation.cluster.fate = fate  # type: ignore[method-assign]
+    simulation.cluster.fate = fate  # type: ignore[method-assign]  # another fate
     simulation.run_to_rest()
     assert cells(simulation) == {1: "Failed", 2: "Succeeded"}
     assert simulation.steps("p-g1")["sub"]["reason"] == "DeadlineExceeded"
