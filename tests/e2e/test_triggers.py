@@ -160,7 +160,7 @@ def test_a_signed_message_starts_one_run_and_a_forged_one_none(
     url = f"{base}/v1/namespaces/{namespace}/pipelines/ear/triggers/watch"
     body = b'{"parameters": {"size": 3}}'
     status, answer = send(url, secret, body, "msg_1")
-    assert (status, answer["created"]) == (201, True), answer
+    assert (status, answer.get("created")) == (201, True), answer
     assert send(url, secret, body, "msg_1") == (200, {**answer, "created": False})
     assert send(url, "x" * 32, body, "msg_2")[0] == 401
     assert send(url, secret, b'{"parameters": {"size": 10}}', "msg_3")[0] == 422

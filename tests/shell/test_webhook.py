@@ -17,7 +17,7 @@ import pytest
 from penstock_operator import clock
 from penstock_operator.webhook import signatures
 from penstock_operator.webhook.desk import Message
-from penstock_operator.webhook.limits import Rate
+from penstock_operator.webhook.limits import Rate, next_second
 from penstock_operator.webhook.refusals import Refused
 from penstock_operator.webhook.secret_files import SecretFiles
 from penstock_operator.webhook.signatures import BadSecret, key_of, sign
@@ -79,6 +79,17 @@ async def test_neither_does_it_after_a_restart() -> None:
         status, answer, headers = await here.send(request())
         assert (status, answer["error"], headers["retry-after"]) == (503, "SignedBeforeStart", "1")
     assert len(api.made) == 1
+
+
+async def test_what_is_signed_in_the_second_in_which_the_receiver_becomes_ready_is_taken() -> None:
+    """Signatures have whole seconds, processes do not begin on them."""
+    moments = iter([NOW + 0.6, NOW + 0.99, NOW + 0.998, NOW + 1.0])
+    began = await next_second(lambda: next(moments))
+    assert next(moments, None) is None, "it was ready before the second was over"
+    async with world(started_at=began) as here:
+        here.now = NOW + 1.2
+        assert (await here.post(time=NOW + 1))[0] == 201
+        assert (await here.post(id_="msg_2", time=NOW))[1]["error"] == "SignedBeforeStart"
 
 
 async def test_a_message_for_one_trigger_is_none_for_another() -> None:

@@ -13,7 +13,7 @@ from penstock_operator.cluster import Cluster
 from penstock_operator.credentials import Credentials
 from penstock_operator.webhook.desk import Desk
 from penstock_operator.webhook.figures import Figures
-from penstock_operator.webhook.limits import Deliveries, Rate
+from penstock_operator.webhook.limits import Deliveries, Rate, next_second
 from penstock_operator.webhook.secret_files import SecretFiles
 from penstock_operator.webhook.server import receiving, watched
 
@@ -44,7 +44,7 @@ async def _run(given: argparse.Namespace) -> None:
     address = given.address or None
     async with Cluster(credentials) as cluster:
         rate = Rate(given.per_minute, given.burst)
-        desk = Desk(cluster, secrets.keys, Deliveries(_now()), rate, _now)
+        desk = Desk(cluster, secrets.keys, Deliveries(await next_second(_now)), rate, _now)
         async with (
             receiving(desk, figures, address, given.port) as port,
             watched(figures, address, given.health_port) as health,

@@ -1,6 +1,9 @@
 """How much is taken: messages per namespace and minute, and the deliveries that are remembered."""
 
+import asyncio
+import math
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from penstock_operator.webhook.messages import Address
@@ -27,6 +30,18 @@ class Rate:
             wait = str(max(1, round((1 - left) / self._per_second)))
             raise Refused(429, "TooMany", "too many messages for this namespace", retry_after=wait)
         self._left[namespace] = (left - 1, now)
+
+
+async def next_second(clock: Callable[[], float]) -> float:
+    """Wait for the clock's next whole second, and give it.
+
+    Signatures carry whole seconds: to who begins in the middle of one, what is signed in the rest of it
+    looks as if it had been signed before.
+    """
+    second = math.ceil(clock())
+    while (left := second - clock()) > 0:  # noqa: ASYNC110 - a clock is waited for, nothing tells of it
+        await asyncio.sleep(left)
+    return float(second)
 
 
 @dataclass(frozen=True)
