@@ -1,7 +1,7 @@
 """Gathers the world of one decision from the caches, and from what the pass has read live."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -68,7 +68,9 @@ class Observer:
         runs = self._runs_of(namespace, run.pipeline)
         pipeline = self._caches[names.PIPELINE].get(namespace, run.pipeline)
         versions = self.versions(namespace)
-        origin = next((one for one in runs if one.meta.name == run.rerun.get("run")), None)
+        # Of whatever Pipeline it is: the planner says so where that is another one.
+        repeated = self._caches[names.PIPELINE_RUN].get(namespace, run.rerun.get("run", ""))
+        origin = None if repeated is None else views.run(repeated)
         return ObservedRun(
             run=run,
             pipeline=None if pipeline is None else views.pipeline(pipeline, applied_spec(pipeline)),
@@ -87,7 +89,7 @@ class Observer:
             versions=versions,
             endpoints=self._endpoints(namespace),
             earlier=() if run.finished else history.earlier_steps(run, runs),
-            previous=None if run.finished else await self._previous(run, runs),
+            previous=() if run.finished else await self._previous(run, runs),
             children=await self._children(run),
             parents=self._parents(run),
             ahead=runs_ahead(run, runs),
@@ -218,22 +220,17 @@ class Observer:
             chain.append(run)
         return tuple(chain)
 
-    async def _previous(self, run: RunObject, runs: Iterable[RunObject]) -> Previous | None:
-        newest = history.previous_run(run, runs)
-        revision = None if newest is None else await self._revision_of(newest)
-        if newest is None or revision is None or revision.pipeline is None:
-            return None
-        steps = newest.status.get("steps") or ()
-        pinned = newest.status.get("pinned") or ()
-        return Previous(
-            newest.meta.name,
-            revision.pipeline,
-            newest.given,
-            newest.logical_time,
-            steps,
-            pinned,
-            newest.cause,
-        )
+    async def _previous(self, run: RunObject, runs: Iterable[RunObject]) -> Sequence[Previous]:
+        """Those of whose frozen steps nothing is left are passed over."""
+        found = []
+        for one in history.previous_runs(run, runs):
+            revision = await self._revision_of(one)
+            if revision is None or revision.pipeline is None:
+                continue
+            steps, pinned = one.status.get("steps") or (), one.status.get("pinned") or ()
+            name, time, cause = one.meta.name, one.logical_time, one.cause
+            found.append(Previous(name, revision.pipeline, one.given, time, steps, pinned, cause))
+        return found
 
     async def _revision_of(self, run: RunObject, origin: RunObject | None = None) -> Revision | None:
         """What the run executes: frozen at its start, named by it, or that of the run that it repeats."""

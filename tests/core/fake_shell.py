@@ -242,7 +242,7 @@ class FakeShell:
         run = run_of(item)
         runs = [run_of(one) for one in self.cluster.find("PipelineRun")]
         pipeline = self.cluster.get("Pipeline", run.pipeline)
-        previous = history.previous_run(run, runs)
+        previous = [self._previous(one) for one in history.previous_runs(run, runs)]
         origin = next((one for one in runs if one.meta.name == run.rerun.get("run")), None)
         return ObservedRun(
             run=run,
@@ -267,7 +267,7 @@ class FakeShell:
                 one["metadata"]["name"]: endpoint_of(one) for one in self.cluster.find("ModelEndpoint")
             },
             earlier=history.earlier_steps(run, runs),
-            previous=None if previous is None else self._previous(previous),
+            previous=[one for one in previous if one is not None],
             children=self._children(view, run),
             parents=self._parents(run),
             ahead=ahead.runs_ahead(run, runs),

@@ -111,6 +111,71 @@ def test_what_a_backfill_says_of_reuse_holds_for_each_of_its_runs() -> None:
     assert "reuse" not in other.cluster.objects[("PipelineRun", HOURS[0])]["spec"]
 
 
+def spec_with(default: Any = None) -> Any:
+    """A pipeline with a parameter n, which has this default or none."""
+    declared = {"name": "n", "type": "Integer", **({} if default is None else {"default": default})}
+    spec = {**spec_of(), "parameters": [declared]}
+    spec["steps"][0]["run"]["argumentsFrom"]["n"] = {"parameter": "n"}
+    return spec
+
+
+def test_the_parameters_of_a_backfill_hold_for_each_of_its_runs() -> None:
+    asked = backfill(parallelism=2)
+    asked["spec"]["parameters"] = {"n": 7}
+    life = Life(spec_with())
+    life.start(asked)
+    assert [life.cluster.objects[("PipelineRun", one)]["spec"]["parameters"] for one in HOURS[:2]] == [
+        {"n": 7},
+        {"n": 7},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({"m": 7}, "the pipeline has no such parameter"), ({"n": "much"}, "is a text"), ({}, "n")],
+    ids=["unknown", "of another type", "left out"],
+)
+def test_wrong_parameters_of_a_backfill_are_said_once_and_make_no_runs(given: Any, words: str) -> None:
+    asked = backfill()
+    asked["spec"]["parameters"] = given
+    life = Life(spec_with())
+    life.start(asked)
+    assert (life.status["status"], life.status["reason"]) == ("Failed", "InvalidParameters")
+    assert words in life.status["message"]
+    assert life.children() == []
+
+
+def suspend(life: Life, *, value: bool = True) -> None:
+    run = life.cluster.objects[("PipelineRun", "fill")]
+    life.cluster.edit("PipelineRun", "fill", {**run["spec"], "suspend": value})
+    life.look()
+
+
+def test_a_suspended_backfill_has_no_more_runs_made_and_goes_on_where_it_was() -> None:
+    life = Life()
+    life.start(backfill(parallelism=2))
+    suspend(life)
+    life.finish(HOURS[0])
+    assert life.children() == HOURS[:2]
+    assert (life.status["status"], life.status["reason"]) == ("Suspended", "RunSuspended")
+    assert life.status["progress"] == "1/6"
+    assert "kubectl patch plr -n ml fill" in life.status["message"]
+    suspend(life, value=False)
+    while life.children(going=True):
+        life.finish(life.children(going=True)[0])
+    assert (life.status["status"], life.status["progress"]) == ("Succeeded", "6/6")
+
+
+def test_a_backfill_that_is_suspended_from_the_start_has_no_run_made() -> None:
+    asked = backfill()
+    asked["spec"]["suspend"] = True
+    life = Life()
+    life.start(asked)
+    assert (life.status["status"], life.children()) == ("Suspended", [])
+    suspend(life, value=False)
+    assert life.children() == HOURS[:1]
+
+
 def test_times_that_have_a_run_already_are_left_alone() -> None:
     life = Life()
     life.start(backfill(to="2026-11-20T02:00:00Z"))
@@ -153,11 +218,13 @@ def test_a_run_that_somebody_deleted_counts_as_failed() -> None:
     ("fields", "words"),
     [
         ({"trigger": "tok"}, 'no trigger "tok"'),
-        ({"to": "2026-11-19T00:00:00Z"}, "the schedule has no times"),
+        ({"from": "2026-11-20T00:10:00Z", "to": "2026-11-20T00:50:00Z"}, "in Etc/UTC, has no times"),
+        ({"to": "2026-11-19T00:00:00Z"}, "lies before from, 2026-11-20T00:00:00Z: exchange them"),
+        ({"from": "2027-11-20T00:00:00Z", "to": "2027-11-21T00:00:00Z"}, "is still to come"),
         ({"from": "2026-01-01T00:00:00Z"}, "more than 1000 times"),
         ({"from": "2026-02-30T00:00:00Z"}, "no times"),
     ],
-    ids=["no such trigger", "empty", "too many", "no such day"],
+    ids=["no such trigger", "empty", "reversed", "to come", "too many", "no such day"],
 )
 def test_what_cannot_be_backfilled_is_said(fields: dict[str, str], words: str) -> None:
     life = Life()

@@ -486,6 +486,16 @@ def test_finished_runs_beyond_the_limit_go_oldest_first_with_their_revisions() -
     simulation.assert_at_rest()
 
 
+def test_runs_that_never_began_push_out_none_that_has_results() -> None:
+    simulation = living(programs({"a": []}, policy={"keepRuns": 2}))
+    for number in range(4):
+        simulation.cluster.advance(1)
+        simulation.cluster.create(new_run(f"wrong-{number}", parameters={"tree": number}))
+        simulation.run_to_rest()
+    assert runs(simulation) == ["tumour-g1", "wrong-2", "wrong-3"]
+    simulation.assert_at_rest()
+
+
 def test_deleting_the_pipeline_keeps_the_model_and_what_serves_it() -> None:
     simulation = living(tumour())
     simulation.person(lambda: simulation.cluster.delete("Pipeline", "tumour"))

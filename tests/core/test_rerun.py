@@ -134,11 +134,13 @@ def test_the_old_run_may_go_once_the_new_one_has_begun() -> None:
         ({"run": "tumour-g1", "failed": True}, "InvalidRerun", "nothing to repeat"),
         ({"run": "tumour-g1", "from": ["bb"]}, "InvalidRerun", 'there is no step "bb"'),
         ({"run": "plan", "failed": True}, "InvalidRerun", "never began"),
+        ({"run": "lake-g1", "failed": True}, "InvalidRerun", "is one of Pipeline lake, not of tumour"),
     ],
-    ids=["gone", "nothing failed", "no such step", "a plan"],
+    ids=["gone", "nothing failed", "no such step", "a plan", "of another pipeline"],
 )
 def test_what_cannot_be_repeated_is_said(rerun: dict[str, Any], reason: str, words: str) -> None:
     simulation = living(programs(CHAIN))
+    simulation.person(lambda: simulation.cluster.create(pipeline("lake", programs({"a": []}))))
     simulation.person(lambda: simulation.cluster.create(new_run("plan", mode="Plan")))
     simulation.run_to_rest()
     simulation.person(lambda: simulation.cluster.create(new_run("again", rerun=rerun)))
@@ -146,6 +148,16 @@ def test_what_cannot_be_repeated_is_said(rerun: dict[str, Any], reason: str, wor
     found = status(simulation, "PipelineRun", "again")
     assert (found["status"], found["reason"]) == ("Failed", reason)
     assert words in found["message"]
+
+
+def test_a_run_of_a_pipeline_that_was_deleted_is_not_repeated_for_its_successor() -> None:
+    simulation = living(programs(CHAIN))
+    run = simulation.cluster.objects[("PipelineRun", "tumour-g1")]
+    run["metadata"]["ownerReferences"][0]["uid"] = run["status"]["snapshot"]["pipelineUid"] = "of old"
+    repeat(simulation, **{"from": ["b"]})
+    found = status(simulation, "PipelineRun", "again")
+    assert found["reason"] == "InvalidRerun"
+    assert "an earlier Pipeline tumour, which was deleted" in found["message"]
 
 
 def test_wrong_parameters_of_a_rerun_fail_it() -> None:

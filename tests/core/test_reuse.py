@@ -57,6 +57,19 @@ def test_what_has_changed_is_said_even_of_a_step_that_is_never_reused() -> None:
     assert run(simulation, "again", parameters={"n": "2"})["b"]["why"] == 'changed: parameters.n "1" -> "2"'
 
 
+def test_a_step_is_compared_with_the_newest_run_that_got_as_far() -> None:
+    spec = programs({"a": [], "b": ["a"]}, parameters=[{"name": "n", "default": "1"}], policy=KEEP)
+    spec["steps"][1]["run"]["argumentsFrom"] = {"n": {"parameter": "n"}}
+    simulation = living(spec, {"a": [], "b": ["a"]})
+    simulation.cluster.fates = {"a": ["exit3", "exit3"]}
+    for name in ("bad", "worse"):
+        assert run(simulation, name, reuse="Never", parameters={"n": "7"})["b"]["state"] == "Blocked"
+    simulation.cluster.fates = {}
+    found = run(simulation, "good", parameters={"n": "2"})
+    assert found["a"]["why"] == "output reused from run tumour-g1"
+    assert found["b"]["why"] == 'changed: parameters.n "1" -> "2"'
+
+
 @pytest.mark.parametrize("image", ["ghcr.io/acme/step", "ghcr.io/acme/step:latest"])
 def test_an_image_without_a_fixed_tag_is_reused_where_the_step_says_so(image: str) -> None:
     spec = saying(policy="Always")

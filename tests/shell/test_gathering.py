@@ -313,6 +313,18 @@ async def test_a_run_is_observed_with_the_services_of_its_gangs_and_is_woken_by_
     assert list(affected(Change("Service", mine, None), caches)) == [Key("PipelineRun", "ml", "p-g1")]
 
 
+async def test_the_run_that_is_to_be_repeated_is_found_whatever_pipeline_it_is_of() -> None:
+    caches = Caches(lambda _: None)
+    run = item("PipelineRun", "again", spec={"pipeline": "p", "rerun": {"run": "q-g1", "failed": True}})
+    other = item("PipelineRun", "q-g1", spec={"pipeline": "q"})
+    for one in (run, other):
+        caches.learn("PipelineRun", one)
+    cluster: Any = None  # nothing is read live
+    observed = await Observer(caches, Reads(cluster, caches)).run(run, Findings())
+    assert observed.origin is not None
+    assert observed.origin.pipeline == "q"
+
+
 async def test_an_operator_knows_since_when_it_looks_and_its_successor_begins_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

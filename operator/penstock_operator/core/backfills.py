@@ -4,20 +4,27 @@ The runs are named as the schedule would name them, so a time that has a run is 
 twice. What has been decided is written down; a run that exists but is not recorded counts as started.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice, takewhile
 from typing import Any
 
 from penstock_operator.core.actions import Action, Create, Plan
+from penstock_operator.core.cancels import holds_back, shown_suspended
 from penstock_operator.core.conditions import is_true
 from penstock_operator.core.frozen import define
 from penstock_operator.core.observed import Ref, RunObject
 from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.run_status import Summary, build
 from penstock_operator.core.settings import Settings
-from penstock_operator.core.start import CannotStart, adoption, frozen_for, not_started
+from penstock_operator.core.start import (
+    CannotStart,
+    adoption,
+    frozen_for,
+    not_started,
+    parameter_problem,
+)
 from penstock_operator.core.text import sentence
 from penstock_operator.core.times import after, given, read, stamp
 from penstock_operator.manifests.runs import Start, run
@@ -38,7 +45,8 @@ def backfills(observed: ObservedRun, now: datetime, settings: Settings) -> Plan 
         return None
     state = observed.run.status.get("backfill")
     if not state:
-        return _begin(observed, now, settings)
+        waits = holds_back(observed, now, settings) if observed.run.suspended else None
+        return waits or _begin(observed, now, settings)
     return _advance(
         observed, Progress(**{_FIELDS[key]: value for key, value in state.items()}), now, settings
     )
@@ -100,13 +108,34 @@ def _begin(observed: ObservedRun, now: datetime, settings: Settings) -> Plan:
         return not_started(observed, schedule, now, settings)
     until = min(asked["to"], stamp(now))
     times = list(islice(_times(schedule.cron, schedule.time_zone, asked["from"], "", until), MAX_TICKS + 1))
-    if not 0 < len(times) <= MAX_TICKS:
-        count = f"more than {MAX_TICKS}" if times else "no"
-        what = f"the schedule has {count} times from {asked['from']} to {until}: choose another range"
+    what = _unfit(asked, schedule, len(times), until)
+    if what:
         return not_started(observed, CannotStart(Reason.INVALID_BACKFILL, what), now, settings)
+    # What it gives holds for each of its runs: better said here than by a thousand of them.
+    problem = parameter_problem(frozen.pipeline, observed.run.parameters, stamp(times[0]))
+    if problem is not None:
+        return not_started(observed, problem, now, settings)
     begun = Progress(schedule.cron, schedule.time_zone, frozen.revision, until, len(times))
     actions = (*adoption(observed), *frozen.actions)
     return Plan(actions=actions, status=_status(observed.run, begun, now), look_again=now)
+
+
+def _unfit(asked: Mapping[str, Any], schedule: Schedule, count: int, until: str) -> str:
+    """What is wrong with the range, with what to do about it; empty where nothing is."""
+    first, last = asked["from"], asked["to"]
+    if last < first:
+        return f"spec.backfill.to, {last}, lies before from, {first}: exchange them"
+    if until < first:
+        return f"spec.backfill.from, {first}, is still to come: the schedule itself starts its runs then"
+    line = f"{schedule.cron} in {schedule.time_zone}"
+    if not count:
+        return f"the schedule, {line}, has no times from {first} to {until}: choose another range"
+    if count > MAX_TICKS:
+        return (
+            f"the schedule, {line}, has more than {MAX_TICKS} times from {first} to {until}: ask for a part "
+            "of the range, and for the rest in other backfills"
+        )
+    return ""
 
 
 def _schedule(observed: ObservedRun) -> Schedule | CannotStart:
@@ -140,7 +169,8 @@ def _advance(observed: ObservedRun, before: Progress, now: datetime, settings: S
     asked = observed.run.backfill
     times = _times(progress.cron, progress.time_zone, asked["from"], progress.decided, progress.until)
     actions: list[Action] = []
-    for tick in times:
+    # Suspended, it has no more runs made; those under way go on.
+    for tick in () if observed.run.suspended else times:
         if len(progress.active) >= asked.get("parallelism", 1):
             break
         if RUNS not in observed.live:
@@ -221,6 +251,7 @@ def _tick(
         progress.revision,
         generation=0,
         trigger=parent.backfill["trigger"],
+        parameters=parent.parameters,
         scheduled_time=stamp(tick),
         part_of=parent.meta.name,
         reuse="" if parent.reuse == RunReuse.BY_STEP else parent.reuse,
@@ -229,7 +260,8 @@ def _tick(
 
 
 def _status(parent: RunObject, progress: Progress, now: datetime, held: str = "") -> dict[str, Any]:
-    status = build(parent, _summary(progress, held), (), now, None, started=True)
+    summary = shown_suspended(parent, _summary(progress, held))
+    status = build(parent, summary, (), now, None, started=True)
     return {**status, "progress": f"{progress.ended}/{progress.total}", "backfill": progress.to_status()}
 
 

@@ -60,7 +60,7 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Previous:
-    """The newest finished run before this one, so that a step can say what has changed since then."""
+    """A finished run before this one, so that a step can say what has changed since then."""
 
     run: str
     pipeline: CompiledPipeline  # of its frozen revision

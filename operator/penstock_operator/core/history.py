@@ -11,6 +11,8 @@ from penstock_operator.core.observed import RunObject, VersionView
 from penstock_operator.core.times import stamp
 from penstock_spec.status import SATISFYING, StepState
 
+MOST_PREVIOUS = 4  # runs of which the frozen steps are read, so that a step can say what has changed
+
 
 def earlier_steps(run: RunObject, runs: Iterable[RunObject]) -> Sequence[Earlier]:
     """Every step that ended well in another run of the same Pipeline object, newest run first."""
@@ -22,11 +24,24 @@ def earlier_steps(run: RunObject, runs: Iterable[RunObject]) -> Sequence[Earlier
     )
 
 
-def previous_run(run: RunObject, runs: Iterable[RunObject]) -> RunObject | None:
-    """The run that this one repeats, else the newest finished one of the same Pipeline object; or None."""
+def previous_runs(run: RunObject, runs: Iterable[RunObject]) -> Sequence[RunObject]:
+    """What the steps of a run are compared with: the run that it repeats, then the newest finished ones of
+    the same Pipeline object, each as far as it got to a step that none of those before it had got to.
+    """
     before = [one for one in _before(run, runs) if one.finished and one.status.get("snapshot")]
     repeated = [one for one in before if one.meta.name == run.rerun.get("run")]
-    return next(iter((*repeated, *before)), None)
+    found: list[RunObject] = []
+    reached: set[str] = set()
+    for one in (*repeated, *before):
+        more = {entry["name"] for entry in one.status.get("steps", ()) if _was_reached(entry)} - reached
+        if more and len(found) < MOST_PREVIOUS:
+            found.append(one)
+            reached |= more
+    return found
+
+
+def _was_reached(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("digest") or entry.get("cells"))
 
 
 def _before(run: RunObject, runs: Iterable[RunObject]) -> list[RunObject]:

@@ -52,7 +52,7 @@ class ObservedRun:
     versions: Sequence[VersionView] = ()  # all of the namespace
     endpoints: Mapping[str, EndpointView] = field(default_factory=dict)  # all of the namespace, by name
     earlier: Sequence[Earlier] = ()  # newest first
-    previous: Previous | None = None
+    previous: Sequence[Previous] = ()  # history.previous_runs
     origin: RunObject | None = None  # the run that this one repeats
     repeated: Sequence[RunObject] = ()  # the runs that are steps of that one
     siblings: Sequence[RunObject] = ()  # of a backfill: all runs of the Pipeline's name

@@ -109,9 +109,13 @@ def _repeated(observed: ObservedRun) -> Frozen | CannotStart:
     if old is None:
         what = f"there is no PipelineRun {name} to repeat; perhaps it was tidied away"
         return CannotStart(Reason.RUN_NOT_FOUND, what)
+    if old.pipeline != run.pipeline:
+        what = f"run {name} is one of Pipeline {old.pipeline}, not of {run.pipeline}"
+        return _refused(f"{what}: repeat it with spec.pipeline {old.pipeline}")
     mine = pipeline_uid(run) or (observed.pipeline.meta.uid if observed.pipeline else "")
-    if old.pipeline != run.pipeline or pipeline_uid(old) != mine:
-        return _refused(f"run {name} is one of another Pipeline than {run.pipeline}")
+    if pipeline_uid(old) != mine:
+        what = f"run {name} is one of an earlier Pipeline {run.pipeline}, which was deleted"
+        return _refused(f"{what}; create a new run instead")
     if not old.finished:
         return _refused(f"run {name} has not ended; repeat it when it has")
     snapshot = old.status.get("snapshot")

@@ -51,7 +51,7 @@ def tidy(observed: ObservedPipeline, definition: Definition, now: datetime, sett
 
 
 def beyond(observed: ObservedPipeline, keep: int, now: datetime) -> list[RunObject]:
-    """Finished runs beyond the newest `keep` of each sort."""
+    """Finished runs beyond the newest `keep` of each sort; those that never began count by themselves."""
     awaited = _awaited(observed)
     return [
         one
@@ -103,7 +103,10 @@ def _gone(
 
 def _surplus(runs: Sequence[RunObject], keep: int) -> Sequence[RunObject]:
     finished = [one for one in runs if one.finished and not one.meta.deleting]
-    return finished[: max(0, len(finished) - keep)]
+    began = [one for one in finished if one.status.get("startedAt")]
+    # Refused, forbidden, replaced while they waited: they have made nothing, and must not push out what has.
+    never = [one for one in finished if not one.status.get("startedAt")]
+    return [one for some in (began, never) for one in some[: max(0, len(some) - keep)]]
 
 
 def _may_be_repeated(run: RunObject, now: datetime) -> bool:

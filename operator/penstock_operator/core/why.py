@@ -19,18 +19,18 @@ from penstock_spec.resolve import run_values
 
 
 def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | None) -> str:
-    """Why the step runs, compared with the newest finished run before."""
+    """Why the step runs, compared with the newest finished run before that got as far as this step."""
     if context.pipeline.always(record.name):
         return "it runs after all others, whatever the outcome"
     if found is not None:
         return f"checks whether its source has changed since {found.whence}"
-    previous = context.observed.previous
-    old = _components_before(context, record)
-    if previous is None or old is None:
-        return "first run"
-    now = _said(context.pipeline, record.name, context.values, context.pins)
-    changed = difference(record.name, old, work.components, _said_before(previous, record.name), now)
-    return changed or again(context, record) or _not_taken(context, record, work)
+    for previous in context.observed.previous:
+        old = _components_before(context, previous, record)
+        if old is not None:
+            now = _said(context.pipeline, record.name, context.values, context.pins)
+            changed = difference(record.name, old, work.components, _said_before(previous, record.name), now)
+            return changed or again(context, record) or _not_taken(context, previous, record, work)
+    return "first run"
 
 
 def again(context: RunContext, record: StepRecord) -> str:
@@ -41,11 +41,9 @@ def again(context: RunContext, record: StepRecord) -> str:
     return forced(context, record)
 
 
-def _not_taken(context: RunContext, record: StepRecord, work: Work) -> str:
+def _not_taken(context: RunContext, previous: Previous, record: StepRecord, work: Work) -> str:
     """Why a result of exactly the same work is not taken over."""
-    previous = context.observed.previous
-    run = previous.run if previous is not None else ""
-    steps = previous.steps if previous is not None else ()
+    run, steps = previous.run, previous.steps
     old = expired(context, record, work)
     if old:
         return old
@@ -67,12 +65,11 @@ def _said_before(previous: Previous, step: str) -> Said:
     return _said(previous.pipeline, step, values, pins_of({"pinned": previous.pinned}))
 
 
-def _components_before(context: RunContext, record: StepRecord) -> Components | None:
-    """What determined the step's result in the run before; None where it had no such step or cell, or never
+def _components_before(context: RunContext, previous: Previous, record: StepRecord) -> Components | None:
+    """What determined the step's result in a run before; None where it had no such step or cell, or never
     got to it.
     """
-    previous = context.observed.previous
-    if previous is None or record.name not in previous.records or record.name not in previous.pipeline.graph:
+    if record.name not in previous.records or record.name not in previous.pipeline.graph:
         return None
     try:
         values = run_values(
