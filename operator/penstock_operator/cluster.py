@@ -12,8 +12,9 @@ from typing import Any, Self
 import aiohttp
 
 from penstock_operator import errors
+from penstock_operator.bodies import encoded
 from penstock_operator.credentials import Credentials
-from penstock_operator.resources import RESOURCES
+from penstock_operator.resources import CONTROLLER_REVISION, RESOURCES
 
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
@@ -91,7 +92,8 @@ class Cluster:
         """The created object. Raises AlreadyExists, QuotaExceeded, Forbidden, Invalid."""
         kind = manifest["kind"]
         path = RESOURCES[kind].path(manifest.get("metadata", {}).get("namespace"))
-        return await self._request("create", "POST", kind, path, body=manifest)
+        body = encoded(manifest) if kind == CONTROLLER_REVISION else manifest
+        return await self._request("create", "POST", kind, path, body=body)
 
     async def apply(self, manifest: Mapping[str, Any], manager: str, *, force: bool = False) -> Object:
         """The object after server-side apply as `manager`.
@@ -200,7 +202,7 @@ class Cluster:
         headers = self._headers()
         data = None
         if body is not None:
-            data = json.dumps(body, separators=(",", ":")).encode()
+            data = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
             headers["Content-Type"] = content
         started, code = perf_counter(), 0
         try:

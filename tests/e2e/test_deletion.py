@@ -36,6 +36,20 @@ def test_deleting_a_pipeline_ends_its_run_and_leaves_nothing(runs, kubectl, name
     wait_for("everything to go", lambda: not left(kubectl, namespace), 60)
 
 
+def test_a_pipeline_may_go_and_leave_its_runs(runs, kubectl, namespace, images) -> None:
+    program = ["python3", "-c", "assert 1e-05 < 1 and 2 > 1"]
+    step = {
+        "name": "work",
+        "run": {"image": images["server"], "command": program, "arguments": {"rate": 1e-05}},
+    }
+    assert runs.execute(pipeline("p", namespace, {"steps": [step]}))["status"]["status"] == "Succeeded"
+    # The garbage collector takes the owner off all that the Pipeline owns, frozen specs too.
+    kubectl.run("delete", "pipeline", "p", "-n", namespace, "--cascade=orphan", "--timeout=60s")
+    assert runs.names("p") == ["p-g1"]
+    assert runs.get("p-g1")["metadata"].get("ownerReferences", []) == []
+    assert len(kubectl.list("controllerrevisions", namespace)) == 1
+
+
 def test_what_is_served_stays_served_when_only_the_pipeline_goes(
     runs, kubectl, namespace, lake, data_folder
 ) -> None:
