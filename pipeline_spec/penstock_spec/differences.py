@@ -10,6 +10,8 @@ from penstock_spec.paths import Path, clip, show
 from penstock_spec.plain import canonical
 
 WHY_LENGTH = 256  # status.StepStatus.why
+_SHOWN = 60  # characters of a value
+_LEAD = 16  # of these before the first that differs
 _UNSAID = frozenset({"env", "secrets"})  # values that may be confidential are not repeated
 
 
@@ -86,9 +88,9 @@ def _changes(step: str, old: Components, new: Components, before: Said, now: Sai
         parameter = now.parameters.get(path)
         named = parameter is not None and parameter == before.parameters.get(path)
         place = f"parameters.{parameter}" if named else show(path)
-        yield place if _UNSAID & set(path) else f"{place} {_short(was)} -> {_short(is_)}"
+        yield place if _UNSAID & set(path) else f"{place} {_both(was, is_)}"
     for path, was, is_ in _differing(("steps", step, "gang"), old.gang, new.gang):
-        yield f"{show(path)} {_short(was)} -> {_short(is_)}"
+        yield f"{show(path)} {_both(was, is_)}"
     if old.image != new.image:
         yield f"image {old.image or 'built in'} -> {new.image or 'built in'}"
     for alias in sorted({*old.secrets, *new.secrets}):
@@ -119,7 +121,17 @@ def _differing(path: Path, old: Any, new: Any) -> Iterator[tuple[Path, Any, Any]
         yield path, old, new
 
 
+def _both(was: Any, is_: Any) -> str:
+    """Both values as far as there is room for them; of long texts the part where they begin to differ."""
+    if isinstance(was, str) and isinstance(is_, str):
+        pairs = zip(was, is_, strict=False)
+        same = next((at for at, (old, new) in enumerate(pairs) if old != new), min(len(was), len(is_)))
+        if same > _SHOWN - _LEAD:
+            was, is_ = (f"…{one[same - _LEAD :]}" for one in (was, is_))
+    return f"{_short(was)} -> {_short(is_)}"
+
+
 def _short(value: Any) -> str:
     if value is None:
         return "unset"
-    return f"{len(value)} items" if isinstance(value, list) else clip(canonical(value), 60)
+    return f"{len(value)} items" if isinstance(value, list) else clip(canonical(value), _SHOWN)

@@ -61,6 +61,28 @@ def test_why_a_step_runs_again_is_said_in_words(edit: tuple[str, Any], step: str
     assert differs(good(), spoiled(edit), step) == why
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "why"),
+    [
+        ("x = 1", "x = 2", '"x = 1" -> "x = 2"'),
+        (
+            "# what it is about\n" * 9 + "rate = 0.1\nsave()",
+            "# what it is about\n" * 9 + "rate = 0.2\nsave()",
+            '"… about\\nrate = 0.1\\nsave()" -> "… about\\nrate = 0.2\\nsave()"',
+        ),
+        (
+            "a long line of words " * 9,
+            "a long line of words " * 9 + "end",
+            '"…g line of words " -> "…g line of words end"',
+        ),
+    ],
+    ids=["short", "in the middle", "at the end"],
+)
+def test_of_long_texts_the_part_that_differs_is_shown(was: str, now: str, why: str):
+    old, new = (spoiled(("steps.report.run.command", ["sh", "-c", one])) for one in (was, now))
+    assert differs(old, new, "report") == f"changed: steps.report.run.command[2] {why}"
+
+
 def test_a_place_that_takes_another_parameter_or_none_is_named_by_itself():
     literal = spoiled(
         ("steps.fit.train.estimator.parametersFrom", REMOVE),
