@@ -240,6 +240,7 @@ def test_lasting_trouble_is_said_and_stretches_the_limits_to_twice() -> None:
     wrong = condition(simulation, "Pipeline", "p", "ArchiveFailing")
     assert (wrong["status"], wrong["reason"]) == ("True", "StoreUnavailable")
     assert "the store does not answer" in wrong["message"]
+    assert "kubectl" not in wrong["message"], "the Job that wrote is gone by then"
     assert condition(simulation, "Pipeline", "p", "Ready")["status"] == "True"
     assert len(runs(simulation)) == 4, "twice keepRuns"
     assert life.lost

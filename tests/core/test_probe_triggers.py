@@ -144,7 +144,8 @@ def test_a_look_that_fails_says_why_and_waits_longer_each_time(failure: Failure,
     life.go(minutes=16)
     entry = life.entry("watch")
     assert (entry["reason"], entry["failures"], life.causes) == (reason, 1, [])
-    assert failure.message in message(life)
+    assert message(life).startswith(f"cannot look: {failure.message}; looks again at ")
+    assert "kubectl" not in entry["trouble"], "its Job is gone by then"
     before = len(life.looked())
     for _ in range(60):
         life.go(minutes=1)

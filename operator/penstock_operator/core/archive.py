@@ -196,6 +196,7 @@ def _expectation(desk: _Desk, job: JobView) -> Expectation:
         job=job.meta.name,
         namespace=job.meta.namespace,
         users_program=False,
+        kept=False,
         store_secret=pods.store_secret,
         memory=pods.helper_memory,
     )

@@ -29,6 +29,7 @@ class Expectation:
     workers: int = 1  # pods of a gang
     worker: int | None = None  # which of them is meant; None where there is only one
     watched_since: datetime | None = None  # by this operator; None: for as long as there was anything
+    kept: bool = True  # whether its Job stays for a while when it has ended, for people to look at
 
     @property
     def teller(self) -> str:
@@ -40,7 +41,9 @@ class Expectation:
         return container != contract.MAIN or not self.users_program
 
     def logs(self, container: str = contract.MAIN) -> str:
-        """The command that shows what the container said."""
+        """The command that shows what the container said; empty where there will be nothing to look at."""
+        if not self.kept:
+            return ""
         if self.worker is None:
             return f"kubectl logs -n {self.namespace} job/{self.job} -c {container}"
         which = (
@@ -49,10 +52,13 @@ class Expectation:
         return f"kubectl logs -n {self.namespace} -l {which} -c {container} --tail=-1"
 
     def describe_attempt(self) -> str:
-        """The command that shows why there is no pod."""
+        """The command that shows why there is no pod; empty as for `logs`."""
+        if not self.kept:
+            return ""
         kind, name = ("jobset", self.job_set) if self.job_set else ("job", self.job)
         return f"kubectl describe {kind} -n {self.namespace} {name}"
 
     def describe(self) -> str:
-        """The command that shows why a pod does not start."""
-        return f"kubectl describe pod -n {self.namespace} -l batch.kubernetes.io/job-name={self.job}"
+        """The command that shows why a pod does not start; empty as for `logs`."""
+        which = f"-l batch.kubernetes.io/job-name={self.job}"
+        return f"kubectl describe pod -n {self.namespace} {which}" if self.kept else ""

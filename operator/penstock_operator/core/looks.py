@@ -112,6 +112,7 @@ def _watched(world: TriggerWorld, target: Target, sight: Sight, job: JobView) ->
         job=name,
         namespace=job.meta.namespace,
         users_program=False,
+        kept=False,
         connection=target.connection,
         cpu=probes.CPU,
         memory=probes.MEMORY,

@@ -119,7 +119,8 @@ def _with(world: TriggerWorld, target: Target, memory: _Memory, seen: Look, answ
 
 def _outcome(world: TriggerWorld, target: Target, memory: _Memory, message: str) -> Outcome:
     sight = memory.sight
-    failing = f"cannot look, {sight.failures} times in a row: {sight.trouble}" if sight.failures else ""
+    often = f", {sight.failures} times in a row" if sight.failures > 1 else ""
+    failing = f"cannot look{often}: {sight.trouble}" if sight.failures else ""
     again = f"looks again at {stamp(sight.looks_at)}" if sight.failures else ""
     entry = {
         "name": world.trigger.name,

@@ -220,6 +220,7 @@ def _expectation(desk: _Desk, job: JobView) -> Expectation:
         job=job.meta.name,
         namespace=job.meta.namespace,
         users_program=False,
+        kept=False,
         store_secret=pods.store_secret,
         results=dict.fromkeys(sweep.COUNTS, "Integer"),
     )
