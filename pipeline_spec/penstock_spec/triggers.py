@@ -44,7 +44,7 @@ class Missed(StrEnum):
 class Schedule(SpecModel):
     """Local times at which a run starts. One that clocks skip or repeat starts one run."""
 
-    cron: Annotated[str, StringConstraints(min_length=9, max_length=128)] = Field(
+    cron: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
         description="Minute, hour, day of month, month and day of week, as in cron: 0 2 * * 1-5"
     )
     time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64)] = Field(

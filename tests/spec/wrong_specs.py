@@ -1097,7 +1097,14 @@ WRONG = (
         "spec.triggers[0].schedule.cron",
         Reason.INVALID_VALUE,
         'Write "0 0 * * 0".',
-        ("triggers.nightly.schedule.cron", "  @weekly "),
+        ("triggers.nightly.schedule.cron", "@weekly"),
+    ),
+    _row(
+        "a schedule lacks a field",
+        "spec.triggers[0].schedule.cron",
+        Reason.INVALID_VALUE,
+        'Write minute, hour, day of month, month, day of week: "0 2 * * *" is every night at two.',
+        ("triggers.nightly.schedule.cron", "* * * *"),
     ),
     _row(
         "a schedule's line carries the zone",
