@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.core.fake_cluster import FakeCluster
+from tests.core.fake_shell import FakeShell
 from tests.core.pipelines import TUMOUR_NEEDS, programs, tumour
-from tests.core.schedule_world import TriggerLife
+from tests.core.schedule_world import TriggerLife, scheduled
 from tests.core.simulation import Simulation, pipeline
 from tests.core.test_pipelines import apply, condition, new_run, runs, states, status
 from tests.core.test_registered import known
@@ -201,6 +202,24 @@ def test_a_change_that_waits_is_taken_note_of_and_run_by_whoever_comes_next() ->
     assert life.status["message"].startswith("the change of generation 1 waits (policy.onChange)")
     life.edit(policy={"onChange": "Run"})
     assert life.runs() == [], "changing the policy starts nothing"
+
+
+def test_a_change_that_waits_is_not_spoken_of_once_a_trigger_starts_it() -> None:
+    life = TriggerLife(scheduled(policy={"onChange": "Wait"}))
+    assert life.status["message"].startswith("the change of generation 1 waits")
+    life.go(hours=1)
+    (run,) = life.runs()
+    assert "create a run" not in life.status.get("message", "")
+    life.look()
+    assert "create a run" not in life.status.get("message", ""), f"{run} has not begun, and will execute it"
+
+
+def test_a_planned_change_says_at_once_what_is_to_be_done() -> None:
+    cluster = FakeCluster()
+    cluster.create(pipeline("p", programs({"a": []}, policy={"onChange": "Plan"})))
+    FakeShell(cluster).pipeline_pass("p")
+    words = "the change of generation 1 is planned in run p-g1: create a run to execute it"
+    assert cluster.objects[("Pipeline", "p")]["status"]["message"] == words
 
 
 def test_a_change_may_start_a_plan_instead_of_a_run() -> None:

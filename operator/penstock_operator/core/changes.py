@@ -83,10 +83,14 @@ def _unexecuted(observed: ObservedPipeline, recorded: Mapping[str, Any] | None) 
     frozen = object_names.revision_name(meta.name, meta.uid, str(recorded["digest"]))
     # A run that has this pipeline as a step executes it as well.
     runs = (*own_runs(observed), *own_runs(observed, RunSort.CHILD))
-    if any((one.status.get("snapshot") or {}).get("revision") == frozen for one in runs):
+    if any((one.status.get("snapshot") or {}).get("revision", one.revision) == frozen for one in runs):
         return ""
-    how = f"is planned in run {planned.meta.name}" if planned is not None else "waits (policy.onChange)"
-    return f"the change of generation {recorded['generation']} {how}: create a run to execute it"
+    return _to_be_executed(recorded["generation"], planned.meta.name if planned is not None else "")
+
+
+def _to_be_executed(generation: int, planned: str) -> str:
+    how = f"is planned in run {planned}" if planned else "waits (policy.onChange)"
+    return f"the change of generation {generation} {how}: create a run to execute it"
 
 
 def _newest_by_change(observed: ObservedPipeline) -> RunObject | None:
@@ -150,6 +154,7 @@ def _start(observed: ObservedPipeline, definition: Definition, recorded: Mapping
         actions=(Create(frozen), Create(run(start))),
         last_started={"digest": digest, "generation": meta.generation, "run": name},
         plans=plans,
+        held=_to_be_executed(meta.generation, name) if plans else "",
     )
 
 

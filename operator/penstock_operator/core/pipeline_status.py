@@ -47,7 +47,7 @@ def accepted_status(
             f"the change of generation {observed.pipeline.meta.generation} waits for run {change.waits_for}",
             columns["message"],
         )
-    if change.held:
+    if change.held and not starting.started:  # what a trigger starts executes the change
         columns["message"] = sentence(change.held, columns["message"])
     if observed.pipeline.suspended:
         columns |= _suspended(change, columns)
