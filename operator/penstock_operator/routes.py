@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from penstock_operator import views
 from penstock_operator.caches import Caches
 from penstock_operator.core import room
+from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.sweep import first_of
 from penstock_operator.resources import CONFIG_MAP, JOB, JOB_SET, POD
 from penstock_operator.store import Change, Object, controller_of
@@ -21,7 +22,7 @@ def affected(change: Change, caches: Caches) -> Iterator[Key]:
         yield _key(change.kind, item)
         if change.after is None or change.after["metadata"].get("deletionTimestamp"):
             yield from _first(item["metadata"]["namespace"], caches)
-        if change.before is None or change.after is None or _resumes(change):
+        if change.before is None or change.after is None or _resumes(change) or _orders_anew(change):
             yield from _unfinished(caches, "pipeline", _pipeline_index(item, item["metadata"]["name"]))
     elif change.kind == names.PIPELINE_RUN:
         yield from _of_run(change, caches)
@@ -73,6 +74,14 @@ def _resumes(change: Change) -> bool:
     return _suspended(change.before) != _suspended(change.after)
 
 
+def _orders_anew(change: Change) -> bool:
+    """Whether another `policy.concurrency` holds: whose turn it is may have changed."""
+    before, after = (
+        ((one or {}).get("spec") or {}).get("policy") or {} for one in (change.before, change.after)
+    )
+    return bool(before.get("concurrency") != after.get("concurrency"))
+
+
 def _suspended(item: Object | None) -> bool:
     return ((item or {}).get("spec") or {}).get("suspend") is True
 
@@ -101,8 +110,17 @@ def _of_run(change: Change, caches: Caches) -> Iterator[Key]:
     yield Key(names.PIPELINE, item["metadata"]["namespace"], pipeline)
     if change.after is None or views.finished(item):
         yield from _unfinished(caches, "pipeline", _pipeline_index(item, pipeline))
+    elif change.before is None and views.run(item).sort is RunSort.ORDINARY:
+        yield from _begun(caches, _pipeline_index(item, pipeline))
     if _resumes(change):
         yield from _below(item, caches)
+
+
+def _begun(caches: Caches, pipeline: str) -> Iterator[Key]:
+    """The runs under way, which a new one may replace. Those that wait are looked at when these end."""
+    for run in caches[names.PIPELINE_RUN].find("pipeline", pipeline):
+        if (run.get("status") or {}).get("startedAt") and not views.finished(run):
+            yield _key(names.PIPELINE_RUN, run)
 
 
 def _below(item: Object, caches: Caches) -> Iterator[Key]:

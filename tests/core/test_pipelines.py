@@ -107,7 +107,9 @@ def test_a_source_that_has_changed_runs_everything_that_reads_it() -> None:
     apply(simulation, loosened())
     simulation.run_to_rest()
     assert set(states(simulation, "tumour-g2").values()) == {"Succeeded"}
-    assert simulation.steps("tumour-g2")["split"]["why"] == "changed: input data.table"
+    steps = simulation.steps("tumour-g2")
+    assert steps["data"]["why"] == "its source has changed since run tumour-g1"
+    assert steps["split"]["why"] == "changed: input data.table"
     assert status(simulation, "Pipeline", "tumour")["model"] == "tumour-2"
 
 
@@ -494,6 +496,24 @@ def test_runs_that_never_began_push_out_none_that_has_results() -> None:
         simulation.run_to_rest()
     assert runs(simulation) == ["tumour-g1", "wrong-2", "wrong-3"]
     simulation.assert_at_rest()
+
+
+def test_deleting_the_pipeline_takes_all_runs_that_people_made_with_it() -> None:
+    simulation = living(programs({"a": []}, policy={"concurrency": "Forbid"}))
+    for made in (
+        new_run("good"),
+        new_run("wrong", parameters={"tree": 1}),
+        new_run("again", rerun={"run": "gone", "failed": True}),
+        new_run("look", mode="Plan", parameters={"tree": 1}),
+        new_run("cancelled", cancel=True),
+        new_run("forbidden"),
+    ):
+        simulation.cluster.create(made)
+    simulation.run_to_rest()
+    assert len(runs(simulation)) == 7
+    simulation.person(lambda: simulation.cluster.delete("Pipeline", "tumour"))
+    simulation.run_to_rest()
+    assert runs(simulation) == []
 
 
 def test_deleting_the_pipeline_keeps_the_model_and_what_serves_it() -> None:

@@ -133,15 +133,20 @@ def test_the_old_run_may_go_once_the_new_one_has_begun() -> None:
         ({"run": "gone", "failed": True}, "RunNotFound", "there is no PipelineRun gone"),
         ({"run": "tumour-g1", "failed": True}, "InvalidRerun", "nothing to repeat"),
         ({"run": "tumour-g1", "from": ["bb"]}, "InvalidRerun", 'there is no step "bb"'),
-        ({"run": "plan", "failed": True}, "InvalidRerun", "never began"),
+        ({"run": "plan", "failed": True}, "InvalidRerun", "only said what would happen"),
+        ({"run": "wrong", "failed": True}, "InvalidRerun", "never began"),
+        ({"run": "fill", "failed": True}, "InvalidRerun", "is a backfill, which has no steps"),
         ({"run": "lake-g1", "failed": True}, "InvalidRerun", "is one of Pipeline lake, not of tumour"),
     ],
-    ids=["gone", "nothing failed", "no such step", "a plan", "of another pipeline"],
+    ids=["gone", "nothing failed", "no such step", "a plan", "refused", "a backfill", "of another pipeline"],
 )
 def test_what_cannot_be_repeated_is_said(rerun: dict[str, Any], reason: str, words: str) -> None:
     simulation = living(programs(CHAIN))
     simulation.person(lambda: simulation.cluster.create(pipeline("lake", programs({"a": []}))))
     simulation.person(lambda: simulation.cluster.create(new_run("plan", mode="Plan")))
+    simulation.person(lambda: simulation.cluster.create(new_run("wrong", parameters={"none": 1})))
+    times = {"trigger": "none", "from": "2026-11-20T00:00:00Z", "to": "2026-11-20T05:59:00Z"}
+    simulation.person(lambda: simulation.cluster.create(new_run("fill", backfill=times)))
     simulation.run_to_rest()
     simulation.person(lambda: simulation.cluster.create(new_run("again", rerun=rerun)))
     simulation.run_to_rest()

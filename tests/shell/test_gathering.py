@@ -204,6 +204,35 @@ def test_a_pipeline_made_again_wakes_its_runs_that_live_and_an_edit_does_not() -
     assert woken(Change("Pipeline", pipeline, pipeline)) == {"Pipeline/pipe"}
 
 
+def test_another_concurrency_wakes_the_runs_whose_turn_it_may_be() -> None:
+    before, after = (
+        item("Pipeline", "pipe", spec={"policy": {"concurrency": one}}) for one in ("Queue", "Allow")
+    )
+    assert woken(Change("Pipeline", before, after)) == {"Pipeline/pipe", "PipelineRun/live"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "wakes"),
+    [
+        ({}, True),
+        ({"mode": "Plan"}, False),
+        ({"step": "a", "partOf": "above"}, False),
+        ({"partOf": "fill"}, False),
+    ],
+    ids=["a run", "a plan", "a step of another run", "a part of a backfill"],
+)
+def test_a_new_run_wakes_the_one_under_way_that_it_may_replace(spec: dict[str, Any], wakes: bool) -> None:
+    caches = world()
+    under_way = item(
+        "PipelineRun", "going", spec={"pipeline": "pipe"}, status={"startedAt": "2026-01-01T00:00:00Z"}
+    )
+    caches.learn("PipelineRun", under_way)
+    new = item("PipelineRun", "new", spec={"pipeline": "pipe", **spec})
+    found = {key.name for key in affected(Change("PipelineRun", None, new), caches)}
+    assert ("going" in found) == wakes
+    assert "live" not in found, "it waits, and nothing has changed for it"
+
+
 def test_finished_runs_are_not_looked_at_again_by_the_clock() -> None:
     assert Key("PipelineRun", "ml", "done") not in set(unfinished(world()))
     assert Key("PipelineRun", "ml", "live") in set(unfinished(world()))

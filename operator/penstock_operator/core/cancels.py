@@ -20,6 +20,7 @@ from penstock_operator.core.observed_run import ChildView, ObservedRun
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import Summary, build
 from penstock_operator.core.settings import Settings
+from penstock_operator.core.start import adoption
 from penstock_operator.core.text import sentence
 from penstock_operator.core.times import after, stamp
 from penstock_spec.names import Reason, StatusWord
@@ -49,7 +50,7 @@ def cancels(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
     status = build(run, summary, records, now, run.status.get("snapshot"), started=False)
     own = [job for job in observed.jobs.values() if job.meta.owner_uid == run.meta.uid]
     return Plan(
-        actions=endings(children),
+        actions=(*adoption(observed), *endings(children)),
         status=status if status != run.status else None,
         after=tuple(delete(job) for job in own if is_stuck(job)),
         events=notes(before, records, summary),

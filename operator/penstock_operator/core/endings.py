@@ -7,7 +7,7 @@ from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.findings import Done, Failed
 from penstock_operator.core.gates import judged
 from penstock_operator.core.models import registered
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import OUTPUT_LOST, StepRecord
 from penstock_operator.core.retry import failed
 from penstock_operator.core.reuse import find_earlier, reused
 from penstock_operator.core.text import one_line
@@ -22,11 +22,21 @@ def well(context: RunContext, record: StepRecord, done: Done) -> Decision:
     if done.result.unchanged:
         return _unchanged(context, record, done)
     ended = succeeded(context, record, done)
+    if record.kind == "ingest":
+        return Decision(replace(ended, why=_read_anew(context, record, done)))
     if record.kind == "train":
         return registered(context, record, ended, done.result)
     if record.kind == "validate":
         return judged(context, ended, done.result)
     return Decision(ended)
+
+
+def _read_anew(context: RunContext, record: StepRecord, done: Done) -> str:
+    """That its source had changed; the words of its start where that is not what made it run."""
+    found = None if record.why == OUTPUT_LOST else find_earlier(context, record, work_of(context, record))
+    if found is None or found.source_revision == done.result.source_revision[:160]:
+        return record.why
+    return f"its source has changed since {found.whence}"
 
 
 def succeeded(context: RunContext, record: StepRecord, done: Done) -> StepRecord:

@@ -26,6 +26,7 @@ from penstock_operator.core.plan_cells import opens
 from penstock_operator.core.policies import DEFAULTS
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.registered import chosen_for, with_pins
+from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.run_status import build, waiting
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
@@ -44,6 +45,12 @@ from penstock_spec.errors import did_you_mean
 from penstock_spec.names import Reason
 from penstock_spec.resolve import run_values
 from penstock_spec.status import ENDED_ILL, SATISFYING, StepState
+
+# Why runs of these sorts have nothing that could be done again.
+_STEPLESS = {
+    RunSort.PLAN: "only said what would happen; create a new run instead",
+    RunSort.BACKFILL: "is a backfill, which has no steps; repeat the run of the time that is meant",
+}
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,8 @@ def _repeated(observed: ObservedRun) -> Frozen | CannotStart:
     if pipeline_uid(old) != mine:
         what = f"run {name} is one of an earlier Pipeline {run.pipeline}, which was deleted"
         return _refused(f"{what}; create a new run instead")
+    if old.sort in _STEPLESS:
+        return _refused(f"run {name} {_STEPLESS[old.sort]}")
     if not old.finished:
         return _refused(f"run {name} has not ended; repeat it when it has")
     snapshot = old.status.get("snapshot")

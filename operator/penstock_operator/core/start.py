@@ -213,7 +213,8 @@ def _written(observed: ObservedRun, summary: Summary, now: datetime, look_again:
     records = [StepRecord.from_status(entry) for entry in run.status.get("steps", ())]
     status = build(run, summary, records, now, run.status.get("snapshot"), started=False)
     changed = status if status != run.status else None
-    return Plan(status=changed, look_again=look_again)
+    # One that never begins goes with its Pipeline as well.
+    return Plan(actions=adoption(observed), status=changed, look_again=look_again)
 
 
 def wait_for_turn(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:

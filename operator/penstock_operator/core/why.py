@@ -30,15 +30,17 @@ def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | No
             now = _said(context.pipeline, record.name, context.values, context.pins)
             changed = difference(record.name, old, work.components, _said_before(previous, record.name), now)
             return changed or again(context, record) or _not_taken(context, previous, record, work)
-    return "first run"
+    return _repeated(context) or "first run"
+
+
+def _repeated(context: RunContext) -> str:
+    repeated = context.observed.run.rerun.get("run")
+    return f"done again: run {repeated} is repeated from here" if repeated else ""
 
 
 def again(context: RunContext, record: StepRecord) -> str:
     """Why the step runs whatever has been made before; empty where that may be taken over."""
-    repeated = context.observed.run.rerun.get("run")
-    if repeated:
-        return f"done again: run {repeated} is repeated from here"
-    return forced(context, record)
+    return _repeated(context) or forced(context, record)
 
 
 def _not_taken(context: RunContext, previous: Previous, record: StepRecord, work: Work) -> str:
