@@ -13,6 +13,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM_NAMESPACE = "penstock-system"
+# What kubectl says where its request never came to the API server, and where it got no answer.
+_UNREACHED = ("was refused - did you specify the right host", "TLS handshake timeout", "dial tcp")
+_UNANSWERED = ("Unable to connect to the server", "etcdserver: ", "unable to handle the request")
+_PAUSES = (1, 2, 4)  # seconds
 
 
 def _run(
@@ -34,8 +38,23 @@ class Kubectl:
     def run(
         self, *words: str, input: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl; with `check` a failure is an error with kubectl's words."""
-        return _run([self.program, "--kubeconfig", self.kubeconfig, *words], input, 180, check=check)
+        """Run kubectl; with `check` a failure is an error with kubectl's words.
+
+        An API server or an etcd that does not answer for a moment is no finding about Penstock. A question is
+        asked again then; anything else only where it cannot have arrived.
+        """
+        command = [self.program, "--kubeconfig", self.kubeconfig, *words]
+        silences = _UNREACHED + (_UNANSWERED if words[0] == "get" else ())
+        for pause in _PAUSES:
+            done = _run(command, input, 180, check=False)
+            if done.returncode == 0 or not any(one in done.stderr for one in silences):
+                break
+            print(f"asked again in {pause} s: {' '.join(words[:3])}: {done.stderr.strip()[:200]}")
+            time.sleep(pause)
+        else:
+            done = _run(command, input, 180, check=False)
+        assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done
 
     def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
         """One object."""
@@ -197,7 +216,7 @@ class Runs:
         )
         return [one["metadata"]["name"] for one in ordered]
 
-    def started(self, pipeline: str, generation: int, seconds: float = 60) -> str:
+    def started(self, pipeline: str, generation: int, seconds: float = 120) -> str:
         """The run that this generation of the pipeline started."""
         return str(
             wait_for(
