@@ -7,6 +7,9 @@ from tests.support import Kubectl
 
 GATE = "/tmp/open"  # noqa: S108 - in a container of its own
 WAITS = f"import os, time\nwhile not os.path.exists('{GATE}'): time.sleep(0.2)\n"
+# Put before it, for a program that ends when it is told to: as the first process of its container each has to
+# say so.
+HEARS = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(1))\n"
 _LIVE = ("--field-selector", "status.phase!=Succeeded,status.phase!=Failed")
 
 

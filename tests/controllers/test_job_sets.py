@@ -6,15 +6,14 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_gangs import GREEDY, gang, placed, services, workers_of
-from tests.gates import WAITS, open_gates
+from tests.gates import HEARS, WAITS, open_gates
 from tests.support import Kubectl, Runs, steps_of, wait_for
 
 # All tests of the controllers are on one worker, which has one cluster for them.
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("controllers")]
 
-# Until they are told to end, and then at once: as the first process of its container each has to say so.
-HEARS = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))"
-SLEEPS = f"{HEARS}; time.sleep(3600)"
+# Until they are told to end, and then at once.
+SLEEPS = f"{HEARS}import time; time.sleep(3600)"
 
 
 def sets(kubectl: Kubectl, namespace: str) -> list[str]:
@@ -52,7 +51,7 @@ def test_workers_meet_by_the_names_that_jobset_gives(runs, kubectl, namespace, i
 
 
 def test_a_worker_that_fails_is_named_and_ends_the_set(runs, kubectl, namespace, images) -> None:
-    program = f"import os, sys; os.environ['RANK'] == '1' and sys.exit(3); {SLEEPS}"
+    program = f"import os, sys; os.environ['RANK'] == '1' and sys.exit(3)\n{SLEEPS}"
     run = runs.execute(gang(namespace, images["server"], program))
     (entry,) = run["status"]["steps"]
     assert (entry["state"], entry["failureClass"], entry["attempt"]) == ("Failed", "UserError", 1)
@@ -107,7 +106,7 @@ def test_a_jobset_that_somebody_deletes_costs_an_attempt(runs, kubectl, namespac
 def test_a_gang_that_is_suspended_while_it_runs_goes_on_as_the_same_attempt(
     runs, kubectl, namespace, images
 ) -> None:
-    name = running(runs, kubectl, namespace, images["server"], f"{HEARS}\n{WAITS}")
+    name = running(runs, kubectl, namespace, images["server"], HEARS + WAITS)
     (one,) = sets(kubectl, namespace)
 
     def suspend(held: bool) -> None:
