@@ -7,7 +7,7 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -26,8 +26,8 @@ from tests.observability.prometheus_process import RULES, Prometheus, prometheus
 from tests.observability.promql import asked
 from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, condition, pipeline, wait_for
 
-# Its operator is the one whose figures are looked at, so nothing may stop that meanwhile.
-pytestmark = pytest.mark.e2e
+# Its operator is the one whose figures are looked at, so it is never beside those that kill that.
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("operator")]
 
 ENDPOINT = "tumour"
 CLOSED = "closed"  # the same model behind tokens
@@ -74,6 +74,14 @@ def dead(there: Prometheus, namespace: str) -> dict[str, str]:
         for query in panel.queries
         if not there.values(expression_for(query.expression, namespace))
     }
+
+
+def lacking(look: Callable[[], Any], seconds: float) -> Any:
+    """What `look` finds lacking, once that is nothing, or after so many seconds."""
+    until = time.monotonic() + seconds
+    while (left := look()) and time.monotonic() < until:
+        time.sleep(2)
+    return left
 
 
 @contextlib.contextmanager
@@ -207,24 +215,26 @@ def targets_are_the_pods_that_the_monitors_select(
             },
         }
 
-    # The operator's Service and its pod have the same labels.
-    wanted = {
-        "operator": selected("operator", SYSTEM_NAMESPACE),
-        "servers": selected("servers", namespace),
-        "endpoints": {ENDPOINT, CLOSED},
-        "webhook": selected("webhook", namespace),
-    }
-    assert all(wanted.values())
-    wait_for("the operator and the servers to be scraped", lambda: scraped() == wanted, 60)
+    def wanted() -> dict[str, set[str]]:
+        # The operator's Service and its pod have the same labels.
+        return {
+            "operator": selected("operator", SYSTEM_NAMESPACE),
+            "servers": selected("servers", namespace),
+            "endpoints": {ENDPOINT, CLOSED},
+            "webhook": selected("webhook", namespace),
+        }
+
+    def the_same() -> bool:
+        pods = wanted()
+        return all(pods.values()) and scraped() == pods
+
+    wait_for("the operator and the servers to be scraped", the_same, 60)
 
 
 def every_panel_has_data(there: Prometheus, namespace: str) -> None:
     """No query of the dashboard gives nothing, that of the webhook included; what does is named."""
     began = time.monotonic()
-    left = dead(there, namespace)
-    while left and time.monotonic() - began < LONGEST:
-        time.sleep(2)
-        left = dead(there, namespace)
+    left = lacking(lambda: dead(there, namespace), LONGEST)
     count = sum(len(panel.queries) for row in DASHBOARD.rows for panel in row.panels)
     print(f"{count - len(left)} of {count} queries have data after {time.monotonic() - began:.0f} s")
     assert left == {}
@@ -270,9 +280,10 @@ def every_rule_is_evaluated(there: Prometheus) -> None:
     assert wrong == {}
     written = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
     assert {one["name"] for one in found} == {rule.get("alert", rule.get("record")) for rule in written}
-    without = {one.name for rule in written for one in asked(rule["expr"]) if not there.values(one.name)}
-    assert without == set()
-    assert all(there.values(rule["record"]) for rule in written if "record" in rule)
+    names = {one.name for rule in written for one in asked(rule["expr"])}
+    names |= {rule["record"] for rule in written if "record" in rule}
+
+    assert lacking(lambda: {name for name in names if not there.values(name)}, 60) == set()
 
 
 def _evaluated(there: Prometheus) -> list[dict[str, Any]]:
