@@ -38,7 +38,7 @@ def test_the_job_of_a_good_step_goes_at_once_and_that_of_a_bad_one_stays(
     runs, kubectl, namespace, images
 ) -> None:
     run = runs.execute(placed("tidy", namespace, images["server"]))
-    wait_for("the good step's Job to go", lambda: jobs(kubectl, namespace) == {"bad"}, 30)
+    wait_for("the good step's Job to go", lambda: jobs(kubectl, namespace) == {"bad"})
     wait_for("its pod to go", lambda: len(kubectl.list("pods", namespace)) == 1, 60)
     found = steps_of(runs.get(run["metadata"]["name"]))
     assert {name: one["state"] for name, one in found.items()} == {"good": "Succeeded", "bad": "Failed"}
@@ -72,7 +72,6 @@ def test_a_run_freezes_the_defaults_of_its_namespace(runs, kubectl, namespace, i
     wait_for(
         "the mistake to be gone",
         lambda: condition(kubectl.get("pipeline", "p", namespace), "DefaultsAccepted")["status"] == "True",
-        30,
     )
     assert runs.names("p") == [run["metadata"]["name"]], "a change of the defaults started a run"
     assert runs.get(run["metadata"]["name"])["status"]["snapshot"] == snapshot
@@ -106,6 +105,7 @@ def test_a_record_lies_in_the_store_before_retention_deletes_the_run(
     assert found[gone]["definition"]["spec"]["steps"][0]["name"] == "work"
 
 
+SWEEP = ("-l", "app.kubernetes.io/component=sweep")
 ARCHIVE = ("-l", "app.kubernetes.io/component=archive")
 
 
@@ -155,7 +155,8 @@ def test_the_sweeper_tells_then_deletes_what_nothing_refers_to_and_nothing_else(
         assert blobs(store, namespace) == before
         rest = swept(kubectl, namespace, "NothingToSweep")
         assert rest["blobs"] == len(before)
-        assert not kubectl.list("jobs", namespace, "-l", "app.kubernetes.io/component=sweep")
+        # Its Job goes after the status tells of it, and the next one comes with the next minute.
+        wait_for("no Job to be left", lambda: not kubectl.list("jobs", namespace, *SWEEP))
 
 
 @pytest.mark.patient

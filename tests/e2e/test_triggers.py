@@ -74,8 +74,13 @@ def test_a_source_that_is_away_says_so_and_starts_nothing(runs, kubectl, namespa
     assert entry["reason"] == "SourceUnreachable"
     assert "http://nowhere.invalid cannot be reached" in entry["message"]
     assert runs.names("ear") == []
-    events = kubectl.list("events", namespace)
-    assert [one["reason"] for one in events].count("SourceUnreachable") == 1
+
+    def told() -> int:
+        events = kubectl.list("events", namespace)
+        return [one["reason"] for one in events].count("SourceUnreachable")
+
+    wait_for("the Event, which comes after the status", told)
+    assert told() == 1
 
 
 def _failed(kubectl: Any, namespace: str) -> Any:
@@ -123,8 +128,8 @@ def hook(kubectl, helm, namespace) -> Iterator[tuple[str, str]]:
     data = {f"{namespace}.ci": secret}
     kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": about, "stringData": data})
     words = ("upgrade", "penstock", str(CHART), "-n", SYSTEM, "--reuse-values", "--wait", "--timeout", "3m")
-    helm(*words, "--set", "webhook.enabled=true,webhook.secretName=hooks")
     try:
+        helm(*words, "--set", "webhook.enabled=true,webhook.secretName=hooks")
         with forwarded(load(os.environ["PENSTOCK_CLUSTER"]), SYSTEM, "svc/penstock-webhook", 80) as port:
             yield f"http://127.0.0.1:{port}", secret
     finally:

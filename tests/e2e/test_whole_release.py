@@ -104,7 +104,9 @@ def test_an_uninstallation_that_is_to_keep_no_definitions_takes_everything(scene
     wait_for("what the runs had to go", lambda: not scene.jobs(), 60)
     ours = ("-l", "app.kubernetes.io/part-of=penstock")
     assert not ground.kubectl.list("clusterroles,clusterrolebindings", "default", *ours)
-    assert not ground.kubectl.list("controllerrevisions,secrets", scene.work)
+    assert not ground.kubectl.list("secrets", scene.work)
+    # What the definitions' objects owned goes by garbage collection, in no order.
+    wait_for("the revisions to go", lambda: not ground.kubectl.list("controllerrevisions", scene.work), 60)
     wait_for("the pods to go", lambda: not ground.kubectl.list("pods", scene.work), 60)
     release.delete_namespace()
     wait_for("the namespace to go", lambda: not ground.has(release.namespace), 90, every=1)
