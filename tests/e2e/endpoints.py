@@ -21,7 +21,7 @@ while True:
     except urllib.error.HTTPError as error:
         print(error.code, error.read().decode())
         break
-    except urllib.error.URLError:
+    except OSError:
         if time.monotonic() > until:
             raise
         time.sleep(0.2)
@@ -88,7 +88,7 @@ class Served:
         """The endpoint once this version has all traffic and all its pods."""
         return self.wait(f"{version} to serve", lambda me: serves(me, version), seconds)
 
-    def wait_refused(self, seconds: float = 90) -> str:
+    def wait_refused(self, seconds: float = 120) -> str:
         """The words of the refusal, once the version on its way has been refused."""
 
         def refused(me: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ _PER_THREAD = 5.0  # requests per second
 RATE = (REST_THREADS + GRPC_THREADS) * _PER_THREAD
 
 CLIENT = """
-import http.client, json, sys, threading, time
+import http.client, json, socket, sys, threading, time
 import grpc
 from penstock_server.protocol import messages
 
@@ -88,6 +88,13 @@ def by_grpc():
             return f"grpc {error.code().name} {error.details()[:120]}", ""
     paced(ask)
 
+for port in (80, 8081):  # the node hears of a new Service a moment after the endpoint's status tells of it
+    while True:
+        try:
+            socket.create_connection((host, port), 5).close()
+            break
+        except OSError:
+            time.sleep(0.1)
 threads = [threading.Thread(target=one) for one in [by_rest] * rest + [by_grpc] * grpcs]
 began = time.monotonic()
 for one in threads:
