@@ -69,8 +69,9 @@ class OperatorProcess:
         return self.process is not None and self.process.poll() is not None
 
     def lines(self) -> list[dict[str, Any]]:
-        """Its log; every line must be JSON."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line]
+        """Its log; every whole line must be JSON. The last one may be about to be written."""
+        whole = self.log.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line]
 
     def is_ready(self) -> bool:
         """Whether this life of it has seen everything there is."""

@@ -89,7 +89,7 @@ class Stage:
                 for one in running:
                     one.ready()
                 self.kubectl.apply(tumour(namespace))
-                wait_for("the run to end", lambda: self._at_rest(namespace, running), 150, every=0.5)
+                wait_for("the run to end", lambda: self._at_rest(namespace, running), 300, every=0.5)
                 state = end_state(self.kubectl, namespace)
             finally:
                 for one in running:
@@ -137,7 +137,7 @@ def test_an_undisturbed_run_makes_each_object_once(undisturbed: Outcome) -> None
 
 @pytest.mark.parametrize("name", CUTS)
 def test_killed_when(name: str, outcomes: Mapping[str, Future[Outcome]], undisturbed: Outcome) -> None:
-    outcome = outcomes[name].result(400)
+    outcome = outcomes[name].result(700)
     assert outcome.hit is not None, "the write was never seen"
     assert outcome.starts == 2
     assert outcome.state == undisturbed.state

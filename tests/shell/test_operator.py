@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from penstock_operator import permissions
+from penstock_operator.pace import INTERVALS
 from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import at_rest, tumour
 from tests.support import Kubectl, Runs, pipeline, wait_for
@@ -81,7 +82,7 @@ def test_a_whole_run_needs_only_the_chart_s_rights(
     started = operator.seconds_to_ready
     before = operator.get("/metrics")[1]
     kubectl.apply(tumour(arena))
-    wait_for("the run to end", lambda: at_rest(kubectl, arena), 150, every=0.5)
+    wait_for("the run to end", lambda: at_rest(kubectl, arena), 300, every=0.5)
     after = operator.get("/metrics")[1]
 
     assert metric(after, "penstock_runs_finished_total", outcome="Succeeded") == 1
@@ -124,8 +125,8 @@ def test_at_rest_nothing_is_written_and_the_probes_say_so(
     operator.settings = comparing_often(settings, tmp_path)
     operator.start()
     operator.ready()
-    wait_for("the run to end", lambda: at_rest(kubectl, arena), 150, every=0.5)
-    wait_for("the last writes", lambda: settled(operator), 30, every=2)
+    wait_for("the run to end", lambda: at_rest(kubectl, arena), 300, every=0.5)
+    wait_for("the last writes", lambda: settled(operator))
     before = operator.get("/metrics")[1]
     time.sleep(8)  # several full comparisons
     after = operator.get("/metrics")[1]
@@ -138,9 +139,9 @@ def test_at_rest_nothing_is_written_and_the_probes_say_so(
 
 
 def settled(operator: OperatorProcess) -> bool:
-    """Whether two seconds pass without a write."""
+    """Whether no write comes for longer than any news waits."""
     before = writes(operator.get("/metrics")[1])
-    time.sleep(2)
+    time.sleep(max(INTERVALS.values()) + 1)
     return writes(operator.get("/metrics")[1]) == before
 
 

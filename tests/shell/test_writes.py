@@ -80,7 +80,7 @@ def played(kubectl: Kubectl, operator: OperatorProcess, manifest: dict, over: Ca
     operator.ready()
     began = time.monotonic()
     kubectl.apply(manifest)
-    wait_for("the run to end", over, 150, every=0.5)
+    wait_for("the run to end", over, 300, every=0.5)
     took = time.monotonic() - began
     time.sleep(max(INTERVALS.values()) + 1)  # whatever is held back is written by then
     return took
