@@ -165,10 +165,10 @@ class OperatorSwitch:
         if not replicas:
             selector = ("-l", "app.kubernetes.io/component=operator")
             wait_for(
-                "the operator to stop", lambda: not self.kubectl.list("pods", SYSTEM_NAMESPACE, *selector), 60
+                "the operator to stop", lambda: not self.kubectl.list("pods", SYSTEM_NAMESPACE, *selector)
             )
             return
-        words = ("rollout", "status", "deployment/penstock", "-n", SYSTEM_NAMESPACE, "--timeout=90s")
+        words = ("rollout", "status", "deployment/penstock", "-n", SYSTEM_NAMESPACE, "--timeout=170s")
         self.kubectl.run(*words)
 
     @contextmanager

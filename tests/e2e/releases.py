@@ -51,9 +51,9 @@ class Ground:
 
     def bring_definitions(self, folder: Path = ROOT / "crds") -> None:
         """Install the definitions beside all releases, or change them to these."""
-        wait_for("definitions to go or to stay", lambda: not self.going(), 60)
+        wait_for("definitions to go or to stay", lambda: not self.going(), 120)
         self.kubectl.run("apply", "--server-side", "--force-conflicts", "-f", str(folder))
-        wait_for("the definitions to be established", self.established, 60)
+        wait_for("the definitions to be established", self.established, 120)
 
     def delete_definitions(self) -> None:
         """Every custom resource of the cluster goes with them."""
@@ -128,7 +128,7 @@ class Trial:
         self.ground.kubectl.apply(pipeline("p", where, {"steps": steps}))
         runs = Runs(self.ground.kubectl, where)
         name = runs.started("p", 1)
-        wait_for("the program to run", lambda: state(runs, name, "long") == "Running", 120)
+        wait_for("the program to run", lambda: state(runs, name, "long") == "Running", 240)
         return runs
 
 

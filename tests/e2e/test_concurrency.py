@@ -54,7 +54,7 @@ def test_allow_both_run_at_the_same_time(runs, images) -> None:
 def test_queue_the_second_waits_for_the_first_and_says_so(runs, kubectl, images) -> None:
     two(runs, images["server"], "Queue")
     said = ("WaitingForRun", "waits for run one")
-    wait_for("the second to wait", lambda: said == _reason(runs.get("two")), 60)
+    wait_for("the second to wait", lambda: said == _reason(runs.get("two")), 120)
     assert is_at_work(runs, "one")
     open_gates(kubectl, runs.namespace, run="one")
     first = runs.finished("one")["status"]
@@ -83,7 +83,7 @@ def test_forbid_the_second_does_not_run(runs, kubectl, images) -> None:
 
 
 def test_a_change_that_is_only_planned_says_what_would_run_and_makes_no_job(runs, kubectl, images) -> None:
-    found = runs.execute(busy(runs.namespace, images["server"], onChange="Plan"), 60)
+    found = runs.execute(busy(runs.namespace, images["server"], onChange="Plan"), 120)
     assert (found["spec"]["mode"], found["status"]["status"]) == ("Plan", "Planned")
     (step,) = found["status"]["steps"]
     assert (step["state"], step["reason"]) == ("Planned", "WouldRun")
@@ -100,7 +100,7 @@ def test_only_so_many_jobs_of_a_run_are_under_way(runs, kubectl, images) -> None
         found = steps_of(runs.get(name)).items()
         return {step for step, one in found if (one["state"], one.get("reason")) == ("Queued", "MaxParallel")}
 
-    wait_for("two steps to wait for room", lambda: held() == {"b", "c"}, 60)
+    wait_for("two steps to wait for room", lambda: held() == {"b", "c"}, 120)
     found = runs.finished(name)["status"]
     assert found["status"] == "Succeeded", found
     spans = sorted((one["startedAt"], one["finishedAt"]) for one in found["steps"])

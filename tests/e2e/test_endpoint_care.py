@@ -80,10 +80,10 @@ def test_a_drained_node_takes_one_pod_at_a_time_of_whatever_serves(stage: Stage)
         figures = (status.get("expectedPods"), status.get("currentHealthy"), status.get("disruptionsAllowed"))
         return bool(chosen == version and figures == (2, 2, 1))
 
-    wait_for("the budget to count the pods", lambda: allowed("tumour-1"), 60)
+    wait_for("the budget to count the pods", lambda: allowed("tumour-1"), 120)
     endpoint.ask("tumour-2")
     endpoint.wait_serving("tumour-2")
-    wait_for("the budget to follow the switch", lambda: allowed("tumour-2"), 60)
+    wait_for("the budget to follow the switch", lambda: allowed("tumour-2"), 120)
 
 
 def test_callers_show_a_token_and_a_missing_secret_is_named(stage: Stage) -> None:
@@ -100,7 +100,7 @@ def test_callers_show_a_token_and_a_missing_secret_is_named(stage: Stage) -> Non
     assert "open-sesame" not in json.dumps(body)
     assert endpoint.answer("Authorization: Bearer open-sesame-0123456789")[0] == 200
     endpoint.ask("tumour-2", authentication={"secret": "nobody"}, rollout={"deadline": "25s"})
-    waiting = endpoint.wait("words", lambda me: '"nobody" not found' in me["status"].get("message", ""), 60)
+    waiting = endpoint.wait("words", lambda me: '"nobody" not found' in me["status"].get("message", ""), 120)
     assert waiting["status"]["stable"] == "tumour-1"
     assert '"nobody" not found' in endpoint.wait_refused()
     assert endpoint.answer("Authorization: Bearer open-sesame-0123456789")[0] == 200

@@ -109,7 +109,7 @@ def test_a_missing_image_is_unavailable_for_good(runs, kubectl, namespace) -> No
 
 def assert_pods_gone(kubectl: Kubectl, namespace: str) -> None:
     """A pod that could never start does not stay and pull for ever."""
-    wait_for("the stuck pod to be removed", lambda: not kubectl.list("pods", namespace), 60)
+    wait_for("the stuck pod to be removed", lambda: not kubectl.list("pods", namespace), 120)
 
 
 def test_an_image_that_insists_on_root_is_named_with_the_fix(runs, namespace, images) -> None:

@@ -39,7 +39,7 @@ def test_the_job_of_a_good_step_goes_at_once_and_that_of_a_bad_one_stays(
 ) -> None:
     run = runs.execute(placed("tidy", namespace, images["server"]))
     wait_for("the good step's Job to go", lambda: jobs(kubectl, namespace) == {"bad"})
-    wait_for("its pod to go", lambda: len(kubectl.list("pods", namespace)) == 1, 60)
+    wait_for("its pod to go", lambda: len(kubectl.list("pods", namespace)) == 1, 120)
     found = steps_of(runs.get(run["metadata"]["name"]))
     assert {name: one["state"] for name, one in found.items()} == {"good": "Succeeded", "bad": "Failed"}
     assert kubectl.run("logs", "-n", namespace, f"job/{found['bad']['job']}", "-c", "main").returncode == 0
@@ -89,7 +89,7 @@ def test_a_record_lies_in_the_store_before_retention_deletes_the_run(
         runs.finished(about["name"])
     gone = first["metadata"]["name"]
     wait_for("the first run to go", lambda: gone not in runs.names("remembered"), 180)
-    wait_for("the archive's Job to go", lambda: not kubectl.list("jobs", namespace, *ARCHIVE), 60)
+    wait_for("the archive's Job to go", lambda: not kubectl.list("jobs", namespace, *ARCHIVE), 120)
     left = [runs.get(one) for one in runs.names("remembered")]
     assert len(left) == 2
     assert all(one["status"]["archived"]["digest"] for one in left)

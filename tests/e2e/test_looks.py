@@ -60,7 +60,7 @@ def test_a_commit_a_tag_and_a_key_that_change_start_one_run_each(
     }
     policy = {"onChange": "Wait", "concurrency": "Allow"}
     kubectl.apply(listener(namespace, images["server"], watched, policy=policy))
-    first = wait_for("all to be looked at", seen_by_all(kubectl, namespace), 120)
+    first = wait_for("all to be looked at", seen_by_all(kubectl, namespace), 240)
     assert first["base"] == sha256(b"first")
     assert runs.names("ear") == [], "a first look only learns"
 

@@ -90,7 +90,7 @@ def served(runs, namespace, lake, data_folder, kubectl) -> Iterator[tuple[Watch,
         pods = pods_of(here(), namespace, ENDPOINT)
         return not any("deletionTimestamp" in one["metadata"] for one in pods)
 
-    wait_for("the pods without a log to go", settled, 60)
+    wait_for("the pods without a log to go", settled, 120)
     return Watch(kubectl, namespace), traffic.read(data_folder / "tumour.csv")
 
 
@@ -189,7 +189,7 @@ def flip_a_byte(namespace: str) -> str:
             }
 
         known = log()
-        fresh = wait_for("a new object of the log", lambda: log() - known, 60)
+        fresh = wait_for("a new object of the log", lambda: log() - known, 120)
         path = max(fresh)
         content = bytearray(store.get(path).bytes())
         content[len(content) // 2] ^= 1

@@ -228,7 +228,7 @@ def targets_are_the_pods_that_the_monitors_select(
         pods = wanted()
         return all(pods.values()) and scraped() == pods
 
-    wait_for("the operator and the servers to be scraped", the_same, 60)
+    wait_for("the operator and the servers to be scraped", the_same, 120)
 
 
 def every_panel_has_data(there: Prometheus, namespace: str) -> None:
@@ -254,7 +254,7 @@ def figures_are_those_of_the_endpoint(there: Prometheus, kubectl: Kubectl, names
         told = datetime.fromisoformat(status["monitoring"]["lastWindow"]).timestamp()
         return {told} & set(there.values(f"penstock_endpoint_window_end_seconds{only}"))
 
-    wait_for("the newest window to be told", ends, 30)
+    wait_for("the newest window to be told", ends, 120)
     by_code = "sum by (protocol, code) (penstock_server_requests_total{})"
     found = there.ask("query", query=by_code.replace("{}", only))["result"]
     codes = {(one["metric"]["protocol"], one["metric"]["code"]) for one in found}
@@ -275,7 +275,7 @@ def variables_offer_the_endpoint(there: Prometheus, namespace: str) -> None:
 
 def every_rule_is_evaluated(there: Prometheus) -> None:
     """Prometheus is content with each rule, and all that rules look at is there, as what they record."""
-    found = wait_for("all rules to be evaluated", lambda: _evaluated(there), 60)
+    found = wait_for("all rules to be evaluated", lambda: _evaluated(there), 120)
     wrong = {one["name"]: one.get("lastError", "") for one in found if one["health"] != "ok"}
     assert wrong == {}
     written = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
@@ -283,7 +283,7 @@ def every_rule_is_evaluated(there: Prometheus) -> None:
     names = {one.name for rule in written for one in asked(rule["expr"])}
     names |= {rule["record"] for rule in written if "record" in rule}
 
-    assert lacking(lambda: {name for name in names if not there.values(name)}, 60) == set()
+    assert lacking(lambda: {name for name in names if not there.values(name)}, 120) == set()
 
 
 def _evaluated(there: Prometheus) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ class OperatorProcess:
             assert not self.dead(), f"the operator ended: {self.log.read_text()[-2000:]}"
             return said[-1] if len(said) >= self.starts else None
 
-        line: dict[str, Any] = wait_for("the operator to be ready", look, 60, every=0.05)
+        line: dict[str, Any] = wait_for("the operator to be ready", look, 120, every=0.05)
         self.seconds_to_ready = time.monotonic() - began
         return line
 

@@ -14,7 +14,8 @@ from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import at_rest, counted, end_state, new_namespace, tumour
 from tests.support import Kubectl, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.own_operator]
+# All on one worker: what they compare is played once for all of them.
+pytestmark = [pytest.mark.e2e, pytest.mark.own_operator, pytest.mark.xdist_group("kills")]
 
 RUN_STATUS = "pipelineruns/status"
 CUTS: Mapping[str, Cut] = {

@@ -24,7 +24,8 @@ from tests.shell.stories import STORIES, Scene, Story
 from tests.shell.worlds import counted, differences, end_state, new_namespace
 from tests.support import ROOT, Kubectl, keep_evidence, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.own_operator]
+# All on one worker: each story is played once, by the first that asks.
+pytestmark = [pytest.mark.e2e, pytest.mark.own_operator, pytest.mark.xdist_group("kills of rules")]
 
 AT_ONCE = 4  # one or two of them only wait
 SILENCE = (
