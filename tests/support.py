@@ -150,7 +150,7 @@ class Helm:
         self, *words: str, input: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run helm; with `check` a failure is an error with helm's words."""
-        return _run([self.program, "--kubeconfig", self.kubeconfig, *words], input, 300, check=check)
+        return _run([self.program, "--kubeconfig", self.kubeconfig, *words], input, 420, check=check)
 
 
 @dataclass(frozen=True)

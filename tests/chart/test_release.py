@@ -44,13 +44,13 @@ class Release:
             self.namespace,
             "--wait",
             "--timeout",
-            "3m",
+            "6m",
         )
         return str(self.helm(*words, "--values", "-", input=text).stdout)
 
     def uninstall(self) -> str:
         """Uninstall and wait."""
-        done = self.helm("uninstall", RELEASE, "-n", self.namespace, "--wait", "--timeout", "2m")
+        done = self.helm("uninstall", RELEASE, "-n", self.namespace, "--wait", "--timeout", "5m")
         return str(done.stdout + done.stderr)
 
 
@@ -100,7 +100,7 @@ def test_operator_and_store_run_restricted(release, kubectl) -> None:
 
 
 def test_helm_test_passes(release, helm) -> None:
-    said = helm("test", RELEASE, "-n", release.namespace, "--logs", "--timeout", "2m").stdout
+    said = helm("test", RELEASE, "-n", release.namespace, "--logs", "--timeout", "5m").stdout
     assert "ok: the operator is ready and reads ModelEndpoint, ModelVersion, Pipeline, PipelineRun" in said
     assert f"ok: no endpoint in {release.namespace} to ask\n" in said
     assert f"ok: the store keeps artifacts of {release.namespace}" in said
@@ -112,7 +112,7 @@ def test_helm_test_says_what_is_broken(release, helm, kubectl) -> None:
     try:
         # Gone, not only going: until then it may answer.
         wait_for("the operator to stop", lambda: not all_pods_of(kubectl, release, "operator"))
-        done = helm("test", RELEASE, "-n", release.namespace, "--logs", "--timeout", "2m", check=False)
+        done = helm("test", RELEASE, "-n", release.namespace, "--logs", "--timeout", "5m", check=False)
     finally:
         kubectl.run(*scale, "--replicas=1")
         words = ("status", f"deployment/{OPERATOR}", "-n", release.namespace, "--timeout=120s")

@@ -95,7 +95,7 @@ class Trial:
         text = json.dumps(merged(NO_CLUSTER_RIGHTS, {"image": ours}, QUICK, self.values, values))
         words = ("upgrade", "--install", RELEASE, str(chart), "-n", self.namespace)
         owned = ("--take-ownership", "--force-conflicts")
-        self.ground.helm(*words, *owned, "--wait", "--timeout", "3m", "--values", "-", input=text)
+        self.ground.helm(*words, *owned, "--wait", "--timeout", "6m", "--values", "-", input=text)
 
     def uninstall(self) -> None:
         """`helm uninstall`; the release may have gone, or be going, with its namespace."""

@@ -116,7 +116,7 @@ def hook(kubectl, helm, namespace) -> Iterator[tuple[str, str]]:
     about = {"name": "hooks", "namespace": SYSTEM}
     data = {f"{namespace}.ci": secret}
     kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": about, "stringData": data})
-    words = ("upgrade", "penstock", str(CHART), "-n", SYSTEM, "--reuse-values", "--wait", "--timeout", "3m")
+    words = ("upgrade", "penstock", str(CHART), "-n", SYSTEM, "--reuse-values", "--wait", "--timeout", "6m")
     try:
         helm(*words, "--set", "webhook.enabled=true,webhook.secretName=hooks")
         with forwarded(load(os.environ["PENSTOCK_CLUSTER"]), SYSTEM, "svc/penstock-webhook", 80) as port:

@@ -157,7 +157,7 @@ def test_the_next_version_comes_and_goes_mid_run(
         assert operators_image(stage) == again["operator"]
         wait_for_definitions(stage, new=True)
         assert stage.run("p-g1") == before
-        ground.helm("rollback", RELEASE, "-n", release.namespace, "--wait", "--timeout", "2m")
+        ground.helm("rollback", RELEASE, "-n", release.namespace, "--wait", "--timeout", "6m")
         ground.bring_definitions()
         assert operators_image(stage) == ground.images["operator"]
         wait_for_definitions(stage, new=False)

@@ -55,14 +55,14 @@ class OperatorProcess:
         """SIGKILL, as by the kernel; waits until it is dead."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> int:
         """SIGTERM; gives the exit code."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        return self.process.wait(60)
 
     def dead(self) -> bool:
         """Whether it has ended."""

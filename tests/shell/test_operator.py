@@ -151,7 +151,7 @@ def test_without_rights_it_says_which_ones_and_ends(
     kubectl.run("delete", "rolebinding", "operator", "-n", arena)
     operator = operators(arena, limited)
     operator.start()
-    wait_for("the operator to end", operator.dead, 60)
+    wait_for("the operator to end", operator.dead, 120)
     assert operator.process is not None
     assert operator.process.returncode == 1
     said = operator.lines()
@@ -168,7 +168,7 @@ def test_deleting_the_pipeline_mid_run_leaves_nothing_and_the_operator_alive(
     kubectl.apply(tumour(arena))
     wait_for("a Job", lambda: kubectl.list("jobs", arena))
     kubectl.run("delete", "pipeline", "tumour", "-n", arena)
-    wait_for("everything to go", lambda: not kubectl.list("pipelineruns,jobs,pods", arena), 60)
+    wait_for("everything to go", lambda: not kubectl.list("pipelineruns,jobs,pods", arena), 120)
     assert not operator.dead()
     assert metric(operator.get("/metrics")[1], "penstock_reconciles_total", result="Fault") == 0
 
@@ -184,7 +184,7 @@ def test_a_job_that_loses_all_its_labels_mid_run_is_neither_lost_nor_started_twi
     (job,) = wait_for("the Job", lambda: kubectl.list("jobs", arena))
     labels = [f"{key}-" for key in job["metadata"]["labels"]]
     kubectl.run("label", "job", job["metadata"]["name"], "-n", arena, *labels)
-    run = Runs(kubectl, arena).finished("p-g1", 60)
+    run = Runs(kubectl, arena).finished("p-g1", 120)
     assert run["status"]["status"] == "Succeeded"
     assert run["status"]["steps"][0]["attempt"] == 1
     assert [one["metadata"]["uid"] for one in kubectl.list("jobs", arena)] == [job["metadata"]["uid"]]
@@ -203,7 +203,7 @@ def test_rights_that_go_away_end_the_process_for_the_next_one_to_say_which(
     operator.start()
     operator.ready()
     kubectl.run("delete", "rolebinding", "operator", "-n", arena)
-    wait_for("the operator to end", operator.dead, 60)
+    wait_for("the operator to end", operator.dead, 120)
     assert operator.process is not None
     assert operator.process.returncode == 1
     assert "forbidden" in operator.lines()[-1]["exception"]
