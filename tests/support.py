@@ -74,8 +74,11 @@ class Kubectl:
         return self.run("apply", *words, "-f", "-", input=text).stdout
 
 
-def wait_for(what: str, condition: Callable[[], Any], seconds: float = 120, every: float = 0.25) -> Any:
-    """The first true value of `condition`; fails after `seconds`, saying what was waited for."""
+def wait_for(what: str, condition: Callable[[], Any], seconds: float = 240, every: float = 0.25) -> Any:
+    """The first true value of `condition`; fails after `seconds`, saying what was waited for.
+
+    Where no such time is promised it is far above what anything takes: a slow machine is no finding.
+    """
     deadline = time.monotonic() + seconds
     while True:
         seen = condition()
@@ -230,7 +233,7 @@ class Runs:
         """The run as it is now."""
         return self.kubectl.get("pipelinerun", name, self.namespace)
 
-    def finished(self, name: str, seconds: float = 240) -> dict[str, Any]:
+    def finished(self, name: str, seconds: float = 600) -> dict[str, Any]:
         """The run once the condition Finished is True."""
 
         def look() -> dict[str, Any] | None:
@@ -240,7 +243,7 @@ class Runs:
         found: dict[str, Any] = wait_for(f"run {name} to finish", look, seconds, every=0.5)
         return found
 
-    def execute(self, pipeline_object: Mapping[str, Any], seconds: float = 240) -> dict[str, Any]:
+    def execute(self, pipeline_object: Mapping[str, Any], seconds: float = 600) -> dict[str, Any]:
         """Apply a pipeline and wait for the run that its generation starts."""
         self.kubectl.apply(pipeline_object)
         name = pipeline_object["metadata"]["name"]

@@ -74,7 +74,7 @@ class Served:
         """Ask for another version."""
         self.patch({"model": {"version": version, "digest": self.stage.digests[version]}, **spec})
 
-    def wait(self, what: str, holds: Callable[[dict[str, Any]], Any], seconds: float = 90) -> dict[str, Any]:
+    def wait(self, what: str, holds: Callable[[dict[str, Any]], Any], seconds: float = 240) -> dict[str, Any]:
         """The endpoint once `holds` is true of it."""
 
         def look() -> dict[str, Any] | None:
@@ -84,11 +84,11 @@ class Served:
         found: dict[str, Any] = wait_for(f"{self.name}: {what}", look, seconds)
         return found
 
-    def wait_serving(self, version: str, seconds: float = 90) -> dict[str, Any]:
+    def wait_serving(self, version: str, seconds: float = 240) -> dict[str, Any]:
         """The endpoint once this version has all traffic and all its pods."""
         return self.wait(f"{version} to serve", lambda me: serves(me, version), seconds)
 
-    def wait_refused(self, seconds: float = 120) -> str:
+    def wait_refused(self, seconds: float = 240) -> str:
         """The words of the refusal, once the version on its way has been refused."""
 
         def refused(me: dict[str, Any]) -> bool:

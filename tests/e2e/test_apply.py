@@ -47,7 +47,7 @@ def settled(kubectl, namespace: str) -> bool:
 def test_applying_the_same_file_for_two_minutes_writes_nothing(runs, kubectl, namespace, tumour) -> None:
     runs.execute(tumour)
     kubectl.run("apply", "-f", "-", input=json.dumps(tumour))  # takes the field managers over once
-    wait_for("the last writes", lambda: settled(kubectl, namespace), 120)
+    wait_for("the last writes", lambda: settled(kubectl, namespace))
     before = kubectl.get("pipeline", "tumour", namespace)
     others = {
         name: version for name, version in writes(kubectl, namespace).items() if "Pipeline/" not in name

@@ -148,7 +148,7 @@ def test_a_cancelled_parent_takes_its_child_with_it(runs, kubectl, namespace, im
     name, child = asleep(runs, kubectl, namespace, images["server"])
     patch = ("patch", "pipelinerun", name, "-n", namespace, "--type=merge", "-p", '{"spec":{"cancel":true}}')
     kubectl.run(*patch)
-    assert runs.finished(name, 120)["status"]["status"] == "Cancelled"
+    assert runs.finished(name)["status"]["status"] == "Cancelled"
     assert runs.get(child)["status"]["status"] == "Cancelled", "it has ended before its parent"
     wait_for("the pods to go", lambda: nothing_left(kubectl, namespace))
 
@@ -172,10 +172,10 @@ def test_a_suspended_parent_holds_its_child_and_leaves_its_spec_alone(
         kubectl.run(*words, f'{{"spec":{{"suspend":{value}}}}}')
 
     suspend("true")
-    wait_for("the word", lambda: runs.get(child)["status"]["status"] == "Suspended", 120)
+    wait_for("the word", lambda: runs.get(child)["status"]["status"] == "Suspended")
     assert "suspend" not in runs.get(child)["spec"]
     suspend("false")
-    wait_for("the word to go", lambda: runs.get(child)["status"]["status"] == "Running", 120)
+    wait_for("the word to go", lambda: runs.get(child)["status"]["status"] == "Running")
 
 
 def test_a_pipeline_that_names_itself_is_refused_by_the_api_server(kubectl, namespace) -> None:
@@ -233,7 +233,7 @@ def test_a_cancelled_parent_ends_the_children_of_all_cells(runs, kubectl, namesp
     wait_for("the programs of both children to run", all_run)
     patch = ("patch", "pipelinerun", name, "-n", namespace, "--type=merge", "-p", '{"spec":{"cancel":true}}')
     kubectl.run(*patch)
-    assert runs.finished(name, 120)["status"]["status"] == "Cancelled"
+    assert runs.finished(name)["status"]["status"] == "Cancelled"
     ended = children_of(kubectl, namespace, name).values()
     assert {one["status"]["status"] for one in ended} == {"Cancelled"}
     wait_for("the pods to go", lambda: nothing_left(kubectl, namespace))

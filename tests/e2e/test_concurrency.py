@@ -36,7 +36,7 @@ def two(runs: Any, image: str, concurrency: str) -> None:
     """One run that is at work, and another one after it."""
     runs.kubectl.apply(busy(runs.namespace, image, concurrency=concurrency))
     begin(runs, "one")
-    wait_for("the first run to be at work", lambda: is_at_work(runs, "one"), 90)
+    wait_for("the first run to be at work", lambda: is_at_work(runs, "one"))
     begin(runs, "two")
 
 
@@ -47,18 +47,18 @@ def _reason(run: Any) -> tuple[str, str]:
 
 def test_allow_both_run_at_the_same_time(runs, images) -> None:
     two(runs, images["server"], "Allow")
-    wait_for("the second to be at work", lambda: is_at_work(runs, "two"), 90)
+    wait_for("the second to be at work", lambda: is_at_work(runs, "two"))
     assert is_at_work(runs, "one")
 
 
 def test_queue_the_second_waits_for_the_first_and_says_so(runs, kubectl, images) -> None:
     two(runs, images["server"], "Queue")
     said = ("WaitingForRun", "waits for run one")
-    wait_for("the second to wait", lambda: said == _reason(runs.get("two")), 120)
+    wait_for("the second to wait", lambda: said == _reason(runs.get("two")))
     assert is_at_work(runs, "one")
     open_gates(kubectl, runs.namespace, run="one")
     first = runs.finished("one")["status"]
-    wait_for("the second to be at work", lambda: is_at_work(runs, "two"), 90)
+    wait_for("the second to be at work", lambda: is_at_work(runs, "two"))
     open_gates(kubectl, runs.namespace, run="two")
     second = runs.finished("two")["status"]
     assert (first["status"], second["status"]) == ("Succeeded", "Succeeded")
@@ -68,14 +68,14 @@ def test_queue_the_second_waits_for_the_first_and_says_so(runs, kubectl, images)
 
 def test_replace_the_first_is_cancelled_for_the_second(runs, images) -> None:
     two(runs, images["server"], "Replace")
-    first = runs.finished("one", 90)["status"]
+    first = runs.finished("one")["status"]
     assert (first["status"], first["reason"]) == ("Cancelled", "RunReplaced")
-    wait_for("the second to be at work", lambda: is_at_work(runs, "two"), 90)
+    wait_for("the second to be at work", lambda: is_at_work(runs, "two"))
 
 
 def test_forbid_the_second_does_not_run(runs, kubectl, images) -> None:
     two(runs, images["server"], "Forbid")
-    second = runs.finished("two", 90)["status"]
+    second = runs.finished("two")["status"]
     assert (second["status"], second["reason"]) == ("Failed", "RunForbidden")
     assert "run one is unfinished" in second["message"]
     assert is_at_work(runs, "one")
@@ -83,7 +83,7 @@ def test_forbid_the_second_does_not_run(runs, kubectl, images) -> None:
 
 
 def test_a_change_that_is_only_planned_says_what_would_run_and_makes_no_job(runs, kubectl, images) -> None:
-    found = runs.execute(busy(runs.namespace, images["server"], onChange="Plan"), 120)
+    found = runs.execute(busy(runs.namespace, images["server"], onChange="Plan"))
     assert (found["spec"]["mode"], found["status"]["status"]) == ("Plan", "Planned")
     (step,) = found["status"]["steps"]
     assert (step["state"], step["reason"]) == ("Planned", "WouldRun")
@@ -100,7 +100,7 @@ def test_only_so_many_jobs_of_a_run_are_under_way(runs, kubectl, images) -> None
         found = steps_of(runs.get(name)).items()
         return {step for step, one in found if (one["state"], one.get("reason")) == ("Queued", "MaxParallel")}
 
-    wait_for("two steps to wait for room", lambda: held() == {"b", "c"}, 120)
+    wait_for("two steps to wait for room", lambda: held() == {"b", "c"})
     found = runs.finished(name)["status"]
     assert found["status"] == "Succeeded", found
     spans = sorted((one["startedAt"], one["finishedAt"]) for one in found["steps"])

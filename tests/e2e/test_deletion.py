@@ -70,7 +70,7 @@ def test_a_pipeline_made_again_under_its_name_mid_run_starts_anew(runs, kubectl,
             for one in found
         )
 
-    wait_for("the new pipeline's run to succeed", new_run_succeeded, 120)
+    wait_for("the new pipeline's run to succeed", new_run_succeeded)
     assert old_uid not in {one["metadata"]["uid"] for one in kubectl.list("pipelineruns", namespace)}
 
 

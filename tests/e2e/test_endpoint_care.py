@@ -26,11 +26,11 @@ def test_kubectl_scale_and_the_autoscaler_write_the_same_field(stage: Stage) -> 
     def raised(me: dict[str, Any]) -> bool:
         return bool(me["spec"]["scale"]["replicas"] == 3)
 
-    found = endpoint.wait("the autoscaler to write its least number", raised, 120)
+    found = endpoint.wait("the autoscaler to write its least number", raised)
     assert scalers(endpoint)[-1] == "kube-controller-manager", "deploy steps leave the number to it"
     endpoint.wait("three pods", lambda me: me["status"].get("replicas") == "3/3")
     stage.kubectl.run("delete", "hpa", "many", "-n", stage.namespace)
-    wait_for("the autoscaler to come back", lambda: hpa(stage, "many"), 90)
+    wait_for("the autoscaler to come back", lambda: hpa(stage, "many"))
     stage.kubectl.run(
         *(
             "patch",
@@ -43,9 +43,9 @@ def test_kubectl_scale_and_the_autoscaler_write_the_same_field(stage: Stage) -> 
             '{"spec": {"maxReplicas": 50}}',
         )
     )
-    wait_for("the autoscaler to be put right", lambda: hpa(stage, "many")["spec"]["maxReplicas"] == 4, 90)
+    wait_for("the autoscaler to be put right", lambda: hpa(stage, "many")["spec"]["maxReplicas"] == 4)
     endpoint.patch({"scale": {"minReplicas": None, "maxReplicas": None, "replicas": 1}})
-    wait_for("the autoscaler to go", lambda: not hpa(stage, "many"), 90)
+    wait_for("the autoscaler to go", lambda: not hpa(stage, "many"))
     endpoint.wait("one pod", lambda me: me["status"].get("replicas") == "1/1")
 
 
@@ -80,10 +80,10 @@ def test_a_drained_node_takes_one_pod_at_a_time_of_whatever_serves(stage: Stage)
         figures = (status.get("expectedPods"), status.get("currentHealthy"), status.get("disruptionsAllowed"))
         return bool(chosen == version and figures == (2, 2, 1))
 
-    wait_for("the budget to count the pods", lambda: allowed("tumour-1"), 120)
+    wait_for("the budget to count the pods", lambda: allowed("tumour-1"))
     endpoint.ask("tumour-2")
     endpoint.wait_serving("tumour-2")
-    wait_for("the budget to follow the switch", lambda: allowed("tumour-2"), 120)
+    wait_for("the budget to follow the switch", lambda: allowed("tumour-2"))
 
 
 def test_callers_show_a_token_and_a_missing_secret_is_named(stage: Stage) -> None:
@@ -100,7 +100,7 @@ def test_callers_show_a_token_and_a_missing_secret_is_named(stage: Stage) -> Non
     assert "open-sesame" not in json.dumps(body)
     assert endpoint.answer("Authorization: Bearer open-sesame-0123456789")[0] == 200
     endpoint.ask("tumour-2", authentication={"secret": "nobody"}, rollout={"deadline": "25s"})
-    waiting = endpoint.wait("words", lambda me: '"nobody" not found' in me["status"].get("message", ""), 120)
+    waiting = endpoint.wait("words", lambda me: '"nobody" not found' in me["status"].get("message", ""))
     assert waiting["status"]["stable"] == "tumour-1"
     assert '"nobody" not found' in endpoint.wait_refused()
     assert endpoint.answer("Authorization: Bearer open-sesame-0123456789")[0] == 200

@@ -158,7 +158,7 @@ def test_a_search_serves_the_best_of_its_trials_and_trains_only_what_is_new(
 ) -> None:
     lake("digits.csv", (data_folder / "digits.csv").read_bytes())
     found = example("digits", namespace, images)
-    run = runs.execute(found, 400)
+    run = runs.execute(found, 900)
     assert run["status"]["status"] == "Succeeded", json.dumps(run["status"], indent=1)
     steps = steps_of(run)
     assert [one["state"] for one in steps["trial"]["cells"]] == ["Succeeded"] * 4
@@ -175,7 +175,7 @@ def test_a_search_serves_the_best_of_its_trials_and_trains_only_what_is_new(
     trial = next(one for one in found["spec"]["steps"] if one["name"] == "trial")
     trial["matrix"]["axes"]["depth"] = [1, 3, 9]
     kubectl.apply(found)
-    second = runs.finished(runs.started("digits", 2), 400)
+    second = runs.finished(runs.started("digits", 2), 900)
     assert second["status"]["status"] == "Succeeded", json.dumps(second["status"], indent=1)
     steps = steps_of(second)
     assert [one["state"] for one in steps["trial"]["cells"]] == ["Succeeded"] * 2 + ["Reused"] * 4

@@ -80,7 +80,7 @@ def test_a_cancelled_run_is_shown_so_loses_its_pods_and_stays_cancelled(
 ) -> None:
     name = running(runs, kubectl, sleeping(namespace, images["server"]))
     change(kubectl, namespace, name, "cancel", "true")
-    run = runs.finished(name, 120)
+    run = runs.finished(name)
     assert (run["status"]["status"], run["status"]["reason"]) == ("Cancelled", "RunCancelled")
     assert {one["state"] for one in run["status"]["steps"]} == {"Cancelled"}
     ended = datetime.fromisoformat(run["status"]["finishedAt"])
@@ -95,10 +95,10 @@ def test_a_cancelled_run_is_shown_so_loses_its_pods_and_stays_cancelled(
 def test_a_suspended_run_holds_its_steps_and_can_be_cancelled(runs, kubectl, namespace, images) -> None:
     name = running(runs, kubectl, sleeping(namespace, images["server"]))
     change(kubectl, namespace, name, "suspend", "true")
-    wait_for("the word", lambda: runs.get(name)["status"]["status"] == "Suspended", 120)
+    wait_for("the word", lambda: runs.get(name)["status"]["status"] == "Suspended")
     assert steps_of(runs.get(name))["long"]["state"] == "Running"
     change(kubectl, namespace, name, "cancel", "true")
-    assert runs.finished(name, 120)["status"]["status"] == "Cancelled"
+    assert runs.finished(name)["status"]["status"] == "Cancelled"
 
 
 def test_a_suspended_pipeline_starts_nothing_until_that_is_lifted(runs, kubectl, namespace, images) -> None:

@@ -39,7 +39,7 @@ def test_the_job_of_a_good_step_goes_at_once_and_that_of_a_bad_one_stays(
 ) -> None:
     run = runs.execute(placed("tidy", namespace, images["server"]))
     wait_for("the good step's Job to go", lambda: jobs(kubectl, namespace) == {"bad"})
-    wait_for("its pod to go", lambda: len(kubectl.list("pods", namespace)) == 1, 120)
+    wait_for("its pod to go", lambda: len(kubectl.list("pods", namespace)) == 1)
     found = steps_of(runs.get(run["metadata"]["name"]))
     assert {name: one["state"] for name, one in found.items()} == {"good": "Succeeded", "bad": "Failed"}
     assert kubectl.run("logs", "-n", namespace, f"job/{found['bad']['job']}", "-c", "main").returncode == 0
@@ -88,8 +88,8 @@ def test_a_record_lies_in_the_store_before_retention_deletes_the_run(
         kubectl.apply({**made, "spec": {"pipeline": "remembered"}})
         runs.finished(about["name"])
     gone = first["metadata"]["name"]
-    wait_for("the first run to go", lambda: gone not in runs.names("remembered"), 180)
-    wait_for("the archive's Job to go", lambda: not kubectl.list("jobs", namespace, *ARCHIVE), 120)
+    wait_for("the first run to go", lambda: gone not in runs.names("remembered"), 400)
+    wait_for("the archive's Job to go", lambda: not kubectl.list("jobs", namespace, *ARCHIVE))
     left = [runs.get(one) for one in runs.names("remembered")]
     assert len(left) == 2
     assert all(one["status"]["archived"]["digest"] for one in left)
@@ -121,7 +121,7 @@ def blobs(store: Any, namespace: str) -> dict[str, str]:
     return {key.rpartition("/")[2]: key for key in listed if f"{namespace}/blobs/sha256/" in key}
 
 
-def swept(kubectl, namespace: str, reason: str, seconds: float = 200, pipeline: str = "p") -> dict[str, Any]:
+def swept(kubectl, namespace: str, reason: str, seconds: float = 400, pipeline: str = "p") -> dict[str, Any]:
     """What the status says of the sweeper, once it says this."""
 
     def look() -> dict[str, Any] | None:
@@ -173,10 +173,10 @@ def test_the_sweeper_keeps_what_an_endpoint_serves_when_the_runs_have_gone(
     with bucket(load(os.environ["PENSTOCK_CLUSTER"]), namespace) as store:
         store.put(blobs(store, namespace)[model].replace(model, orphan), ORPHAN)
         (first,) = kubectl.list("pipelines", namespace)
-        wait_for("the orphan to go", lambda: orphan not in blobs(store, namespace), 300)
+        wait_for("the orphan to go", lambda: orphan not in blobs(store, namespace), 500)
         said = swept(kubectl, namespace, "ArtifactsSwept", pipeline=first["metadata"]["name"])
         assert said["deleted"] >= 1
         assert {one.removeprefix("sha256:") for one in digests.values()} <= set(blobs(store, namespace))
     served.patch({"scale": {"replicas": 2}})
     # Another pod fetches the model, every byte of it checked.
-    served.wait("a second pod to serve", lambda me: me.get("status", {}).get("replicas") == "2/2", 120)
+    served.wait("a second pod to serve", lambda me: me.get("status", {}).get("replicas") == "2/2")

@@ -71,7 +71,7 @@ class Watch:
     def wait(self, what: str, found: Callable[[list[dict[str, Any]]], Any], after: str = "") -> Any:
         """The first true value of `found` over the windows that ended after `after`."""
         return wait_for(
-            what, lambda: found([one for one in self.windows() if one["end"] > after]), 180, every=0.5
+            what, lambda: found([one for one in self.windows() if one["end"] > after]), 400, every=0.5
         )
 
     def drifted(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def served(runs, namespace, lake, data_folder, kubectl) -> Iterator[tuple[Watch,
         pods = pods_of(here(), namespace, ENDPOINT)
         return not any("deletionTimestamp" in one["metadata"] for one in pods)
 
-    wait_for("the pods without a log to go", settled, 120)
+    wait_for("the pods without a log to go", settled)
     return Watch(kubectl, namespace), traffic.read(data_folder / "tumour.csv")
 
 
@@ -118,7 +118,7 @@ def test_calm_traffic_is_calm_a_shift_is_named_too_few_rows_and_a_falsified_log_
 
     before = watch.last()
     with sending(namespace, table, shift=SHIFT) as answers:
-        wait_for("Drifted", lambda: watch.drifted()["status"] == "True", 180, every=0.5)
+        wait_for("Drifted", lambda: watch.drifted()["status"] == "True", 400, every=0.5)
         message = watch.drifted()["message"]
         print(message)
         assert named(message, table) == set(SHIFT)
@@ -189,7 +189,7 @@ def flip_a_byte(namespace: str) -> str:
             }
 
         known = log()
-        fresh = wait_for("a new object of the log", lambda: log() - known, 120)
+        fresh = wait_for("a new object of the log", lambda: log() - known)
         path = max(fresh)
         content = bytearray(store.get(path).bytes())
         content[len(content) // 2] ^= 1
@@ -219,7 +219,7 @@ def test_a_store_that_is_away_for_a_minute_fails_no_request_and_what_is_lost_is_
         rows = log_rows(namespace)
         return rows if sum(rows.values()) >= answers["200"] else None
 
-    rows = wait_for("every row to be accounted for", settled, 120, every=2)
+    rows = wait_for("every row to be accounted for", settled, 240, every=2)
     print(rows)
     assert sum(rows.values()) == answers["200"]
     assert rows["stored"] > 0

@@ -49,7 +49,7 @@ def test_a_roll_back_serves_within_30_seconds_though_its_record_is_gone_and_pins
     endpoint = stage.endpoint("back")
     endpoint.ask("tumour-2")
     endpoint.wait_serving("tumour-2")
-    wait_for("the pods of tumour-1 to go", lambda: endpoint.deployments() == ["tumour-2"], 120)
+    wait_for("the pods of tumour-1 to go", lambda: endpoint.deployments() == ["tumour-2"])
     record = stage.kubectl.get("modelversion", "tumour-1", stage.namespace)
     stage.kubectl.run("delete", "modelversion", "tumour-1", "-n", stage.namespace)
     try:
@@ -88,7 +88,7 @@ def test_a_version_takes_over_under_traffic_and_no_request_fails(stage: Stage) -
     assert set(versions) == {"tumour-1", "tumour-2"}
     assert history(served) == [(1, "tumour-1", "ReplacedByHand"), (2, "tumour-2", "ReplacedByHand")]
     assert served["status"]["history"][1]["actor"].startswith("kubectl")
-    wait_for("the old pods to go", lambda: endpoint.deployments() == ["tumour-2"], 120)
+    wait_for("the old pods to go", lambda: endpoint.deployments() == ["tumour-2"])
 
 
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
@@ -110,7 +110,7 @@ def test_a_broken_version_never_takes_traffic_and_no_request_fails(stage: Stage,
     assert f"tumour-2 did not get ready within {DEADLINE}" in message
     assert words in message
     assert "tumour-1 goes on serving" in message
-    wait_for("its pods to go", lambda: endpoint.deployments() == ["tumour-1"], 120)
+    wait_for("its pods to go", lambda: endpoint.deployments() == ["tumour-1"])
     # The rest of the traffic outlasts the time in which the slow one would have been ready.
     assert traffic.expect_all_answered(REQUESTS) == {"tumour-1": REQUESTS}
     found = endpoint.get()
@@ -153,20 +153,20 @@ def test_a_change_in_place_that_cannot_start_is_taken_back_and_a_good_one_goes_t
     before = servers(endpoint)
     traffic = asked(stage, name, WHILE_MENDED)
     endpoint.patch(change)
-    wait_for("pods with the changed settings", lambda: len(servers(endpoint)) == 2, 120)
+    wait_for("pods with the changed settings", lambda: len(servers(endpoint)) == 2)
     message = endpoint.wait_refused()
     assert f"tumour-1 with changed settings did not get ready within {DEADLINE}" in message
     assert words in message
     assert "tumour-1 goes on serving as before" in message
-    wait_for("the changed pods to go", lambda: servers(endpoint) == before, 120)
-    wait_for("the Event", lambda: endpoint.events("DeadlineExceeded"), 120)
+    wait_for("the changed pods to go", lambda: servers(endpoint) == before)
+    wait_for("the Event", lambda: endpoint.events("DeadlineExceeded"))
     kill_operator(stage.kubectl)
     refused = endpoint.get()
     assert condition(refused, "Ready")["status"] == "True"
     assert condition(refused, "Reconciling")["status"] == "False"
     endpoint.patch({"server": None, "resources": {"cpu": "25m", "memory": "384Mi"}})
     served = endpoint.wait("the mended settings", lambda me: settled_anew(me, refused))
-    wait_for("the old pods to go", lambda: len(servers(endpoint)) == 1 and servers(endpoint) != before, 120)
+    wait_for("the old pods to go", lambda: len(servers(endpoint)) == 1 and servers(endpoint) != before)
     assert traffic.expect_all_answered(WHILE_MENDED) == {"tumour-1": WHILE_MENDED}
     assert len(endpoint.events("DeadlineExceeded")) == 1, "it is told once, though another operator looked"
     assert history(served) == [(1, "tumour-1", "ReplacedByHand")], "a revision is a model"
@@ -196,12 +196,12 @@ def test_the_operator_dies_at_each_stage_of_a_replacement_and_no_request_fails(s
     traffic = asked(stage, "killed", 2 * REQUESTS)
     endpoint.ask("tumour-2")
     kill_operator(stage.kubectl)
-    wait_for("the new pods to be made", lambda: "tumour-2" in endpoint.deployments(), 120)
+    wait_for("the new pods to be made", lambda: "tumour-2" in endpoint.deployments())
     kill_operator(stage.kubectl)
-    wait_for("the Service to move", lambda: selected(endpoint) == "tumour-2", 120)
+    wait_for("the Service to move", lambda: selected(endpoint) == "tumour-2")
     kill_operator(stage.kubectl)
     served = endpoint.wait_serving("tumour-2")
-    wait_for("the old pods to go", lambda: endpoint.deployments() == ["tumour-2"], 120)
+    wait_for("the old pods to go", lambda: endpoint.deployments() == ["tumour-2"])
     versions = traffic.expect_all_answered(2 * REQUESTS)
     assert set(versions) == {"tumour-1", "tumour-2"}
     assert [one[:2] for one in history(served)] == [(1, "tumour-1"), (2, "tumour-2")]

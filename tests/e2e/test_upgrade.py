@@ -90,7 +90,7 @@ class Stage:
         manifest = pipeline(name, self.release.namespace, {"steps": steps})
         self.release.ground.kubectl.apply(manifest)
         run = self.runs.started(name, 1)
-        wait_for("the program to run", lambda: state(self.runs, run, "during") == "Running", 240)
+        wait_for("the program to run", lambda: state(self.runs, run, "during") == "Running")
         return manifest
 
 
@@ -167,7 +167,7 @@ def test_the_next_version_comes_and_goes_mid_run(
         assert stage.run("p-g1") == before
 
         open_gate(ground, release.namespace, "during")
-        steps = steps_of(stage.runs.finished("p-g1", 240))
+        steps = steps_of(stage.runs.finished("p-g1"))
         assert {(one["state"], one["attempt"]) for one in steps.values()} == {("Succeeded", 1)}
         after = ground.kubectl.get("job", steps["after"]["job"], release.namespace)
         assert again["steps"] in str(after["spec"]["template"]), "the next version has made it"
@@ -185,7 +185,7 @@ def reused(stage: Stage, steps: Mapping[str, dict[str, Any]]) -> None:
     meta = {"name": "mine", "namespace": stage.release.namespace}
     about = {"apiVersion": "penstock.dev/v1alpha1", "kind": "PipelineRun", "metadata": meta}
     stage.release.ground.kubectl.apply({**about, "spec": {"pipeline": "p"}})
-    mine = steps_of(stage.runs.finished("mine", 120))
+    mine = steps_of(stage.runs.finished("mine"))
     assert {one["state"] for one in mine.values()} == {"Reused"}
     assert {name: one["digest"] for name, one in mine.items()} == {
         name: one["digest"] for name, one in steps.items()
@@ -209,11 +209,11 @@ def test_a_release_is_uninstalled_and_installed_again_mid_run(stage: Stage) -> N
         assert stage.run("q-g1") == before
         open_gate(ground, release.namespace, "during")
         # Its outputs want the store's Secret, which has gone with the release, for longer than a grace.
-        wait_for("the pod to lack the Secret", lambda: lacks_a_secret(stage), 120)
+        wait_for("the pod to lack the Secret", lambda: lacks_a_secret(stage))
         time.sleep(GRACE)
         assert lacks_a_secret(stage)
         release.install()
-        steps = steps_of(stage.runs.finished("q-g1", 180))
+        steps = steps_of(stage.runs.finished("q-g1"))
         assert {(one["state"], one["attempt"]) for one in steps.values()} == {("Succeeded", 1)}
         assert (
             before["jobs"].items()

@@ -114,7 +114,7 @@ class Traffic:
     namespace: str
     name: str
 
-    def result(self, seconds: float = 240) -> dict[str, Any]:
+    def result(self, seconds: float = 400) -> dict[str, Any]:
         """What came back, once all has been asked."""
 
         def ended() -> bool:
