@@ -85,7 +85,7 @@ def runs(kubectl: Kubectl, namespace: str) -> Runs:
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The examples' CSV files."""
     folder = tmp_path_factory.mktemp("data")
-    subprocess.run([sys.executable, str(ROOT / "examples/data.py"), str(folder)], check=True, timeout=120)
+    subprocess.run([sys.executable, str(ROOT / "examples/data.py"), str(folder)], check=True, timeout=600)
     return folder
 
 

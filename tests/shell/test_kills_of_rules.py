@@ -25,7 +25,7 @@ from tests.shell.worlds import counted, differences, end_state, new_namespace
 from tests.support import ROOT, Kubectl, keep_evidence, wait_for
 
 # All on one worker: each story is played once, by the first that asks.
-pytestmark = [pytest.mark.e2e, pytest.mark.own_operator, pytest.mark.xdist_group("kills of rules")]
+pytestmark = [pytest.mark.e2e, pytest.mark.own_operator, pytest.mark.xdist_group("kills-of-rules")]
 
 AT_ONCE = 4  # one or two of them only wait
 SILENCE = (
