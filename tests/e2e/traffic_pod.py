@@ -96,6 +96,7 @@ for port in (80, 8081):  # the node hears of a new Service a moment after the en
         except OSError:
             time.sleep(0.1)
 threads = [threading.Thread(target=one) for one in [by_rest] * rest + [by_grpc] * grpcs]
+print("asks", flush=True)
 began = time.monotonic()
 for one in threads:
     one.start()
@@ -123,7 +124,7 @@ class Traffic:
 
         wait_for("the traffic to end", ended, seconds, every=0.5)
         text = self.kubectl.run("logs", self.name, "-n", self.namespace).stdout
-        found: dict[str, Any] = json.loads(text)
+        found: dict[str, Any] = json.loads(text.splitlines()[-1])
         print(f"{self.name}: {found}")
         return found
 
@@ -182,7 +183,7 @@ def start_traffic(
     )
 
     def under_way() -> bool:
-        return bool(kubectl.get("pod", name, namespace)["status"]["phase"] == "Running")
+        return "asks" in kubectl.run("logs", name, "-n", namespace, check=False).stdout
 
     wait_for("the traffic to begin", under_way)
     return Traffic(kubectl, namespace, name)
