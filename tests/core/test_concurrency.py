@@ -55,6 +55,25 @@ def test_where_it_is_forbidden_the_later_one_ends_at_once_and_says_why() -> None
     assert "run tumour-g1 is unfinished" in status(simulation, "PipelineRun", "a")["message"]
     assert not [one for one in simulation.jobs_created() if one.startswith(("a-", "b-"))]
     assert condition(simulation, "Pipeline", "tumour", "Ready")["status"] == "True"
+    # They tell nothing of the Pipeline, though they are the newest.
+    assert status(simulation, "Pipeline", "tumour")["status"] == "Succeeded"
+    assert condition(simulation, "Pipeline", "tumour", "LastRunSucceeded")["status"] == "True"
+
+
+def test_wrong_parameters_of_a_person_tell_nothing_of_the_pipeline_and_a_failed_run_does() -> None:
+    simulation = Simulation(FakeCluster(), {"a": []})
+    simulation.cluster.create(pipeline("tumour", programs({"a": []})))
+    simulation.run_to_rest()
+    simulation.cluster.advance(1)
+    simulation.cluster.create(new_run("wrong", parameters={"none": 1}))
+    simulation.run_to_rest()
+    assert status(simulation, "PipelineRun", "wrong")["reason"] == "InvalidParameters"
+    assert condition(simulation, "Pipeline", "tumour", "LastRunSucceeded")["status"] == "True"
+    simulation.cluster.fates = {"a": ["exit3"]}
+    simulation.cluster.advance(1)
+    simulation.cluster.create(new_run("bad", reuse="Never"))
+    simulation.run_to_rest()
+    assert condition(simulation, "Pipeline", "tumour", "LastRunSucceeded")["reason"] == "UserError"
 
 
 @pytest.mark.parametrize(("concurrency", "at_once"), [("Allow", True), ("Queue", False), ("Forbid", False)])

@@ -29,7 +29,7 @@ def accepted_status(
     trouble: Trouble,
 ) -> dict[str, Any]:
     """The status of a Pipeline whose spec is in order."""
-    runs = own_runs(observed)
+    runs = _telling(own_runs(observed))
     current = _current(runs)
     columns = _columns(observed, current, runs)
     columns["endpoint"] = _endpoint(compiled)
@@ -80,7 +80,7 @@ def _suspended(change: Change, columns: Mapping[str, str]) -> dict[str, str]:
 
 def refused_status(observed: ObservedPipeline, error: SpecError, now: datetime) -> dict[str, Any]:
     """The status of a Pipeline whose spec is wrong: every problem at once. Runs that are under way go on."""
-    runs = own_runs(observed)
+    runs = _telling(own_runs(observed))
     columns = _columns(observed, _current(runs), runs)
     columns |= {"status": StatusWord.REFUSED, "reason": Reason.INVALID_SPEC, "message": str(error)[:_LENGTH]}
     count = len(error.problems)
@@ -121,6 +121,17 @@ def _status(
     if last_started:
         status["lastStarted"] = dict(last_started)
     return status
+
+
+def _telling(runs: Sequence[RunObject]) -> Sequence[RunObject]:
+    """Those that tell how the Pipeline does. One that never began tells of who made it, or of another run."""
+    return [one for one in runs if not one.finished or one.status.get("startedAt") or _ours(one)]
+
+
+def _ours(run: RunObject) -> bool:
+    """Whether a change or a trigger made the run, and nothing but the Pipeline kept it from beginning."""
+    aside = run.status.get("reason") in (Reason.RUN_FORBIDDEN, Reason.RUN_REPLACED)
+    return bool(run.generation or run.trigger) and not aside
 
 
 def _current(runs: Sequence[RunObject]) -> RunObject | None:
