@@ -224,6 +224,14 @@ def test_a_run_that_only_plans_tells_that_the_limit_is_known_to_be_too_small() -
     assert found == {"fit": "WouldFail", "use": "WouldFail"}
 
 
+def test_a_plan_of_a_rerun_of_what_was_never_good_enough_tells_that_it_would_fail_again() -> None:
+    simulation = living(fit(limit=2), USE)
+    again(simulation, mode="Plan", rerun={"run": "p-g1", "failed": True})
+    found = simulation.steps("again")
+    assert (found["fit"]["reason"], found["use"]["reason"]) == ("WouldFail", "WouldFail")
+    assert "until does not hold after iteration 2" in found["fit"]["why"]
+
+
 def test_an_iteration_begins_only_when_the_end_of_the_one_before_is_written() -> None:
     simulation = Simulation(FakeCluster(results=LOSSES), repeated=frozenset({"fit"}), hold=lambda: True)
     simulation.person(lambda: simulation.cluster.create(pipeline("p", {"steps": [fit()]})))

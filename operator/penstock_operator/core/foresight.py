@@ -118,6 +118,8 @@ def _taken_over(_: RunContext, record: StepRecord, __: Answers) -> Foreseen | No
         return None
     if record.state is StepState.SKIPPED:
         return Foreseen(Reason.WOULD_SKIP, record.message, record)
+    if record.state is StepState.FAILED:  # all of its iterations were taken over, and are too few
+        return Foreseen(Reason.WOULD_FAIL, record.message, record)
     return Foreseen(Reason.WOULD_REUSE, record.why, record)
 
 
