@@ -32,7 +32,8 @@ def failed(context: RunContext, record: StepRecord, failure: Failed, job: JobVie
         return Decision(record, confirm=change.confirm)
     if used < budget.retries and change.possible:
         return _again(context, record, failure, change, budget.wait(used + 1))
-    spent = change.words if used < budget.retries else f"after {used} retries" if used else ""
+    tries = "retry" if used == 1 else "retries"
+    spent = change.words if used < budget.retries else f"after {used} {tries}" if used else ""
     ended = replace(
         record,
         state=StepState.FAILED,
