@@ -314,7 +314,9 @@ def test_a_cancelled_parent_ends_when_its_child_has() -> None:
     assert status(simulation)["status"] == "Cancelled"
     assert status(simulation)["message"] == "somebody cancelled it; 2 of 2 steps had not ended"
     assert states(simulation) == {"sub": "Cancelled", "use": "Cancelled"}
-    assert status(simulation, child(simulation))["status"] == "Cancelled"
+    below = status(simulation, child(simulation))
+    assert below["status"] == "Cancelled"
+    assert below["message"].startswith("run p-g1, whose step sub it is, or somebody cancelled it; ")
     assert live_jobs(simulation) == []
     simulation.run_to_rest()
     simulation.assert_at_rest()

@@ -94,6 +94,12 @@ def is_remade(record: StepRecord) -> bool:
     return record.why == OUTPUT_LOST or record.failure_class == FailureClass.INPUT_MISSING
 
 
+def is_under_way(record: StepRecord) -> bool:
+    """Whether an attempt of it goes on just now."""
+    begun = record.state in (StepState.STARTING, StepState.RUNNING)
+    return begun or (record.state is StepState.QUEUED and record.attempt > 0)
+
+
 def leaves(records: Mapping[str, StepRecord]) -> Iterator[StepRecord]:
     """Everything in these steps that has attempts."""
     return (leaf for record in records.values() for leaf in record.leaves)
