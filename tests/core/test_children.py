@@ -257,12 +257,12 @@ def test_a_pipeline_that_is_not_there_fails_the_step_after_the_usual_grace() -> 
         (
             {"outputs": [{"name": "files", "from": "c1.files", "type": "Table"}]},
             "InvalidResult",
-            "output c1.files of pipeline c is a Files, not a Table",
+            "output c1.files of pipeline c is of type Files, not Table",
         ),
         (
             {"outputs": GIVES, "results": [{"name": "n", "from": "c1.rows"}]},
             "InvalidResult",
-            "result c1.rows of pipeline c is a Integer, not a String",
+            "result c1.rows of pipeline c is of type Integer, not String",
         ),
     ],
     ids=["no such parameter", "wrong value", "no such step", "no such output", "type of output", "of result"],

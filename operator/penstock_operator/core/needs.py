@@ -91,7 +91,8 @@ def _missing_input(needs: list[tuple[StepRecord, frozenset[str]]]) -> str:
         if need.state is not StepState.SKIPPED:
             continue
         if {INPUT, VALUE} & kinds:
-            return f"takes the output of step {need.name}, which was skipped"
+            what = "the output" if INPUT in kinds else "a result"
+            return f"takes {what} of step {need.name}, which was skipped"
         if {DEPENDS_ON, SAME} & kinds and need.reason != Reason.WHEN_NOT_MET:
             return f"comes after step {need.name}, which was skipped for want of an input"
     return ""
