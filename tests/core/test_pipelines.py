@@ -262,9 +262,13 @@ def test_a_run_waits_a_minute_for_its_pipeline_and_then_fails() -> None:
     simulation.person(lambda: simulation.cluster.create(new_run("mine")))
     simulation._work()
     assert status(simulation, "PipelineRun", "mine")["status"] == "Waiting"
+    assert status(simulation, "PipelineRun", "mine")["message"] == (
+        "there is no Pipeline tumour in namespace ml; apply it: the run waits 60s for it"
+    )
     simulation.run_to_rest()
     found = status(simulation, "PipelineRun", "mine")
     assert (found["status"], found["reason"]) == ("Failed", "PipelineNotFound")
+    assert found["message"].endswith("; apply it and start a run")
 
 
 def test_one_run_at_a_time_the_older_first() -> None:

@@ -38,7 +38,7 @@ def failed(context: RunContext, record: StepRecord, failure: Failed, job: JobVie
         state=StepState.FAILED,
         failure_class=str(failure.failure_class),
         reason=failure.shown_reason,
-        message=sentence(failure.message, spent) if spent else failure.message,
+        message=sentence(failure.message, spent, failure.hint) if spent or failure.hint else failure.message,
         image=failure.image or record.image,
         log=failure.log if _tails(context) < context.settings.log_tails else "",
         finished_at=context.stamp,
