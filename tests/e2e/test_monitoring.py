@@ -1,6 +1,7 @@
 """S3 and S6: calm windows stay calm, a shift is found and named, a falsified log is noticed, not judged."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -11,6 +12,7 @@ import yaml
 
 from examples import traffic
 from hack import load
+from hack.cluster.cluster import Cluster
 from hack.cluster.cluster import load as cluster
 from hack.project import bucket, forwarded, pods_of
 from tests.support import ROOT, SYSTEM_NAMESPACE, condition, steps_of, wait_for
@@ -21,6 +23,10 @@ EVERY = "15s"
 RATE = 40.0
 SHIFT = {"mean_texture": 0.5, "worst_symmetry": 0.5}  # standard deviations
 ENDPOINT = "tumour"
+
+
+def here() -> Cluster:
+    return cluster(os.environ["PENSTOCK_CLUSTER"])
 
 
 def watched_tumour(namespace: str) -> dict[str, Any]:
@@ -39,7 +45,7 @@ def sending(
     namespace: str, table: traffic.Table, *, rate: float = RATE, shift: Mapping[str, float] | None = None
 ) -> AbstractContextManager[Counter[str]]:
     """Traffic to the endpoint while the context lasts; what was answered, by status."""
-    return load.sending(cluster("penstock-test"), namespace, ENDPOINT, table, rate=rate, shift=shift)
+    return load.sending(here(), namespace, ENDPOINT, table, rate=rate, shift=shift)
 
 
 class Watch:
@@ -65,7 +71,7 @@ class Watch:
     def wait(self, what: str, found: Callable[[list[dict[str, Any]]], Any], after: str = "") -> Any:
         """The first true value of `found` over the windows that ended after `after`."""
         return wait_for(
-            what, lambda: found([one for one in self.windows() if one["end"] > after]), 180, every=0.5
+            what, lambda: found([one for one in self.windows() if one["end"] > after]), 400, every=0.5
         )
 
     def drifted(self) -> dict[str, Any]:
@@ -81,10 +87,10 @@ def served(runs, namespace, lake, data_folder, kubectl) -> Iterator[tuple[Watch,
     assert steps_of(run)["watch"]["state"] == "Succeeded"
 
     def settled() -> bool:
-        pods = pods_of(cluster("penstock-test"), namespace, ENDPOINT)
+        pods = pods_of(here(), namespace, ENDPOINT)
         return not any("deletionTimestamp" in one["metadata"] for one in pods)
 
-    wait_for("the pods without a log to go", settled, 60)
+    wait_for("the pods without a log to go", settled)
     return Watch(kubectl, namespace), traffic.read(data_folder / "tumour.csv")
 
 
@@ -112,7 +118,7 @@ def test_calm_traffic_is_calm_a_shift_is_named_too_few_rows_and_a_falsified_log_
 
     before = watch.last()
     with sending(namespace, table, shift=SHIFT) as answers:
-        wait_for("Drifted", lambda: watch.drifted()["status"] == "True", 180, every=0.5)
+        wait_for("Drifted", lambda: watch.drifted()["status"] == "True", 400, every=0.5)
         message = watch.drifted()["message"]
         print(message)
         assert named(message, table) == set(SHIFT)
@@ -128,7 +134,8 @@ def test_calm_traffic_is_calm_a_shift_is_named_too_few_rows_and_a_falsified_log_
     assert "DRIFTED" in table_text.splitlines()[0]
 
     report_is_kept(kubectl, namespace, drifting[-1]["report"])
-    assert sorted(set(runs.names())) == ["tumour-drifted-1", "tumour-g1"], "an episode starts one run"
+    wait_for("a run", lambda: "tumour-drifted-1" in runs.names())
+    assert sorted(runs.names()) == ["tumour-drifted-1", "tumour-g1"], "an episode starts one run"
     started = runs.finished("tumour-drifted-1")
     episode = started["spec"]["episode"]
     assert (episode["endpoint"], episode["condition"], episode["number"]) == (ENDPOINT, "Drifted", 1)
@@ -157,7 +164,7 @@ def test_calm_traffic_is_calm_a_shift_is_named_too_few_rows_and_a_falsified_log_
 
 def report_is_kept(kubectl, namespace: str, digest: str) -> None:
     """The report of a window lies in the store: a page with pictures that names the columns."""
-    with bucket(cluster("penstock-test"), namespace) as store:
+    with bucket(here(), namespace) as store:
         found = {one["path"].rsplit("/", 1)[-1]: one["path"] for page in store.list() for one in page}
         manifest = json.loads(bytes(store.get(found[digest.removeprefix("sha256:")]).bytes()))
         files = {
@@ -171,7 +178,7 @@ def report_is_kept(kubectl, namespace: str, digest: str) -> None:
 
 def flip_a_byte(namespace: str) -> str:
     """Falsify the newest object of the log that is still to be judged; gives its name."""
-    with bucket(cluster("penstock-test"), namespace) as store:
+    with bucket(here(), namespace) as store:
 
         def log() -> set[str]:
             return {
@@ -182,7 +189,7 @@ def flip_a_byte(namespace: str) -> str:
             }
 
         known = log()
-        fresh = wait_for("a new object of the log", lambda: log() - known, 60)
+        fresh = wait_for("a new object of the log", lambda: log() - known)
         path = max(fresh)
         content = bytearray(store.get(path).bytes())
         content[len(content) // 2] ^= 1
@@ -197,11 +204,11 @@ def test_a_store_that_is_away_for_a_minute_fails_no_request_and_what_is_lost_is_
     _, table = served
     deployment = ("deployment", "penstock-store", "-n", SYSTEM_NAMESPACE)
     with sending(namespace, table, rate=80) as answers:
-        wait_for("traffic", lambda: answers["200"] > 400, 60)
+        wait_for("traffic", lambda: answers["200"] > 400)
         kubectl.run("scale", *deployment, "--replicas=0")
         try:
             away = answers["200"]
-            wait_for("4,800 requests without a store", lambda: answers["200"] >= away + 4800, 120)
+            wait_for("4,800 requests without a store", lambda: answers["200"] >= away + 4800, 360)
         finally:
             kubectl.run("scale", *deployment, "--replicas=1")
         kubectl.run("rollout", "status", *deployment, "--timeout=90s")
@@ -212,7 +219,7 @@ def test_a_store_that_is_away_for_a_minute_fails_no_request_and_what_is_lost_is_
         rows = log_rows(namespace)
         return rows if sum(rows.values()) >= answers["200"] else None
 
-    rows = wait_for("every row to be accounted for", settled, 120, every=2)
+    rows = wait_for("every row to be accounted for", settled, 240, every=2)
     print(rows)
     assert sum(rows.values()) == answers["200"]
     assert rows["stored"] > 0
@@ -224,7 +231,7 @@ def log_rows(namespace: str) -> dict[str, float]:
 
     from prometheus_client.parser import text_string_to_metric_families
 
-    with forwarded(cluster("penstock-test"), namespace, f"svc/{ENDPOINT}", 80) as port:
+    with forwarded(here(), namespace, f"svc/{ENDPOINT}", 80) as port:
         text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20).read().decode()
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):

@@ -28,11 +28,12 @@ def every_minute(namespace: str, image: str, **fields: Any) -> dict[str, Any]:
     return pipeline("beat", namespace, {"triggers": triggers, "steps": [step], **fields})
 
 
+@pytest.mark.xdist_group("operator")  # never beside tests that look at what it takes down
 def test_each_minute_starts_one_run_for_its_time(runs, kubectl, namespace, images) -> None:
     kubectl.apply(every_minute(namespace, images["server"]))
-    wait_for("the trigger to be armed", lambda: _status(kubectl, namespace).get("next"), 30)
+    wait_for("the trigger to be armed", lambda: _status(kubectl, namespace).get("next"))
     kubectl.run("delete", "pods", "-n", "penstock-system", "-l", "app.kubernetes.io/component=operator")
-    ticks = wait_for("two ticks", lambda: _ticks(runs) if len(_ticks(runs)) >= 2 else None, 180)
+    ticks = wait_for("two ticks", lambda: _ticks(runs) if len(_ticks(runs)) >= 2 else None, 300)
     for name in ticks[:2]:
         run = runs.finished(name)
         assert run["status"]["status"] == "Succeeded", run["status"]
@@ -44,7 +45,7 @@ def test_each_minute_starts_one_run_for_its_time(runs, kubectl, namespace, image
 
 def test_a_suspended_pipeline_starts_nothing(runs, kubectl, namespace, images) -> None:
     kubectl.apply(every_minute(namespace, images["server"], suspend=True))
-    wait_for("its status", lambda: _status(kubectl, namespace).get("triggers"), 30)
+    wait_for("its status", lambda: _status(kubectl, namespace).get("triggers"))
     time.sleep(70)
     assert runs.names() == []
     assert "suspended" in _status(kubectl, namespace)["triggers"][0]["message"]
@@ -57,7 +58,7 @@ def test_a_plan_says_what_would_run_and_creates_nothing(runs, kubectl, namespace
     before = len(kubectl.list("jobs", namespace))
     look = {**obj, "kind": "PipelineRun", "metadata": {"name": "look", "namespace": namespace}}
     kubectl.apply({**look, "spec": {"pipeline": "beat", "mode": "Plan"}})
-    found = runs.finished("look", 30)
+    found = runs.finished("look")
     assert found["status"]["status"] == "Planned"
     (step,) = found["status"]["steps"]
     assert (step["state"], step["reason"]) == ("Planned", "WouldRun")
