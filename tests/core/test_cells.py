@@ -125,6 +125,14 @@ def test_cells_that_wait_for_their_next_attempt_are_told_from_those_that_run_wit
     )
 
 
+def test_a_value_that_holds_what_no_line_may_hold_is_shown_without_it() -> None:
+    odd = fit(matrix={"axes": {"month": [1], "model": ["two\nlines \u001b[31mred"]}})
+    simulation = living(odd, cluster=FakeCluster(fates={"fit": ["exit3"]}))
+    entry = simulation.steps("p-g1")["fit"]
+    assert "1 failed: model=two lines red, month=1: the program" in entry["message"]
+    assert entry["why"] == "model=two lines red, month=1: first run"
+
+
 def test_a_changed_axis_runs_the_new_cells_only() -> None:
     simulation = living(fit(), PICK)
     wider = {"axes": {**GRID["axes"], "month": [0, 1, 2, 3]}, "exclude": GRID["exclude"]}

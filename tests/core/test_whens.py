@@ -80,6 +80,10 @@ OBJECT: dict[str, tuple[Any, str]] = {
         {"all": [{"parameter": "region", "equals": "us"}]},
         "parameter region is eu; asked for us",
     ),
+    "a text has two lines": (
+        {"all": [{"parameter": "region", "equals": "us\n\u001b[1mtwo"}]},
+        "parameter region is eu; asked for us two",
+    ),
     "a text is ruled out": (
         {"none": [{"parameter": "region", "in": ["eu", "us"]}]},
         "parameter region is eu; asked for one of eu, us, which rules it out",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.text import clip
+from penstock_operator.core.text import clip, one_line
 from penstock_spec.edges import DEPENDS_ON, ENDPOINT, GATE, INPUT, RESULT, SAME, STATE, VALUE
 from penstock_spec.names import Reason
 from penstock_spec.status import SATISFYING, StepState
@@ -77,7 +77,7 @@ def as_skipped(context: RunContext, record: StepRecord, reason: str, words: str)
         record,
         state=StepState.SKIPPED,
         reason=reason,
-        message=clip(words, _MESSAGE),
+        message=one_line(words, _MESSAGE),
         finished_at=context.stamp,
     )
 
