@@ -125,6 +125,16 @@ def test_cells_that_wait_for_their_next_attempt_are_told_from_those_that_run_wit
     )
 
 
+def test_while_no_cell_runs_the_step_says_what_the_first_of_them_waits_for() -> None:
+    simulation = Simulation(FakeCluster(fates={"fit": ["unschedulable"]}))
+    simulation.person(lambda: simulation.cluster.create(pipeline("p", {"steps": [fit()]})))
+    simulation.acts = [(600, lambda: simulation.say("p-g1", cancel=True))]
+    until(simulation, 30)
+    entry = simulation.steps("p-g1")["fit"]
+    assert (entry["state"], entry["reason"]) == ("Queued", "Unschedulable")
+    assert entry["message"].startswith("0 of 5 cells done, 5 under way: model=a, month=1: waits for a node: ")
+
+
 def test_a_value_that_holds_what_no_line_may_hold_is_shown_without_it() -> None:
     odd = fit(matrix={"axes": {"month": [1], "model": ["two\nlines \u001b[31mred"]}})
     simulation = living(odd, cluster=FakeCluster(fates={"fit": ["exit3"]}))

@@ -173,7 +173,14 @@ def _told(group: StepRecord, named: Named, rest: str = "", cause: str = "") -> s
         return ", ".join([*said, f"{len(blocked)} blocked: {named(first)}: {clip(cause, _WORDS)}"])
     if rest and waiting:
         return f"{', '.join(said)}: {rest}"
-    if not retried:
-        return ", ".join(said)
-    first = min(retried, key=lambda one: one.cell)
-    return f"{', '.join(said)}: {named(first)}: {clip(first.message, _WORDS)}"
+    shown = _worst_off(group)
+    words = f": {named(shown)}: {clip(shown.message, _WORDS)}" if shown is not None and shown.message else ""
+    return ", ".join(said) + words
+
+
+def _worst_off(group: StepRecord) -> StepRecord | None:
+    """The cell whose words are told: one to be tried again or, while none runs, the first that waits."""
+    live = sorted((one for one in group.cells.values() if not one.ended), key=lambda one: one.cell)
+    runs = any(one.state is StepState.RUNNING for one in live)
+    waiting = [one for one in live if _waits_for_retry(one)] if runs else sorted(live, key=_waits_for_retry)
+    return next(iter(waiting), None)

@@ -84,5 +84,7 @@ def _shown(group: StepRecord, repeat: Repeat, rest: str) -> StepRecord:
         return replace(group, message=f"iteration {number} of at most {repeat.limit}{words}")
     before = group.cells.get(group.cell_count - 1)
     words = f" after {said_of(before)}" if before is not None and before.results else ""
+    now = group.cells.get(group.cell_count)
+    rest = rest or ("" if now is None or now.ended or now.state is StepState.RUNNING else now.message)
     said = f"iteration {group.cell_count} of at most {repeat.limit}{words}{f': {rest}' if rest else ''}"
     return replace(group, reason=group.reason or str(Reason.RUNNING), message=said)
