@@ -108,6 +108,10 @@ def test_each_cell_has_attempts_and_memory_of_its_own() -> None:
         for leaf, job in found.items()
     }
     assert memory["fit#2/2"] == memory["fit#3/3"] != memory["fit#1/1"]
+    shown = {
+        one["number"]: one["memory"] for one in simulation.steps("p-g1")["fit"]["cells"] if "memory" in one
+    }
+    assert shown == {2: memory["fit#2/2"], 3: memory["fit#3/3"]}
     assert set(cells(simulation).values()) == {"Succeeded"}
 
 

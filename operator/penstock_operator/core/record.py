@@ -188,9 +188,10 @@ def _keys(*names: str) -> Mapping[str, str]:
 # Of a cell: what the step's entry does not say already, and what cannot be computed.
 _CELL_KEYS_WELL = _keys("results", "metrics", "verdict", "model_version", "source_revision", "made_at")
 _CELL_KEYS_CUT = _keys("attempt")
-_CELL_KEYS_RETRIED = {**_CELL_KEYS_WELL, **_CELL_KEYS_CUT}
+# What it needed in the end is what its resources should say from then on.
+_CELL_KEYS_RETRIED = {**_CELL_KEYS_WELL, **_CELL_KEYS_CUT, **_keys("memory", "scratch")}
 _CELL_KEYS = {
     **_CELL_KEYS_RETRIED,
-    **_keys("reason", "message", "failure_class", "retries", "retry_at", "memory", "scratch", "remakes"),
+    **_keys("reason", "message", "failure_class", "retries", "retry_at", "remakes"),
     **_keys("finished_at", "log"),
 }

@@ -233,7 +233,7 @@ def _empty(fields: Sequence[str]) -> dict[str, Any]:
 # outputs and versions: decisions rest on them.
 _SAVINGS: Sequence[_Saving] = (
     _Saving(("metrics",)),
-    _Saving(("image", "why")),
+    _Saving(("image", "why", "memory", "scratch")),
     _Saving(("source_revision", "started_at"), message=0, cell_message=200),
     _Saving(("metrics", "image"), message=300, failures_too=True, of_cells=("metrics",), cell_message=60),
     _Saving(("why", "log"), message=80, failures_too=True, of_cells=("log", "reason"), cell_message=0),
