@@ -15,7 +15,7 @@ from penstock_spec import object_names
 from penstock_spec.names import Reason
 from penstock_spec.policy import Concurrency
 from penstock_spec.ticks import in_words, next_tick
-from penstock_spec.triggers import Schedule
+from penstock_spec.triggers import Missed, Schedule
 
 _AHEAD = 3600.0  # a clock that was further ahead than this is spoken of
 
@@ -81,9 +81,10 @@ def _forbidden(world: TriggerWorld, memory: _Memory, wanted: Due, run: str) -> _
 
 
 def _skipped(world: TriggerWorld, schedule: Schedule, memory: _Memory, tick: datetime) -> _Memory:
+    most = f", maxMissed: {schedule.max_missed}" if schedule.missed is Missed.RUN_ALL else ""
     words = (
         f"trigger {world.trigger.name}: what should have started up to {in_words(tick, schedule.time_zone)} "
-        f"was missed and is left out (missed: {schedule.missed})"
+        f"was missed and is left out (missed: {schedule.missed}{most})"
     )
     note = EventNote(Reason.RUN_SKIPPED, words)
     return replace(memory, decided=tick, skipped=stamp(tick), notes=(*memory.notes, note))
