@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hack.cluster import provider
@@ -16,10 +18,11 @@ from hack.cluster.images import build_and_load
 from hack.cluster.paths import BESIDE, Paths, beside
 from hack.cluster.shell import say
 from hack.cluster.versions import JOBSET, KIND, KUEUE
-from hack.project import ROOT, build_images, install
+from hack.project import ROOT, SYSTEM_NAMESPACE, build_images, install, kubectl
 from hack.prometheus import ensure_prometheus
 
 BIN = Path(sys.executable).parent
+OPERATOR = "app.kubernetes.io/component=operator"
 WORKERS = ["-n", "3", "--dist", "loadgroup"]
 NO_TESTS = 5  # pytest's exit code where nothing was selected
 
@@ -90,14 +93,30 @@ def run_suite(cluster: Cluster, words: list[str], *, keep: bool) -> int:
         "PENSTOCK_PROMTOOL": prometheus.tool,
     }
     # Tests marked `patient` only wait, for minutes: beside the others. Those marked `alone` take the operator
-    # down: they come after all others, one at a time.
+    # down: they come after all others, one at a time. Those with an operator of their own come last, beside
+    # each other, while none is installed.
     patient = start(["-m", "e2e and patient", *words], environment)
-    codes = {pytest(["-m", "e2e and not alone and not patient", *WORKERS, *words], environment)}
+    beside = "e2e and not alone and not patient and not own_operator"
+    codes = {pytest(["-m", beside, *WORKERS, *words], environment)}
     codes.add(finish(patient))
     codes.add(pytest(["-m", "e2e and alone", *words], environment))
+    with no_operator(cluster):
+        codes.add(pytest(["-m", "e2e and own_operator", *WORKERS, *words], environment))
     say(f"end-to-end tests took {time.monotonic() - started:.0f} s")
     # A narrow choice may leave some of them without tests; that all have none is an error.
     return max(codes - {NO_TESTS} or {NO_TESTS})
+
+
+@contextmanager
+def no_operator(cluster: Cluster) -> Iterator[None]:
+    """Take the installed operator down while the context lasts."""
+    scale = ("scale", "deployment", "penstock", "-n", SYSTEM_NAMESPACE)
+    kubectl(cluster, *scale, "--replicas=0")
+    kubectl(cluster, "wait", "--for=delete", "pod", "-n", SYSTEM_NAMESPACE, "-l", OPERATOR, "--timeout=60s")
+    try:
+        yield
+    finally:
+        kubectl(cluster, *scale, "--replicas=1")
 
 
 def prepare(cluster: Cluster) -> dict[str, str]:

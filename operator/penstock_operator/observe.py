@@ -38,7 +38,7 @@ class Observer:
 
     @cached_property
     def _watched_since(self) -> datetime:
-        """When the first run was looked at."""
+        """When anything was looked at first."""
         return clock.now()
 
     def pipeline(self, item: Object, findings: Findings) -> ObservedPipeline:
@@ -124,6 +124,7 @@ class Observer:
             troubles=dict(findings.troubles),
             live=frozenset(findings.live),
             refusals=dict(findings.refusals),
+            watched_since=self._watched_since,
         )
 
     def is_bounded(self, namespace: str) -> bool:

@@ -250,6 +250,19 @@ def test_what_no_retry_would_mend_is_unknown_at_once_in_words(
     assert world.condition()["status"] == "False", "the windows after them had their turn"
 
 
+def test_what_a_window_lacked_while_nobody_looked_is_given_its_grace_from_the_first_look() -> None:
+    world = WindowWorld(fates={0: ["config"]})
+    while not world.created:
+        world.live(1)
+    world.now += timedelta(seconds=300)
+    world.watched_since = world.now
+    world.live(30)
+    assert world.windows == []
+    world.fates = {0: [result("NotDrifted")]}
+    world.live(30)
+    assert world.windows[0]["verdict"] == "NotDrifted"
+
+
 def test_a_failure_that_passes_is_tried_again_under_another_name() -> None:
     world = WindowWorld(fates={0: ["store", "evicted", result("Drifted", WORSE)]})
     world.live(150)

@@ -54,6 +54,7 @@ class WindowWorld:
     logs: bool = True
     image: str = ""
     now: datetime = START
+    watched_since: datetime | None = None  # when the operator came back
     settings: Settings = field(default_factory=Settings)
     status: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -80,6 +81,7 @@ class WindowWorld:
             jobs=dict(self.jobs),
             live=live,
             refusals=dict(refusals or {}),
+            watched_since=self.watched_since,
         )
         serving = {"stable": self.version, "stableDigest": DIGEST[self.version], "history": self.history}
         return watch(

@@ -36,6 +36,7 @@ QUICK = {
     "store": {"bundled": {"persistence": {"enabled": False}}},
 }
 GATE = "/tmp/open"  # noqa: S108 - in a container of its own
+NEW_FIELD = "novelty"
 SMALL = {"resources": {"cpu": "20m", "memory": "48Mi"}}
 
 
@@ -48,10 +49,10 @@ class Ground:
     helm: Helm
     images: Mapping[str, str]
 
-    def bring_definitions(self) -> None:
-        """Install the definitions beside all releases, unless they are there."""
+    def bring_definitions(self, folder: Path = ROOT / "crds") -> None:
+        """Install the definitions beside all releases, or change them to these."""
         wait_for("definitions to go or to stay", lambda: not self.going(), 60)
-        self.kubectl.run("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+        self.kubectl.run("apply", "--server-side", "--force-conflicts", "-f", str(folder))
         wait_for("the definitions to be established", self.established, 60)
 
     def delete_definitions(self) -> None:
@@ -179,6 +180,20 @@ def evidence(ground: Ground, namespace: str, release: str = "") -> Iterator[None
         folder = ROOT / ".artifacts/e2e" / namespace
         keep_evidence(ground.kubectl, namespace, folder, (release or namespace, RELEASE))
         raise
+
+
+def next_definitions(folder: Path) -> Path:
+    """The definitions as a next version may have them: a field and a column more for every kind."""
+    folder.mkdir(parents=True)
+    for path in (ROOT / "crds").glob("*.yaml"):
+        found = yaml.safe_load(path.read_text())
+        (version,) = found["spec"]["versions"]
+        spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+        spec["properties"][NEW_FIELD] = {"type": "string", "maxLength": 40, "description": "What is new."}
+        column = {"name": NEW_FIELD, "type": "string", "jsonPath": f".spec.{NEW_FIELD}"}
+        version.setdefault("additionalPrinterColumns", []).append(column)
+        (folder / path.name).write_text(yaml.safe_dump(found))
+    return folder
 
 
 def next_chart(folder: Path) -> Path:

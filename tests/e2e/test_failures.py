@@ -1,6 +1,8 @@
 """S5: every way in which an attempt fails, on a real kubelet: right class, right words, right retries."""
 
 import os
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -161,6 +163,35 @@ def test_a_pod_that_fits_nowhere_shows_the_schedulers_words(runs, kubectl, names
     )
     assert step["state"] in {"Starting", "Queued"}
     assert "500" in step["message"], "the message says what the step asks for"
+
+
+def test_a_pod_that_fits_nowhere_is_given_up_at_its_start_deadline(runs, kubectl, namespace, images) -> None:
+    found = one_step(namespace, images["server"], "pass", resources={"cpu": "500"})
+    found["spec"]["steps"][0]["startDeadline"] = "10s"
+    step = failed_step(runs, found)
+    assert (step["failureClass"], step["reason"], step["attempt"]) == ("Unschedulable", "Unschedulable", 1)
+    assert "nsufficient cpu" in step["message"]
+    assert_pods_gone(kubectl, namespace)
+
+
+def test_a_program_is_tried_again_as_often_and_as_late_as_its_user_says(
+    runs, kubectl, namespace, images
+) -> None:
+    found = one_step(namespace, images["server"], "raise SystemExit(3)")
+    backoff = {"first": "4s", "factor": 3, "maximum": "1m"}
+    found["spec"]["steps"][0]["retry"] = {"userError": {"limit": 2, "backoff": backoff}}
+    step = failed_step(runs, found)
+    assert (step["failureClass"], step["attempt"], step["retries"]) == ("UserError", 3, {"UserError": 2})
+    created = (one["metadata"]["creationTimestamp"] for one in kubectl.list("jobs", namespace))
+    waits = [(after - before).total_seconds() for before, after in pairwise(sorted(map(moment, created)))]
+    assert len(waits) == 2
+    assert waits[0] >= 4
+    assert waits[1] >= 12
+
+
+def moment(text: str) -> datetime:
+    """A time as Kubernetes writes it."""
+    return datetime.fromisoformat(text)
 
 
 def test_a_declared_output_that_is_missing_is_an_invalid_result(runs, kubectl, namespace, images) -> None:

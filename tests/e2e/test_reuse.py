@@ -56,6 +56,40 @@ def test_what_is_forced_or_too_old_is_made_again_and_the_rest_is_not(
     assert "cannot change" in refused.stderr
 
 
+def test_a_rerun_does_again_what_is_asked_for_and_what_another_parameter_changes(
+    runs, kubectl, namespace, images
+) -> None:
+    body = {"image": images["server"], "command": ["python3", "-c", WRITE], "outputs": [{"name": "files"}]}
+    steps = [
+        {"name": "data", "run": body},
+        {
+            "name": "fit",
+            "run": {**body, "argumentsFrom": {"n": {"parameter": "n"}}, "inputs": {"d": "data.files"}},
+        },
+        {"name": "report", "run": {**body, "inputs": {"m": "fit.files"}}},
+        {"name": "aside", "run": {**body, "inputs": {"d": "data.files"}}},
+    ]
+    parameters = [{"name": "n", "type": "Integer", "default": 1}]
+    first = runs.execute(pipeline("p", namespace, {"parameters": parameters, "steps": steps}))
+    assert first["status"]["status"] == "Succeeded", first["status"]
+    kept, done = "taken over from run p-g1", "done again: run p-g1 is repeated from here"
+    rerun = {"run": "p-g1", "from": ["report"]}
+
+    same = start(runs, kubectl, namespace, "same", pipeline="p", rerun=rerun)
+    assert {name: one["why"] for name, one in same.items()} == {
+        "data": kept,
+        "fit": kept,
+        "report": done,
+        "aside": kept,
+    }
+    assert {name for name, one in same.items() if one["state"] == "Succeeded"} == {"report"}
+
+    other = start(runs, kubectl, namespace, "other", pipeline="p", rerun=rerun, parameters={"n": 2})
+    assert {name for name, one in other.items() if one["state"] == "Succeeded"} == {"fit", "report"}
+    assert "parameters.n 1 -> 2" in other["fit"]["why"]
+    assert {other[one]["why"] for one in ("data", "aside")} == {kept}
+
+
 @pytest.fixture
 def tumour(runs, namespace, lake, data_folder) -> dict[str, Any]:
     """The example up to its gate, which has made tumour-1 and approved it."""

@@ -15,27 +15,16 @@ from hack.project import forwarded
 from penstock_operator import clock
 from penstock_operator.webhook.signatures import key_of, sign
 from tests.chart.rendering import CHART
-from tests.support import pipeline, wait_for
+from tests.e2e.listeners import listener
+from tests.support import wait_for
 
 SYSTEM = "penstock-system"
-COPY = "import shutil; shutil.copy('/penstock/arguments.json', '/penstock/out/said/arguments.json')"
 pytestmark = pytest.mark.e2e
 
 
 def listening(namespace: str, image: str, trigger: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """A pipeline whose one step takes what a trigger saw."""
-    step = {
-        "name": "say",
-        "run": {
-            "image": image,
-            "command": ["python3", "-c", COPY],
-            "argumentsFrom": {"seen": {"parameter": "triggeredBy"}},
-            "outputs": [{"name": "said"}],
-        },
-    }
-    triggers = [{"name": "watch", **trigger}]
-    spec = {"policy": {"onChange": "Wait"}, "triggers": triggers, "steps": [step], **fields}
-    return pipeline("ear", namespace, spec)
+    """A pipeline with this trigger."""
+    return listener(namespace, image, {"watch": trigger}, **fields)
 
 
 def _entry(kubectl: Any, namespace: str) -> Any:

@@ -1,7 +1,8 @@
 """S5: the next version of the chart comes and goes mid-run, while a model is served; nobody notices.
 
-The same programs under another tag and with other settings, in a chart of a higher version: nothing is lost,
-no digest is another one, no run starts, no step runs again, and what serves is left alone.
+The same programs under another tag and with other settings, in a chart of a higher version whose definitions
+have more fields: nothing is lost, no digest is another one, no run starts, no step runs again, and what
+serves is left alone.
 """
 
 import os
@@ -17,6 +18,7 @@ import yaml
 from hack.cluster.images import tag
 from hack.project import bucket, connect
 from tests.e2e.releases import (
+    NEW_FIELD,
     RELEASE,
     Ground,
     Trial,
@@ -24,6 +26,7 @@ from tests.e2e.releases import (
     gated,
     new_namespace,
     next_chart,
+    next_definitions,
     open_gate,
     state,
     step,
@@ -129,6 +132,12 @@ def operators_image(stage: Stage) -> str:
     return str(stage.release.operator()["spec"]["containers"][0]["image"])
 
 
+def knows_what_is_new(stage: Stage) -> bool:
+    """Whether the API server shows the next version's column of runs."""
+    shown = stage.release.ground.kubectl.run("get", "pipelineruns", "-n", stage.release.namespace).stdout
+    return NEW_FIELD.upper() in shown.splitlines()[0]
+
+
 def test_the_next_version_comes_and_goes_mid_run(
     stage: Stage, again: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -137,12 +146,16 @@ def test_the_next_version_comes_and_goes_mid_run(
         manifest = stage.begin("p")
         before = stage.run("p-g1")
 
+        definitions = next_definitions(tmp_path / "definitions")
+        ground.bring_definitions(definitions)
         release.install(next_chart(tmp_path / "next"), again)
-        assert operators_image(stage) == again["operator"]
+        assert (operators_image(stage), knows_what_is_new(stage)) == (again["operator"], True)
         assert stage.run("p-g1") == before
         ground.helm("rollback", RELEASE, "-n", release.namespace, "--wait", "--timeout", "2m")
-        assert operators_image(stage) == ground.images["operator"]
+        ground.bring_definitions()
+        assert (operators_image(stage), knows_what_is_new(stage)) == (ground.images["operator"], False)
         assert stage.run("p-g1") == before
+        ground.bring_definitions(definitions)
         release.install(next_chart(tmp_path / "once-more"), again)
         assert stage.run("p-g1") == before
 
@@ -156,6 +169,7 @@ def test_the_next_version_comes_and_goes_mid_run(
         reused(stage, steps)
         assert stage.endpoint() == before["endpoint"]
         release.install()
+        ground.bring_definitions()
 
 
 def reused(stage: Stage, steps: Mapping[str, dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from penstock_operator.manifests import pods
 from penstock_operator.manifests.identity import hash_of, may_adopt, with_hash
 from penstock_operator.manifests.quantity import cpu_limit, grown_memory, parse
 from penstock_spec import contract, serving_contract
+from penstock_spec.names import LABEL_ATTEMPT, LABEL_SPEC_HASH
 from tests.chart.pod_security import violations
 from tests.manifests.manifest_worlds import PIPELINES, golden_name, manifests_of
 
@@ -130,14 +131,37 @@ def test_the_hash_of_a_job_survives_a_persons_editing_of_labels() -> None:
     assert may_adopt(manifest, edited)
 
 
+def test_a_job_that_another_release_has_made_for_the_same_attempt_is_adopted() -> None:
+    (manifest,) = (one.values[0] for one in JOBS[:1])
+    assert isinstance(manifest, dict)
+    theirs = json.loads(json.dumps(manifest))
+    theirs["spec"]["template"]["spec"]["containers"][0]["image"] = "penstock/steps:next"
+    theirs["metadata"]["labels"]["penstock.dev/new"] = "in the next release"
+    theirs = with_hash(theirs)
+    assert hash_of(theirs) != hash_of(manifest)
+    assert may_adopt(manifest, theirs)
+    assert may_adopt(theirs, manifest)
+
+
 def test_nothing_else_is_adopted() -> None:
     (manifest,) = (one.values[0] for one in JOBS[:1])
     assert isinstance(manifest, dict)
     foreign = json.loads(json.dumps(manifest))
     foreign["metadata"]["ownerReferences"][0]["uid"] = "somebody"
-    other = with_hash({**manifest, "spec": {**manifest["spec"], "parallelism": 2}})
+    byhand = json.loads(json.dumps(manifest))
+    del byhand["spec"]["template"]["metadata"]["labels"][LABEL_SPEC_HASH]
+    other = json.loads(json.dumps(manifest))
+    other["spec"]["template"]["metadata"]["labels"][LABEL_ATTEMPT] = "2"
     leaving = {**manifest, "metadata": {**manifest["metadata"], "deletionTimestamp": "2026-11-21T12:00:00Z"}}
-    assert not any(may_adopt(manifest, one) for one in (foreign, other, leaving))
+    assert not any(may_adopt(manifest, one) for one in (foreign, byhand, with_hash(other), leaving))
+
+
+def test_anything_but_a_job_is_adopted_only_as_it_would_have_been_made() -> None:
+    (manifest,) = (one.values[0] for one in JOBS[:1])
+    assert isinstance(manifest, dict)
+    service = with_hash({"kind": "Service", "metadata": manifest["metadata"], "spec": {"clusterIP": "None"}})
+    assert may_adopt(service, service)
+    assert not may_adopt(service, with_hash({**service, "spec": {"clusterIP": ""}}))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import at_rest, counted, end_state, new_namespace, tumour
 from tests.support import Kubectl, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = [pytest.mark.e2e, pytest.mark.own_operator]
 
 RUN_STATUS = "pipelineruns/status"
 CUTS: Mapping[str, Cut] = {

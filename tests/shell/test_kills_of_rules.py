@@ -22,7 +22,7 @@ from tests.shell.stories import STORIES, Scene, Story
 from tests.shell.worlds import counted, differences, end_state, new_namespace
 from tests.support import ROOT, Kubectl, keep_evidence, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = [pytest.mark.e2e, pytest.mark.own_operator]
 
 AT_ONCE = 4  # one or two of them only wait
 SILENCE = 8  # looks in a row at which an operator that is ready had written nothing more

@@ -15,7 +15,7 @@ from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import at_rest, tumour
 from tests.support import Kubectl, Runs, pipeline, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = [pytest.mark.e2e, pytest.mark.own_operator]
 
 STEPS = 5
 # What others write onto objects; none of it is ours or kopf's.

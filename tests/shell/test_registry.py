@@ -17,7 +17,7 @@ from penstock_operator.reads import Reads
 from penstock_spec import names
 from tests.support import Kubectl
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = [pytest.mark.e2e, pytest.mark.own_operator]
 
 
 def action(namespace: str, digit: int) -> RegisterModel:

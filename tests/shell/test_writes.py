@@ -19,7 +19,7 @@ from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import at_rest, tumour
 from tests.support import Kubectl, pipeline, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = [pytest.mark.e2e, pytest.mark.own_operator]
 
 PER_STEP, PER_RUN = 1.5, 10
 # Whose writes they are. A model and an endpoint outlive the run, and are written whoever asks for them.

@@ -1,4 +1,4 @@
-"""Servers that a probe may meet, on the loopback only: git's own, a registry, a bucket that lists."""
+"""Servers that a probe may meet, on the loopback or a cluster's cable: git's own, a registry, a bucket."""
 
 import base64
 import hashlib
@@ -52,14 +52,16 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(kind: type[Handler], **about: Any) -> Iterator[tuple[str, type[Handler]]]:
+def served(
+    kind: type[Handler], address: str = "127.0.0.1", **about: Any
+) -> Iterator[tuple[str, type[Handler]]]:
     """(host and port, handler with `about` and `seen`) of a running server."""
     handler = type("Served", (kind,), {"about": about, "seen": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer((address, 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield f"127.0.0.1:{server.server_port}", handler
+        yield f"{address}:{server.server_port}", handler
     finally:
         server.shutdown()
         server.server_close()

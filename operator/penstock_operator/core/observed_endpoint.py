@@ -95,3 +95,4 @@ class ObservedEndpoint:
     troubles: Mapping[str, Trouble] = field(default_factory=dict)  # by name of the Job or Deployment
     live: frozenset[Ref] = frozenset()  # what was read live for this observation, as the plan before it asked
     refusals: Mapping[str, Refusal] = field(default_factory=dict)  # by Apply.key
+    watched_since: datetime | None = None  # when this operator looked for the first time, as of ObservedRun

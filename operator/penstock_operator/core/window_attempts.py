@@ -229,4 +229,5 @@ def _expectation(desk: Desk, window: Window, job: JobView) -> Expectation:
         store_secret=desk.settings.pods.store_secret,
         cpu=desk.settings.pods.default_cpu,
         memory=desk.memory(window),
+        watched_since=desk.observed.watched_since,
     )

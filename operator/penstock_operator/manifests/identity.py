@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from penstock_spec.names import LABEL_SPEC_HASH, PIPELINE_RUN
+from penstock_spec.names import GROUP, LABEL_SPEC_HASH, PIPELINE_RUN
 
 
 def with_hash(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,6 +59,8 @@ def may_adopt(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     """Whether `live`, which holds the name of `wanted`, is what an earlier try of ours created.
 
     Same controlling owner and same hash. Guards against accidents; the namespace is the trust boundary.
+    Of a Job a hash is enough that any release of ours wrote, if it is for the same attempt: an operator that
+    is being replaced may have made it a moment ago, with its own images and defaults.
     """
     if controller_uid(wanted) != controller_uid(live) or live["metadata"].get("deletionTimestamp"):
         return False
@@ -68,7 +70,22 @@ def may_adopt(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
         return bool(wanted["data"]["digest"] == data.get("digest"))
     if wanted.get("kind") == PIPELINE_RUN and _lasting(wanted["spec"]) != _lasting(live["spec"]):
         return False
+    if _template(wanted) is not None:
+        return bool(hash_of(live)) and not _contradicts(_marks(live), _marks(wanted))
     return hash_of(wanted) == hash_of(live)
+
+
+def _marks(obj: Mapping[str, Any]) -> Mapping[str, str]:
+    """What a Job's pods say of themselves: the labels of their template."""
+    metadata = (_template(obj) or {}).get("metadata") or {}
+    found: Mapping[str, str] = metadata.get("labels") or {}
+    return found
+
+
+def _contradicts(live: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether a label of ours says something else; one that only one of the two has says nothing."""
+    ours = {name for name in live.keys() & wanted.keys() if name.startswith(f"{GROUP}/")}
+    return any(live[name] != wanted[name] for name in ours - {LABEL_SPEC_HASH})
 
 
 def _lasting(spec: Mapping[str, Any]) -> dict[str, Any]:
