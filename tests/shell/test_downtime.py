@@ -14,7 +14,7 @@ from tests.shell.operator_process import OperatorProcess
 from tests.shell.stories import program
 from tests.support import Kubectl, Runs, pipeline, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = [pytest.mark.e2e, pytest.mark.own_operator]
 
 MINUTE = timedelta(minutes=1)
 LATE = 10  # seconds; five minutes by default
