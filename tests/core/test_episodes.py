@@ -48,6 +48,11 @@ def watched(policy: Any = None, **damping: Any) -> TriggerLife:
     return life
 
 
+def told(life: TriggerLife, reason: str) -> list[str]:
+    """Messages of the Events of this reason."""
+    return [message for found, message in life.told if found == reason]
+
+
 def message(life: TriggerLife) -> str:
     """What it says, and still says when the operator has seen what it has written."""
     life.look()
@@ -77,8 +82,10 @@ def test_a_trigger_that_only_suggests_makes_a_plan_for_each_episode_and_executes
     drifts(life)
     run = life.run("p-drifted-1")
     assert (run["spec"]["mode"], run["spec"]["trigger"]) == ("Plan", "drift")
-    told = "p-drifted-1 says what the last would do, create a run to have it done"
-    assert message(life) == f"suggests a run when endpoint e is Drifted anew; {told}"
+    hint = "p-drifted-1 says what the last would do, create a run to have it done"
+    assert message(life) == f"suggests a run when endpoint e is Drifted anew; {hint}"
+    event = "run p-drifted-1 says what a run would do, create one to have it done: e is Drifted"
+    assert told(life, "RunSuggested") == [f"trigger drift: {event}"]
     life.go(days=3)
     assert life.runs() == ["p-g1", "p-drifted-1"], "one for an episode"
     again(life)
@@ -104,6 +111,7 @@ def test_during_the_cool_down_an_episode_waits_and_is_dropped_when_it_ends() -> 
     assert "episode 2 waits: cooling down until 2026-11-21T16:00:00Z" in message(life)
     drifts(life, yes=False)
     assert "episode 2 was over before a run could start" in message(life)
+    assert told(life, "RunSkipped") == ["trigger drift: episode 2 was over before a run could start"]
     life.go(hours=1)
     drifts(life)
     life.go(hours=5)
@@ -156,7 +164,9 @@ def test_after_so_many_lost_challengers_it_gives_up_and_says_so() -> None:
     life = watched(giveUpAfter=3, maxPerWeek=50)
     lose(life, 5)
     assert life.runs()[1:] == ["p-drifted-1", "p-drifted-2", "p-drifted-3"]
-    assert "given up: 3 models in a row did not pass their gate, the last in run p-drifted-3" in message(life)
+    lost = "3 models in a row did not pass their gate, the last in run p-drifted-3"
+    assert f"given up: {lost}" in message(life)
+    assert told(life, "TriggerGaveUp") == [f"trigger drift gives up: {lost}"]
 
 
 def test_the_first_lost_challenger_may_be_the_last() -> None:
