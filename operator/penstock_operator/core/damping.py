@@ -60,7 +60,7 @@ def capped(world: TriggerWorld, starts: Sequence[str]) -> Hold | None:
     return Hold(f"maxPerWeek {limit} is reached until {stamp(until)}", until)
 
 
-def resting(world: TriggerWorld, starts: Sequence[str]) -> Hold | None:
+def timed(world: TriggerWorld, starts: Sequence[str]) -> Hold | None:
     """Of what holds a start back up to a known time the longest: whoever reads that time relies on it."""
     found = [one for one in (cooling(world, starts), capped(world, starts)) if one is not None]
     return max(found, key=lambda one: one.until or world.now, default=None)
@@ -68,4 +68,4 @@ def resting(world: TriggerWorld, starts: Sequence[str]) -> Hold | None:
 
 def held(world: TriggerWorld, starts: Sequence[str]) -> Hold | None:
     """The first of what holds a start back, in order."""
-    return under_way(world) or forbidden(world) or resting(world, starts)
+    return under_way(world) or forbidden(world) or timed(world, starts)
