@@ -144,8 +144,14 @@ def test_what_holds_a_start_back_says_so_and_what_lifts_it(served, namespace, ku
     with sending(namespace, table, shift=SHIFT):
         endpoint = watch.wait_drifted("True")
     assert endpoint["status"]["monitoring"]["episodes"] == 2
-    for name in ("free", "asks", "resumed"):
-        assert ears.finished(name, 2)["status"]["status"] == first[name]["status"]["status"]
+    second = {name: ears.finished(name, 2)["status"] for name in ("free", "asks", "resumed")}
+    assert {name: one["reason"] for name, one in second.items()} == {
+        "free": "NoNewData",
+        "asks": "Planned",
+        "resumed": "ThresholdNotMet",
+    }
+    jobs = " ".join(one["metadata"]["name"] for one in kubectl.list("jobs", namespace))
+    assert ("free-drifted-" in jobs, "asks-drifted-" in jobs) == (True, False), "a plan executes nothing"
     the_others_say_why_and_until_when(ears, first)
     mended(kubectl, namespace, ears)
     ears.started("quits", 2)
