@@ -89,6 +89,16 @@ def test_an_event_tells_once_what_is_left_out(schedule: dict[str, object], words
     assert told == [f"trigger tick: what should have started {words}"]
 
 
+def test_where_two_runs_are_forbidden_only_the_latest_is_made_up_for() -> None:
+    policy = {"keepRuns": 100, "concurrency": "Forbid"}
+    life = TriggerLife(scheduled(policy=policy, missed="RunAll"))
+    life.at("2026-11-21T15:20:00+00:00")
+    life.finish_all()
+    assert life.runs()[1:] == ["p-202611211500"]
+    left_out = "what should have started up to 2026-11-21 14:00 in Etc/UTC was missed and is left out"
+    assert ("RunSkipped", f"trigger tick: {left_out} (missed: RunAll, concurrency: Forbid)") in life.told
+
+
 def test_a_start_within_five_minutes_is_not_skipped_but_those_before_it_are() -> None:
     life = TriggerLife(scheduled(missed="Skip"))
     life.at("2026-11-21T13:04:59+00:00")

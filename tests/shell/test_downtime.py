@@ -23,6 +23,7 @@ POLICIES: dict[str, Any] = {
     "latest": {"missed": "RunLatest"},
     "all": {"missed": "RunAll"},
     "few": {"missed": "RunAll", "maxMissed": 2},
+    "one": {"missed": "RunAll"},  # for its runs are forbidden to be two
 }
 
 
@@ -30,7 +31,8 @@ def every_minute(name: str, namespace: str, image: str) -> dict[str, Any]:
     """A pipeline of one small step, which only its schedule starts."""
     step = program("work", run={"image": image})
     triggers = [{"name": "minute", "schedule": {"cron": "* * * * *", **POLICIES[name]}}]
-    spec = {"policy": {"onChange": "Wait"}, "triggers": triggers, "steps": [step]}
+    policy = {"onChange": "Wait", "concurrency": "Forbid" if name == "one" else "Queue"}
+    spec = {"policy": policy, "triggers": triggers, "steps": [step]}
     return pipeline(name, namespace, spec)
 
 
@@ -62,7 +64,13 @@ def test_what_came_due_while_the_operator_was_away_is_made_up_for_as_the_schedul
     wait_for("the first of all to be made up for", lambda: runs.names("all"), 30)
     operator.kill()  # what is behind it is still to be decided, by another life
     operator.start()
-    wanted = {"skip": [], "latest": [third], "all": [first, second, third], "few": [second, third]}
+    wanted = {
+        "skip": [],
+        "latest": [third],
+        "one": [third],
+        "all": [first, second, third],
+        "few": [second, third],
+    }
     made = [f"{name}-{tick:%Y%m%d%H%M}" for name, ticks in wanted.items() for tick in ticks]
     wait_for("all that is made up for", lambda: {*made} <= {*runs.names()}, 60)
     for name in made:
@@ -75,7 +83,13 @@ def test_what_came_due_while_the_operator_was_away_is_made_up_for_as_the_schedul
         missed = [one for one in began if one.startswith(name) and one[-12:] <= f"{third:%Y%m%d%H%M}"]
         assert missed == [f"{name}-{tick:%Y%m%d%H%M}" for tick in ticks], "the oldest first, each once"
     left_out = {name: entry(kubectl, arena, name).get("lastSkipped") for name in POLICIES}
-    assert left_out == {"skip": stamp(third), "latest": stamp(second), "all": None, "few": stamp(first)}
+    assert left_out == {
+        "skip": stamp(third),
+        "latest": stamp(second),
+        "one": stamp(second),
+        "few": stamp(first),
+        "all": None,
+    }
 
 
 def armed_and_killed(kubectl: Kubectl, namespace: str, operator: OperatorProcess) -> datetime:
