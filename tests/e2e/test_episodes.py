@@ -146,7 +146,7 @@ def test_what_holds_a_start_back_says_so_and_what_lifts_it(served, namespace, ku
     assert endpoint["status"]["monitoring"]["episodes"] == 2
     second = {name: ears.finished(name, 2)["status"] for name in ("free", "asks", "resumed")}
     assert {name: one["reason"] for name, one in second.items()} == {
-        "free": "NoNewData",
+        "free": "Succeeded",
         "asks": "Planned",
         "resumed": "ThresholdNotMet",
     }
