@@ -4,7 +4,8 @@ import base64
 import json
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,16 +154,25 @@ def forwarded(cluster: Cluster, namespace: str, target: str, port: int) -> Itera
         f":{port}",
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        said: Iterable[str] = process.stdout or ()
+        # A line for each connection would fill the pipe, and kubectl would stand still.
+        rest = threading.Thread(target=lambda: [None for _ in said], daemon=True)
         try:
-            line = process.stdout.readline() if process.stdout else ""
-            found = re.search(r"127\.0\.0\.1:(\d+)", line)
-            if found is None:
+            words: list[str] = []
+            for line in said:  # warnings may come first
+                words.append(line.strip())
+                if found := re.search(r"Forwarding from 127\.0\.0\.1:(\d+)", line):
+                    break
+            else:
                 raise ClusterError(
-                    f"kubectl port-forward {target} in {namespace} did not start: {line.strip()}"
+                    f"kubectl port-forward {target} in {namespace} did not start: {' '.join(words)}"
                 )
+            rest.start()
             yield int(found[1])
         finally:
             process.terminate()
+            if rest.is_alive():
+                rest.join(10)
 
 
 def store_secret(cluster: Cluster, namespace: str) -> dict[str, str]:

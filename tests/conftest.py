@@ -8,10 +8,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from hack.cluster.cluster import load
 from hack.project import bucket
 from tests.support import ROOT, Helm, Kubectl, OperatorSwitch, Runs, keep_evidence, made_namespace
+
+# How long an example takes, or its making, tells only what else the machine does. The rest stays as in CI.
+_ANY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("any machine", settings(), **_ANY)
+settings.load_profile("any machine")
 
 
 def _needed(variable: str) -> str:
@@ -79,7 +85,7 @@ def runs(kubectl: Kubectl, namespace: str) -> Runs:
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The examples' CSV files."""
     folder = tmp_path_factory.mktemp("data")
-    subprocess.run([sys.executable, str(ROOT / "examples/data.py"), str(folder)], check=True, timeout=120)
+    subprocess.run([sys.executable, str(ROOT / "examples/data.py"), str(folder)], check=True, timeout=600)
     return folder
 
 

@@ -13,6 +13,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM_NAMESPACE = "penstock-system"
+# What kubectl says where its request never came to the API server, and where it got no answer.
+_UNREACHED = ("was refused - did you specify the right host", "TLS handshake timeout", "dial tcp")
+_UNANSWERED = ("Unable to connect to the server", "etcdserver: ", "unable to handle the request")
+_PAUSES = (1, 2, 4)  # seconds
 
 
 def _run(
@@ -34,8 +38,23 @@ class Kubectl:
     def run(
         self, *words: str, input: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl; with `check` a failure is an error with kubectl's words."""
-        return _run([self.program, "--kubeconfig", self.kubeconfig, *words], input, 180, check=check)
+        """Run kubectl; with `check` a failure is an error with kubectl's words.
+
+        An API server or an etcd that does not answer for a moment is no finding about Penstock. A question is
+        asked again then; anything else only where it cannot have arrived.
+        """
+        command = [self.program, "--kubeconfig", self.kubeconfig, *words]
+        silences = _UNREACHED + (_UNANSWERED if words[0] == "get" else ())
+        for pause in _PAUSES:
+            done = _run(command, input, 180, check=False)
+            if done.returncode == 0 or not any(one in done.stderr for one in silences):
+                break
+            print(f"asked again in {pause} s: {' '.join(words[:3])}: {done.stderr.strip()[:200]}")
+            time.sleep(pause)
+        else:
+            done = _run(command, input, 180, check=False)
+        assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done
 
     def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
         """One object."""
@@ -55,8 +74,11 @@ class Kubectl:
         return self.run("apply", *words, "-f", "-", input=text).stdout
 
 
-def wait_for(what: str, condition: Callable[[], Any], seconds: float = 120, every: float = 0.25) -> Any:
-    """The first true value of `condition`; fails after `seconds`, saying what was waited for."""
+def wait_for(what: str, condition: Callable[[], Any], seconds: float = 240, every: float = 0.25) -> Any:
+    """The first true value of `condition`; fails after `seconds`, saying what was waited for.
+
+    Where no such time is promised it is far above what anything takes: a slow machine is no finding.
+    """
     deadline = time.monotonic() + seconds
     while True:
         seen = condition()
@@ -131,7 +153,7 @@ class Helm:
         self, *words: str, input: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run helm; with `check` a failure is an error with helm's words."""
-        return _run([self.program, "--kubeconfig", self.kubeconfig, *words], input, 300, check=check)
+        return _run([self.program, "--kubeconfig", self.kubeconfig, *words], input, 420, check=check)
 
 
 @dataclass(frozen=True)
@@ -146,10 +168,10 @@ class OperatorSwitch:
         if not replicas:
             selector = ("-l", "app.kubernetes.io/component=operator")
             wait_for(
-                "the operator to stop", lambda: not self.kubectl.list("pods", SYSTEM_NAMESPACE, *selector), 60
+                "the operator to stop", lambda: not self.kubectl.list("pods", SYSTEM_NAMESPACE, *selector)
             )
             return
-        words = ("rollout", "status", "deployment/penstock", "-n", SYSTEM_NAMESPACE, "--timeout=90s")
+        words = ("rollout", "status", "deployment/penstock", "-n", SYSTEM_NAMESPACE, "--timeout=170s")
         self.kubectl.run(*words)
 
     @contextmanager
@@ -197,7 +219,7 @@ class Runs:
         )
         return [one["metadata"]["name"] for one in ordered]
 
-    def started(self, pipeline: str, generation: int, seconds: float = 60) -> str:
+    def started(self, pipeline: str, generation: int, seconds: float = 120) -> str:
         """The run that this generation of the pipeline started."""
         return str(
             wait_for(
@@ -211,7 +233,7 @@ class Runs:
         """The run as it is now."""
         return self.kubectl.get("pipelinerun", name, self.namespace)
 
-    def finished(self, name: str, seconds: float = 240) -> dict[str, Any]:
+    def finished(self, name: str, seconds: float = 600) -> dict[str, Any]:
         """The run once the condition Finished is True."""
 
         def look() -> dict[str, Any] | None:
@@ -221,7 +243,7 @@ class Runs:
         found: dict[str, Any] = wait_for(f"run {name} to finish", look, seconds, every=0.5)
         return found
 
-    def execute(self, pipeline_object: Mapping[str, Any], seconds: float = 240) -> dict[str, Any]:
+    def execute(self, pipeline_object: Mapping[str, Any], seconds: float = 600) -> dict[str, Any]:
         """Apply a pipeline and wait for the run that its generation starts."""
         self.kubectl.apply(pipeline_object)
         name = pipeline_object["metadata"]["name"]

@@ -134,7 +134,7 @@ class _Start:
                 raise ClusterError(f"{server.name} ended; {tail(server.log)}")
             return ready()
 
-        wait_until(ready_or_dead, f"{server.name} is not ready", seconds=90, log=server.log)
+        wait_until(ready_or_dead, f"{server.name} is not ready", seconds=240, log=server.log)
 
 
 def _kubectl(paths: Paths) -> Words:

@@ -49,7 +49,7 @@ def remove(cluster: str, top: Path = CGROUPS) -> None:
         hierarchy / root_name(cluster).lstrip("/")
         for hierarchy in (_hierarchies(top) if is_v1(top) else [top])
     ]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(root.exists() for root in roots):
         for root in roots:
             for pid in _members(root):

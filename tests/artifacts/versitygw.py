@@ -1,12 +1,13 @@
 """A real S3 server on the loopback, which can be stopped, started again and made to hang."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hack.cluster.build import ensure
@@ -27,9 +28,7 @@ class S3Server:
         self._folder = folder
         self._program = ensure(VERSITYGW) / "versitygw"
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = _free_port()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -78,6 +77,16 @@ class S3Server:
         """The end of `hang`."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+
+def _free_port() -> int:
+    """A port that nobody gets meanwhile: below those that the kernel gives to connections and to port 0."""
+    while True:
+        port = random.randrange(20_000, 30_000)  # noqa: S311 - any will do
+        with socket.socket() as free, suppress(OSError):
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from obstore.store import S3Store
 from hack.cluster.cluster import load
 from hack.project import bucket, forwarded, image_values, store_secret
 from tests.chart.rendering import CHART, CLUSTER_SCOPED, NO_CLUSTER_RIGHTS, merged, pods, render
-from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, wait_for
+from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, condition, wait_for
 
 # The release is installed once; its tests follow each other on one worker.
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("chart")]
@@ -44,13 +44,13 @@ class Release:
             self.namespace,
             "--wait",
             "--timeout",
-            "3m",
+            "6m",
         )
         return str(self.helm(*words, "--values", "-", input=text).stdout)
 
     def uninstall(self) -> str:
         """Uninstall and wait."""
-        done = self.helm("uninstall", RELEASE, "-n", self.namespace, "--wait", "--timeout", "2m")
+        done = self.helm("uninstall", RELEASE, "-n", self.namespace, "--wait", "--timeout", "5m")
         return str(done.stdout + done.stderr)
 
 
@@ -82,9 +82,14 @@ def keys(release: Release) -> dict[str, str]:
 
 def pods_of(kubectl: Kubectl, release: Release, component: str) -> list[dict[str, Any]]:
     """Pods of one part of the release that are not on their way out."""
-    selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={component}"
-    found = kubectl.list("pods", release.namespace, "-l", selector)
+    found = all_pods_of(kubectl, release, component)
     return [one for one in found if "deletionTimestamp" not in one["metadata"]]
+
+
+def all_pods_of(kubectl: Kubectl, release: Release, component: str) -> list[dict[str, Any]]:
+    """Pods of one part of the release."""
+    selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={component}"
+    return kubectl.list("pods", release.namespace, "-l", selector)
 
 
 def test_operator_and_store_run_restricted(release, kubectl) -> None:
@@ -95,7 +100,7 @@ def test_operator_and_store_run_restricted(release, kubectl) -> None:
 
 
 def test_helm_test_passes(release, helm) -> None:
-    said = helm("test", RELEASE, "-n", release.namespace, "--logs", "--timeout", "2m").stdout
+    said = helm("test", RELEASE, "-n", release.namespace, "--logs", "--timeout", "5m").stdout
     assert "ok: the operator is ready and reads ModelEndpoint, ModelVersion, Pipeline, PipelineRun" in said
     assert f"ok: no endpoint in {release.namespace} to ask\n" in said
     assert f"ok: the store keeps artifacts of {release.namespace}" in said
@@ -105,11 +110,12 @@ def test_helm_test_says_what_is_broken(release, helm, kubectl) -> None:
     scale = ("scale", f"deployment/{OPERATOR}", "-n", release.namespace)
     kubectl.run(*scale, "--replicas=0")
     try:
-        wait_for("the operator to stop", lambda: not pods_of(kubectl, release, "operator"))
-        done = helm("test", RELEASE, "-n", release.namespace, "--logs", "--timeout", "2m", check=False)
+        # Gone, not only going: until then it may answer.
+        wait_for("the operator to stop", lambda: not all_pods_of(kubectl, release, "operator"))
+        done = helm("test", RELEASE, "-n", release.namespace, "--logs", "--timeout", "5m", check=False)
     finally:
         kubectl.run(*scale, "--replicas=1")
-        words = ("status", f"deployment/{OPERATOR}", "-n", release.namespace, "--timeout=60s")
+        words = ("status", f"deployment/{OPERATOR}", "-n", release.namespace, "--timeout=120s")
         kubectl.run("rollout", *words)
     assert done.returncode != 0
     said = done.stdout + done.stderr
@@ -168,7 +174,13 @@ def test_a_restarted_store_without_volume_has_its_bucket(release, kubectl, helm)
     release.install(store={"bundled": {"persistence": {"enabled": False}}})
     (pod,) = pods_of(kubectl, release, "store")
     kubectl.run("delete", "pod", pod["metadata"]["name"], "-n", release.namespace)
-    kubectl.run("rollout", "status", f"deployment/{STORE}", "-n", release.namespace, "--timeout=60s")
+
+    def restarted() -> bool:  # `rollout status` may still tell of the pod that has gone
+        found = all_pods_of(kubectl, release, "store")
+        uids = [one["metadata"]["uid"] for one in found if condition(one, "Ready").get("status") == "True"]
+        return len(found) == 1 and uids not in ([], [pod["metadata"]["uid"]])
+
+    wait_for("the store to be back", restarted)
     with bucket(load(os.environ["PENSTOCK_CLUSTER"]), release.namespace) as again:
         obstore.put(again, "first", b"words")
     release.install()
@@ -259,7 +271,7 @@ def test_who_may_edit_a_namespace_may_run_pipelines_and_who_may_view_it_may_look
         return kubectl.run(*words, "-n", release.namespace, check=False).stdout.strip() == "yes"
 
     # The cluster's roles are put together by a controller.
-    wait_for("the roles to be aggregated", lambda: may("adminer", "create", "pipelines"), 30)
+    wait_for("the roles to be aggregated", lambda: may("adminer", "create", "pipelines"))
     for kind in ("pipelines", "pipelineruns", "modelversions", "modelendpoints"):
         assert may("viewer", "get", kind)
         assert not may("viewer", "create", kind)
@@ -283,13 +295,15 @@ def test_uninstalling_keeps_data_and_definitions_and_installing_again_finds_them
     obstore.put(store, "survivor", b"data")
     said = release.uninstall()
     assert STORE in said, "helm says what it keeps"
-    left = kubectl.list("all,configmaps,secrets,roles,rolebindings,serviceaccounts,pvc", release.namespace)
-    ours = [
-        one for one in left if one["metadata"].get("labels", {}).get("app.kubernetes.io/instance") == RELEASE
-    ]
-    # The pod of the last `helm test` is a hook, which helm does not own.
-    names = {(one["kind"], one["metadata"]["name"]) for one in ours if one["kind"] != "Pod"}
-    assert names == {("PersistentVolumeClaim", STORE)}
+
+    def left() -> set[tuple[str, str]]:
+        kinds = "all,configmaps,secrets,roles,rolebindings,serviceaccounts,pvc"
+        ours = kubectl.list(kinds, release.namespace, "-l", f"app.kubernetes.io/instance={RELEASE}")
+        # The pod of the last `helm test` is a hook, which helm does not own.
+        return {(one["kind"], one["metadata"]["name"]) for one in ours if one["kind"] != "Pod"}
+
+    # A ReplicaSet goes by garbage collection, after its Deployment.
+    wait_for("the rest to go", lambda: left() == {("PersistentVolumeClaim", STORE)})
     kubectl.run("get", "crd", "pipelines.penstock.dev")
     release.install()
     with bucket(load(os.environ["PENSTOCK_CLUSTER"]), release.namespace) as again:

@@ -53,7 +53,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def kubectl(cluster: Cluster, *words: str, stdin: str | None = None) -> str:
-    return run([cluster.kubectl, "--kubeconfig", cluster.kubeconfig, *words], stdin=stdin)
+    return run([cluster.kubectl, "--kubeconfig", cluster.kubeconfig, *words], stdin=stdin, timeout=300)
 
 
 def get(url: str) -> str:
@@ -70,7 +70,7 @@ def serves(url: str) -> bool:
 
 
 def wait_for(url: str) -> None:
-    wait_until(lambda: serves(url), "the service does not answer", seconds=30)
+    wait_until(lambda: serves(url), "the service does not answer", seconds=240)
 
 
 def server(name: str) -> Process:
@@ -83,7 +83,7 @@ def kill(process: Process) -> None:
     record = process.record()
     assert record is not None
     os.kill(record.pid, signal.SIGKILL)
-    wait_until(lambda: not process.running(), f"{process.name} lives", seconds=5, every=0.05)
+    wait_until(lambda: not process.running(), f"{process.name} lives", seconds=60, every=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def web(cluster: Cluster, image: str) -> str:
     if not kubectl(cluster, "get", "deployment", "web", "--ignore-not-found"):
         kubectl(cluster, "create", "deployment", "web", f"--image={image}")
         kubectl(cluster, "expose", "deployment", "web", "--port=80", "--target-port=8000")
-    kubectl(cluster, "rollout", "status", "deployment/web", "--timeout=60s")
+    kubectl(cluster, "rollout", "status", "deployment/web", "--timeout=240s")
     address = kubectl(cluster, "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
     wait_for(f"http://{address}/")
     return f"http://{address}/"
@@ -154,7 +154,7 @@ def test_too_much_memory_shows_as_such(cluster: Cluster, web: str, image: str) -
         "spec": {"restartPolicy": "Never", "containers": [container]},
     }
     kubectl(cluster, "apply", "-f", "-", stdin=json.dumps(pod))
-    kubectl(cluster, "wait", "pod/greedy", "--for=jsonpath={.status.phase}=Failed", "--timeout=60s")
+    kubectl(cluster, "wait", "pod/greedy", "--for=jsonpath={.status.phase}=Failed", "--timeout=240s")
     reason = "jsonpath={.status.containerStatuses[0].state.terminated.reason}"
     assert kubectl(cluster, "get", "pod", "greedy", "-o", reason) == "OOMKilled"
 
@@ -162,6 +162,9 @@ def test_too_much_memory_shows_as_such(cluster: Cluster, web: str, image: str) -
 def test_pod_security_is_enforced(cluster: Cluster, web: str, image: str) -> None:
     kubectl(cluster, "create", "namespace", "strict")
     kubectl(cluster, "label", "namespace", "strict", "pod-security.kubernetes.io/enforce=restricted")
+    account = ("get", "serviceaccount", "default", "-n", "strict", "--ignore-not-found")
+    # Without it the pod would be refused for another reason.
+    wait_until(lambda: bool(kubectl(cluster, *account)), "the namespace has no account", seconds=60)
     with pytest.raises(ClusterError, match="violates PodSecurity"):
         kubectl(cluster, "run", "plain", "--namespace=strict", f"--image={image}")
 

@@ -60,7 +60,7 @@ def test_a_zombie_does_not_run() -> None:
     pid = os.fork()
     if pid == 0:
         os._exit(0)
-    time.sleep(0.1)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has buried it
     started = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     try:
         assert not Record(pid, started, boot_id(), "").alive()

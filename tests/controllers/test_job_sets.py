@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_gangs import GREEDY, gang, placed, services, workers_of
+from tests.gates import HEARS, WAITS, open_gates
 from tests.support import Kubectl, Runs, steps_of, wait_for
 
 # All tests of the controllers are on one worker, which has one cluster for them.
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("controllers")]
 
-# Until they are told to end, and then at once: as the first process of its container each has to say so.
-SLEEPS = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)); time.sleep(3600)"
+# Until they are told to end, and then at once.
+SLEEPS = f"{HEARS}import time; time.sleep(3600)"
 
 
 def sets(kubectl: Kubectl, namespace: str) -> list[str]:
@@ -50,7 +51,7 @@ def test_workers_meet_by_the_names_that_jobset_gives(runs, kubectl, namespace, i
 
 
 def test_a_worker_that_fails_is_named_and_ends_the_set(runs, kubectl, namespace, images) -> None:
-    program = f"import os, sys; os.environ['RANK'] == '1' and sys.exit(3); {SLEEPS}"
+    program = f"import os, sys; os.environ['RANK'] == '1' and sys.exit(3)\n{SLEEPS}"
     run = runs.execute(gang(namespace, images["server"], program))
     (entry,) = run["status"]["steps"]
     assert (entry["state"], entry["failureClass"], entry["attempt"]) == ("Failed", "UserError", 1)
@@ -81,7 +82,7 @@ def test_each_attempt_is_a_set_of_its_own_that_jobset_does_not_restart(
 def test_a_cancelled_gang_leaves_no_jobset_and_no_pods(runs, kubectl, namespace, images) -> None:
     name = running(runs, kubectl, namespace, images["server"])
     kubectl.run("patch", "plr", name, "-n", namespace, "--type=merge", "-p", '{"spec":{"cancel":true}}')
-    assert runs.finished(name, 20)["status"]["status"] == "Cancelled"
+    assert runs.finished(name)["status"]["status"] == "Cancelled"
     wait_for("the JobSet to go", lambda: not sets(kubectl, namespace))
     wait_for("the pods to go", lambda: not kubectl.list("pods", namespace))
     wait_for("the Service to go", lambda: not services(kubectl, namespace))
@@ -105,7 +106,7 @@ def test_a_jobset_that_somebody_deletes_costs_an_attempt(runs, kubectl, namespac
 def test_a_gang_that_is_suspended_while_it_runs_goes_on_as_the_same_attempt(
     runs, kubectl, namespace, images
 ) -> None:
-    name = running(runs, kubectl, namespace, images["server"], SLEEPS.replace("3600", "8"))
+    name = running(runs, kubectl, namespace, images["server"], HEARS + WAITS)
     (one,) = sets(kubectl, namespace)
 
     def suspend(held: bool) -> None:
@@ -117,6 +118,8 @@ def test_a_gang_that_is_suspended_while_it_runs_goes_on_as_the_same_attempt(
     wait_for("the pods to go", lambda: not kubectl.list("pods", namespace))
     assert steps_of(runs.get(name))["it"]["reason"] == "Suspended"
     suspend(False)
+    wait_for("the gang to run again", lambda: steps_of(runs.get(name))["it"]["state"] == "Running")
+    open_gates(kubectl, namespace, run=name)
     (entry,) = runs.finished(name)["status"]["steps"]
     assert (entry["state"], entry["attempt"], entry.get("retries", {})) == ("Succeeded", 1, {}), entry
     assert sets(kubectl, namespace) == [one]

@@ -6,13 +6,12 @@ import pytest
 
 from tests.e2e.test_gangs import gang
 from tests.e2e.test_queues import placed
+from tests.gates import WAITS, open_gates
 from tests.support import Kubectl, Runs, pipeline, steps_of, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("controllers")]
 
 API = "kueue.x-k8s.io/v1beta2"
-# Until somebody lays a file into its container.
-WAITS = "import os, time\nwhile not os.path.exists('/tmp/go'): time.sleep(0.2)"
 
 
 def kueues(kind: str, name: str, namespace: str = "", **fields: Any) -> dict[str, Any]:
@@ -69,10 +68,7 @@ def told(runs: Runs, name: str, *words: str) -> str:
 
 def let_go(kubectl: Kubectl, namespace: str, name: str) -> None:
     """End the program of a run that waits for it."""
-    pods = kubectl.list("pods", namespace, "-l", f"penstock.dev/run={name}")
-    (pod,) = (one for one in pods if "deletionTimestamp" not in one["metadata"])
-    gate = "/tmp/go"  # noqa: S108 - in a container of its own
-    kubectl.run("exec", "-n", namespace, pod["metadata"]["name"], "-c", "main", "--", "touch", gate)
+    open_gates(kubectl, namespace, run=name)
 
 
 def cancel(kubectl: Kubectl, namespace: str, name: str) -> None:
@@ -107,7 +103,7 @@ def test_a_run_waits_in_kueues_words_while_another_has_the_room(runs, kubectl, n
         said = told(runs, name, "insufficient unused quota for pods")
         assert said.startswith("waits in queue small for Kueue to admit it: Pending: ")
     cancel(kubectl, namespace, third)
-    assert runs.finished(third, 20)["status"]["status"] == "Cancelled"
+    assert runs.finished(third)["status"]["status"] == "Cancelled"
     wait_for("its Workload to go", lambda: len(workloads(kubectl, namespace)) == 2)
     let_go(kubectl, namespace, first)
     for name in (first, second):

@@ -7,6 +7,26 @@ from typing import Any
 
 from tests.support import Kubectl, condition, wait_for
 
+_ASK = """
+import sys, time, urllib.request, urllib.error
+request = urllib.request.Request(sys.argv[1], data=sys.argv[2].encode())
+for one in sys.argv[3:]:
+    request.add_header(*one.split(": ", 1))
+until = time.monotonic() + 30
+while True:
+    try:
+        with urllib.request.urlopen(request, timeout=10) as found:
+            print(found.status, found.read().decode())
+        break
+    except urllib.error.HTTPError as error:
+        print(error.code, error.read().decode())
+        break
+    except OSError:
+        if time.monotonic() > until:
+            raise
+        time.sleep(0.2)
+"""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -54,7 +74,7 @@ class Served:
         """Ask for another version."""
         self.patch({"model": {"version": version, "digest": self.stage.digests[version]}, **spec})
 
-    def wait(self, what: str, holds: Callable[[dict[str, Any]], Any], seconds: float = 90) -> dict[str, Any]:
+    def wait(self, what: str, holds: Callable[[dict[str, Any]], Any], seconds: float = 240) -> dict[str, Any]:
         """The endpoint once `holds` is true of it."""
 
         def look() -> dict[str, Any] | None:
@@ -64,11 +84,11 @@ class Served:
         found: dict[str, Any] = wait_for(f"{self.name}: {what}", look, seconds)
         return found
 
-    def wait_serving(self, version: str, seconds: float = 90) -> dict[str, Any]:
+    def wait_serving(self, version: str, seconds: float = 240) -> dict[str, Any]:
         """The endpoint once this version has all traffic and all its pods."""
         return self.wait(f"{version} to serve", lambda me: serves(me, version), seconds)
 
-    def wait_refused(self, seconds: float = 90) -> str:
+    def wait_refused(self, seconds: float = 240) -> str:
         """The words of the refusal, once the version on its way has been refused."""
 
         def refused(me: dict[str, Any]) -> bool:
@@ -81,6 +101,23 @@ class Served:
         words = ("-l", f"penstock.dev/endpoint={self.name},app.kubernetes.io/component=server")
         found = self.stage.kubectl.list("deployments", self.stage.namespace, *words)
         return sorted(one["metadata"]["labels"]["penstock.dev/model-version"] for one in found)
+
+    def answer(self, *headers: str) -> tuple[int, dict[str, Any]]:
+        """Status and JSON of one request to its Service, asked from one of its own pods.
+
+        The nodes hear of a Service, and of a switch, a moment after the status tells of it.
+        """
+        where = ("-n", self.stage.namespace)
+        selector = f"penstock.dev/endpoint={self.name},app.kubernetes.io/component=server"
+        pods = self.stage.kubectl.list("pods", self.stage.namespace, "-l", selector)
+        stays = [one for one in pods if "deletionTimestamp" not in one["metadata"]]
+        ready = [one for one in stays if condition(one, "Ready").get("status") == "True"]
+        url = f"http://{self.name}.{self.stage.namespace}.svc/v2/models/tumour/infer"
+        inside = ("exec", *where, ready[0]["metadata"]["name"], "-c", "serve", "--")
+        words = (*inside, "python", "-c", _ASK, url, self.stage.body)
+        text = self.stage.kubectl.run(*words, *headers).stdout
+        code, _, body = text.partition(" ")
+        return int(code), json.loads(body)
 
     def events(self, reason: str) -> list[str]:
         """Messages of the Events about it that have this reason."""

@@ -14,6 +14,7 @@ import yaml
 from hack.cluster.cluster import Cluster
 from hack.project import CHART_IMAGES, image_values
 from tests.chart.rendering import CHART, NO_CLUSTER_RIGHTS, merged
+from tests.gates import WAITS, open_gates
 from tests.support import (
     ROOT,
     Helm,
@@ -35,7 +36,6 @@ QUICK = {
     "settings": {"pods": {"terminationGraceSeconds": 2}},
     "store": {"bundled": {"persistence": {"enabled": False}}},
 }
-GATE = "/tmp/open"  # noqa: S108 - in a container of its own
 NEW_FIELD = "novelty"
 SMALL = {"resources": {"cpu": "20m", "memory": "48Mi"}}
 
@@ -51,9 +51,9 @@ class Ground:
 
     def bring_definitions(self, folder: Path = ROOT / "crds") -> None:
         """Install the definitions beside all releases, or change them to these."""
-        wait_for("definitions to go or to stay", lambda: not self.going(), 60)
+        wait_for("definitions to go or to stay", lambda: not self.going(), 120)
         self.kubectl.run("apply", "--server-side", "--force-conflicts", "-f", str(folder))
-        wait_for("the definitions to be established", self.established, 60)
+        wait_for("the definitions to be established", self.established, 120)
 
     def delete_definitions(self) -> None:
         """Every custom resource of the cluster goes with them."""
@@ -95,7 +95,7 @@ class Trial:
         text = json.dumps(merged(NO_CLUSTER_RIGHTS, {"image": ours}, QUICK, self.values, values))
         words = ("upgrade", "--install", RELEASE, str(chart), "-n", self.namespace)
         owned = ("--take-ownership", "--force-conflicts")
-        self.ground.helm(*words, *owned, "--wait", "--timeout", "3m", "--values", "-", input=text)
+        self.ground.helm(*words, *owned, "--wait", "--timeout", "6m", "--values", "-", input=text)
 
     def uninstall(self) -> None:
         """`helm uninstall`; the release may have gone, or be going, with its namespace."""
@@ -128,7 +128,7 @@ class Trial:
         self.ground.kubectl.apply(pipeline("p", where, {"steps": steps}))
         runs = Runs(self.ground.kubectl, where)
         name = runs.started("p", 1)
-        wait_for("the program to run", lambda: state(runs, name, "long") == "Running", 120)
+        wait_for("the program to run", lambda: state(runs, name, "long") == "Running", 240)
         return runs
 
 
@@ -141,20 +141,12 @@ def step(name: str, image: str, *needs: str, before: str = "") -> dict[str, Any]
 
 def gated(name: str, image: str, *needs: str) -> dict[str, Any]:
     """A step that does so once its gate is open; it does not hear SIGTERM."""
-    wait = f"import os, time\nwhile not os.path.exists('{GATE}'): time.sleep(0.2)\n"
-    return step(name, image, *needs, before=wait)
+    return step(name, image, *needs, before=WAITS)
 
 
 def open_gate(ground: Ground, namespace: str, name: str) -> None:
-    """Let the program of the only live pod of this step go on."""
-    words = (
-        "-l",
-        f"penstock.dev/step={name}",
-        "--field-selector",
-        "status.phase!=Succeeded,status.phase!=Failed",
-    )
-    (pod,) = ground.kubectl.list("pods", namespace, *words)
-    ground.kubectl.run("exec", "-n", namespace, pod["metadata"]["name"], "-c", "main", "--", "touch", GATE)
+    """Let the program of this step go on."""
+    open_gates(ground.kubectl, namespace, step=name)
 
 
 def state(runs: Runs, run: str, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from penstock_operator.pace import INTERVALS
 from tests.support import ROOT, pipeline, steps_of, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -36,10 +37,17 @@ def writes(kubectl, namespace: str) -> dict[str, str]:
     return {f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["resourceVersion"] for one in found}
 
 
+def settled(kubectl, namespace: str) -> bool:
+    """Whether nothing changes for longer than any news waits."""
+    before = writes(kubectl, namespace)
+    time.sleep(max(INTERVALS.values()) + 1)
+    return writes(kubectl, namespace) == before
+
+
 def test_applying_the_same_file_for_two_minutes_writes_nothing(runs, kubectl, namespace, tumour) -> None:
     runs.execute(tumour)
     kubectl.run("apply", "-f", "-", input=json.dumps(tumour))  # takes the field managers over once
-    time.sleep(3)
+    wait_for("the last writes", lambda: settled(kubectl, namespace))
     before = kubectl.get("pipeline", "tumour", namespace)
     others = {
         name: version for name, version in writes(kubectl, namespace).items() if "Pipeline/" not in name
@@ -116,7 +124,6 @@ def test_words_about_the_pipeline_start_no_run(runs, kubectl, namespace, images)
             lambda wanted=generation: (
                 kubectl.get("pipeline", "p", namespace)["status"]["observedGeneration"] == wanted
             ),
-            30,
         )
     time.sleep(3)
     assert runs.names() == ["p-g1"]

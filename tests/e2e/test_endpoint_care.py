@@ -1,75 +1,18 @@
-"""What people do with an endpoint that serves: roll back, scale, drain, ask for tokens, bring a server."""
+"""What people do with an endpoint that serves: scale, drain, ask for tokens, bring a server.
+
+They roll it back in test_replacement.py.
+"""
 
 import json
-import time
 from typing import Any
 
 import pytest
 
 from penstock_operator.field_managers import managers_of
-from tests.e2e.endpoints import Served, Stage, history
-from tests.support import condition, wait_for
+from tests.e2e.endpoints import Served, Stage
+from tests.support import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("care")]
-
-
-def answer(endpoint: Served, *headers: str) -> tuple[int, dict[str, Any]]:
-    """Status and JSON of one request to its Service, asked from one of its own pods."""
-    stage = endpoint.stage
-    script = (
-        "import sys, urllib.request, urllib.error\n"
-        "request = urllib.request.Request(sys.argv[1], data=sys.argv[2].encode())\n"
-        "for one in sys.argv[3:]:\n"
-        "    request.add_header(*one.split(': ', 1))\n"
-        "try:\n"
-        "    with urllib.request.urlopen(request, timeout=10) as found:\n"
-        "        print(found.status, found.read().decode())\n"
-        "except urllib.error.HTTPError as error:\n"
-        "    print(error.code, error.read().decode())\n"
-    )
-    url = f"http://{endpoint.name}.{stage.namespace}.svc/v2/models/tumour/infer"
-    pods = stage.kubectl.list("pods", stage.namespace, "-l", f"penstock.dev/endpoint={endpoint.name}")
-    running = [one["metadata"]["name"] for one in pods if one["status"]["phase"] == "Running"]
-    words = ("exec", "-n", stage.namespace, running[0], "-c", "serve", "--", "python", "-c", script)
-    text = stage.kubectl.run(*words, url, stage.body, *headers).stdout
-    code, _, body = text.partition(" ")
-    return int(code), json.loads(body)
-
-
-def test_a_roll_back_serves_within_30_seconds_though_its_record_is_gone_and_pins_until_cleared(
-    stage: Stage,
-) -> None:
-    endpoint = stage.endpoint("back")
-    endpoint.ask("tumour-2")
-    endpoint.wait_serving("tumour-2")
-    wait_for("the pods of tumour-1 to go", lambda: endpoint.deployments() == ["tumour-2"], 30)
-    record = stage.kubectl.get("modelversion", "tumour-1", stage.namespace)
-    stage.kubectl.run("delete", "modelversion", "tumour-1", "-n", stage.namespace)
-    try:
-        began = time.monotonic()
-        endpoint.patch({"rollbackTo": 1})
-        found = endpoint.wait_serving("tumour-1", 30)
-        # The nodes hear of the switch a moment after the status tells of it.
-        wait_for("its answers", lambda: answer(endpoint)[1]["model_version"] == "tumour-1", 30)
-        took = time.monotonic() - began
-        print(f"rolled back in {took:.1f} s")
-        assert took < 30, "S2: a roll-back within 30 s"
-        assert "pinned" in found["status"]["message"]
-        assert history(found)[-1] == (3, "tumour-1", "RolledBack")
-        endpoint.patch({"rollbackTo": 9})
-        stalled = condition(
-            endpoint.wait(
-                "the words", lambda me: condition(me, "Stalled").get("reason") == "RevisionUnknown"
-            ),
-            "Stalled",
-        )
-        assert "known: 1 to 3" in stalled["message"]
-        endpoint.patch({"rollbackTo": None})
-        found = endpoint.wait_serving("tumour-2")
-        assert history(found)[-1] == (4, "tumour-2", "RollbackCleared")
-    finally:
-        plain = {**record, "metadata": {"name": "tumour-1", "namespace": stage.namespace}}
-        stage.kubectl.apply({key: value for key, value in plain.items() if key != "status"})
 
 
 def test_kubectl_scale_and_the_autoscaler_write_the_same_field(stage: Stage) -> None:
@@ -83,11 +26,11 @@ def test_kubectl_scale_and_the_autoscaler_write_the_same_field(stage: Stage) -> 
     def raised(me: dict[str, Any]) -> bool:
         return bool(me["spec"]["scale"]["replicas"] == 3)
 
-    found = endpoint.wait("the autoscaler to write its least number", raised, 120)
+    found = endpoint.wait("the autoscaler to write its least number", raised)
     assert scalers(endpoint)[-1] == "kube-controller-manager", "deploy steps leave the number to it"
     endpoint.wait("three pods", lambda me: me["status"].get("replicas") == "3/3")
     stage.kubectl.run("delete", "hpa", "many", "-n", stage.namespace)
-    wait_for("the autoscaler to come back", lambda: hpa(stage, "many"), 30)
+    wait_for("the autoscaler to come back", lambda: hpa(stage, "many"))
     stage.kubectl.run(
         *(
             "patch",
@@ -100,9 +43,9 @@ def test_kubectl_scale_and_the_autoscaler_write_the_same_field(stage: Stage) -> 
             '{"spec": {"maxReplicas": 50}}',
         )
     )
-    wait_for("the autoscaler to be put right", lambda: hpa(stage, "many")["spec"]["maxReplicas"] == 4, 30)
+    wait_for("the autoscaler to be put right", lambda: hpa(stage, "many")["spec"]["maxReplicas"] == 4)
     endpoint.patch({"scale": {"minReplicas": None, "maxReplicas": None, "replicas": 1}})
-    wait_for("the autoscaler to go", lambda: not hpa(stage, "many"), 30)
+    wait_for("the autoscaler to go", lambda: not hpa(stage, "many"))
     endpoint.wait("one pod", lambda me: me["status"].get("replicas") == "1/1")
 
 
@@ -137,10 +80,10 @@ def test_a_drained_node_takes_one_pod_at_a_time_of_whatever_serves(stage: Stage)
         figures = (status.get("expectedPods"), status.get("currentHealthy"), status.get("disruptionsAllowed"))
         return bool(chosen == version and figures == (2, 2, 1))
 
-    wait_for("the budget to count the pods", lambda: allowed("tumour-1"), 60)
+    wait_for("the budget to count the pods", lambda: allowed("tumour-1"))
     endpoint.ask("tumour-2")
     endpoint.wait_serving("tumour-2")
-    wait_for("the budget to follow the switch", lambda: allowed("tumour-2"), 60)
+    wait_for("the budget to follow the switch", lambda: allowed("tumour-2"))
 
 
 def test_callers_show_a_token_and_a_missing_secret_is_named(stage: Stage) -> None:
@@ -152,15 +95,15 @@ def test_callers_show_a_token_and_a_missing_secret_is_named(stage: Stage) -> Non
     }
     stage.kubectl.apply(secret)
     endpoint = stage.endpoint("closed", authentication={"secret": "callers"})
-    code, body = answer(endpoint)
+    code, body = endpoint.answer()
     assert code == 401
     assert "open-sesame" not in json.dumps(body)
-    assert answer(endpoint, "Authorization: Bearer open-sesame-0123456789")[0] == 200
+    assert endpoint.answer("Authorization: Bearer open-sesame-0123456789")[0] == 200
     endpoint.ask("tumour-2", authentication={"secret": "nobody"}, rollout={"deadline": "25s"})
-    waiting = endpoint.wait("words", lambda me: '"nobody" not found' in me["status"].get("message", ""), 60)
+    waiting = endpoint.wait("words", lambda me: '"nobody" not found' in me["status"].get("message", ""))
     assert waiting["status"]["stable"] == "tumour-1"
     assert '"nobody" not found' in endpoint.wait_refused()
-    assert answer(endpoint, "Authorization: Bearer open-sesame-0123456789")[0] == 200
+    assert endpoint.answer("Authorization: Bearer open-sesame-0123456789")[0] == 200
 
 
 def test_another_server_is_laid_the_model_out_and_asked_at_its_own_port(stage: Stage) -> None:
@@ -173,7 +116,7 @@ def test_another_server_is_laid_the_model_out_and_asked_at_its_own_port(stage: S
         "env": [{"name": "GREETING", "value": "$(HOME) costs $5"}],
     }
     endpoint = stage.endpoint("theirs", server=own)
-    code, body = answer(endpoint)
+    code, body = endpoint.answer()
     assert (code, body["model_version"]) == (200, "tumour-1")
     assert body["greeting"] == "$(HOME) costs $5"
     assert body["files"] == ["model.onnx", "model.skops", "profile.json", "signature.json"]

@@ -80,12 +80,12 @@ class Ears:
             found = self.message(name)
             return found if words in found else ""
 
-        return str(wait_for(f"{name} to say: {words}", look, 90))
+        return str(wait_for(f"{name} to say: {words}", look))
 
     def started(self, name: str, number: int) -> str:
         """Its run for this episode, once there is one: within a minute more than the shortest cool-down."""
         run = f"{name}-drifted-{number}"
-        wait_for(f"run {run}", lambda: run in self.runs.names(name), 120, every=0.5)
+        wait_for(f"run {run}", lambda: run in self.runs.names(name), 400, every=0.5)
         return run
 
     def finished(self, name: str, number: int) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def test_what_holds_a_start_back_says_so_and_what_lifts_it(served, namespace, ku
 
     for name in ("cool", "weekly"):
         ears.says(name, "episode 2 was over before a run could start")
-        wait_for("the Event", lambda name=name: ears.told("RunSkipped").get(name), 30)
+        wait_for("the Event", lambda name=name: ears.told("RunSkipped").get(name))
         assert ears.runs.names(name) == [f"{name}-drifted-1"]
     assert len(ears.told("TriggerGaveUp")["quits"]) == 1
 
@@ -180,7 +180,7 @@ def losers_give_up_and_a_plan_is_suggested(ears: Ears, first: Mapping[str, Any])
     }
     for name in LOSERS:
         ears.says(name, GIVEN_UP.format(name))
-        (told,) = wait_for("the Event", lambda name=name: ears.told("TriggerGaveUp").get(name), 30)
+        (told,) = wait_for("the Event", lambda name=name: ears.told("TriggerGaveUp").get(name))
         assert told == f"trigger drift gives up: a model did not pass its gate, in run {name}-drifted-1"
     (told,) = ears.told("RunSuggested")["asks"]
     assert "run asks-drifted-1 says what a run would do, create one to have it done" in told

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import yaml
 
 from hack.cluster.cluster import load
 from hack.project import bucket, forwarded
-from tests.support import ROOT, condition, steps_of
+from tests.support import ROOT, Kubectl, condition, steps_of, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -41,6 +42,12 @@ def artifact(store: Any, namespace: str, prefix: str, digest: str, folder: Path)
     for file in json.loads(blob(digest))["files"]:
         (folder / file["path"]).write_bytes(blob(file["sha256"]))
     return folder
+
+
+def lifecycles(kubectl: Kubectl, namespace: str) -> dict[str, str]:
+    """How far each version has come."""
+    found = kubectl.list("modelversions", namespace)
+    return {one["metadata"]["name"]: one["status"]["lifecycle"] for one in found}
 
 
 def ask(port: int, model: str, columns: dict[str, list[Any]]) -> dict[str, Any]:
@@ -97,6 +104,8 @@ def test_an_example_ends_in_a_served_model_that_answers_as_it_was_trained(
     fit = next(one for one in steps.values() if one["kind"] == "train")
     split = next(one for one in steps.values() if one["kind"] == "split")
 
+    # The registry is told a moment after the endpoint.
+    wait_for("production", lambda: "Production" in lifecycles(kubectl, namespace).values())
     (version,) = kubectl.list("modelversions", namespace)
     assert version["spec"]["digest"] == fit["outputs"]["model"]
     assert version["status"]["lifecycle"] == "Production"
@@ -111,7 +120,7 @@ def test_an_example_ends_in_a_served_model_that_answers_as_it_was_trained(
     template = served_by["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
     assert template == "1", "with or without a monitor step, its pods were started once"
 
-    cluster = load("penstock-test")
+    cluster = load(os.environ["PENSTOCK_CLUSTER"])
     secret = kubectl.get("secret", "penstock-store", namespace)["data"]
     import base64
 
@@ -149,7 +158,7 @@ def test_a_search_serves_the_best_of_its_trials_and_trains_only_what_is_new(
 ) -> None:
     lake("digits.csv", (data_folder / "digits.csv").read_bytes())
     found = example("digits", namespace, images)
-    run = runs.execute(found, 400)
+    run = runs.execute(found, 900)
     assert run["status"]["status"] == "Succeeded", json.dumps(run["status"], indent=1)
     steps = steps_of(run)
     assert [one["state"] for one in steps["trial"]["cells"]] == ["Succeeded"] * 4
@@ -157,15 +166,16 @@ def test_a_search_serves_the_best_of_its_trials_and_trains_only_what_is_new(
     assert (results["depth"], results["trees"]) == ("9", "30"), results
     (endpoint,) = kubectl.list("modelendpoints", namespace)
     assert endpoint["status"]["stable"] == steps["best"]["modelVersion"] == "digits-1"
-    cycle = {one["metadata"]["name"]: one["status"] for one in kubectl.list("modelversions", namespace)}
-    assert cycle.pop("digits-1")["lifecycle"] == "Production"
-    assert {one["lifecycle"] for one in cycle.values()} == {"Candidate"}
+    wait_for("production", lambda: lifecycles(kubectl, namespace)["digits-1"] == "Production")
+    cycle = lifecycles(kubectl, namespace)
+    del cycle["digits-1"]
+    assert set(cycle.values()) == {"Candidate"}
     assert set(cycle) == {f"digits-trial-{number}" for number in range(1, 5)}
 
     trial = next(one for one in found["spec"]["steps"] if one["name"] == "trial")
     trial["matrix"]["axes"]["depth"] = [1, 3, 9]
     kubectl.apply(found)
-    second = runs.finished(runs.started("digits", 2), 400)
+    second = runs.finished(runs.started("digits", 2), 900)
     assert second["status"]["status"] == "Succeeded", json.dumps(second["status"], indent=1)
     steps = steps_of(second)
     assert [one["state"] for one in steps["trial"]["cells"]] == ["Succeeded"] * 2 + ["Reused"] * 4

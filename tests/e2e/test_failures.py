@@ -9,11 +9,12 @@ import pytest
 
 from hack.cluster.cluster import load
 from hack.project import bucket
+from tests.gates import HEARS, WAITS, open_gates
 from tests.support import Kubectl, Runs, pipeline, steps_of, wait_for
 
 pytestmark = pytest.mark.e2e
 
-# Ends in a moment, or sleeps so that something can be done to it; every image of ours has Python.
+# Ends in a moment, or waits so that something can be done to it; every image of ours has Python.
 PYTHON = ["python3", "-c"]
 
 
@@ -28,7 +29,7 @@ def one_step(
     return pipeline("p", namespace, {"steps": [step], **spec_fields})
 
 
-def failed_step(runs: Runs, obj: dict[str, Any], seconds: float = 240) -> dict[str, Any]:
+def failed_step(runs: Runs, obj: dict[str, Any], seconds: float = 600) -> dict[str, Any]:
     """The only step of the run that the pipeline starts, once it has failed; the run repeats its reason."""
     run = runs.execute(obj, seconds)
     (step,) = run["status"]["steps"]
@@ -41,6 +42,19 @@ def failed_step(runs: Runs, obj: dict[str, Any], seconds: float = 240) -> dict[s
 def attempts(kubectl: Kubectl, namespace: str) -> int:
     """How many Jobs were created in the namespace."""
     return len(kubectl.list("jobs", namespace))
+
+
+def runs_in(runs: Runs, name: str, attempt: int) -> bool:
+    """Whether the program of the only step runs, in this attempt."""
+    step = steps_of(runs.get(name)).get("work", {})
+    return (step.get("state"), step.get("attempt")) == ("Running", attempt)
+
+
+def end_of_the_second_attempt(runs: Runs, name: str) -> dict[str, Any]:
+    """The finished run, whose program waits at its gate until the second attempt."""
+    wait_for("the second attempt", lambda: runs_in(runs, name, 2), 300)
+    open_gates(runs.kubectl, runs.namespace, step="work", attempt="2")
+    return runs.finished(name)
 
 
 def test_a_program_that_exits_3_is_a_user_error_with_its_last_lines_and_no_retry(
@@ -95,7 +109,7 @@ def test_a_missing_image_is_unavailable_for_good(runs, kubectl, namespace) -> No
 
 def assert_pods_gone(kubectl: Kubectl, namespace: str) -> None:
     """A pod that could never start does not stay and pull for ever."""
-    wait_for("the stuck pod to be removed", lambda: not kubectl.list("pods", namespace), 60)
+    wait_for("the stuck pod to be removed", lambda: not kubectl.list("pods", namespace))
 
 
 def test_an_image_that_insists_on_root_is_named_with_the_fix(runs, namespace, images) -> None:
@@ -124,12 +138,12 @@ def test_a_missing_secret_key_is_an_invalid_container_that_names_it(runs, kubect
 def test_a_pod_deleted_in_flight_costs_nothing_and_the_step_succeeds(
     runs, kubectl, namespace, images
 ) -> None:
-    kubectl.apply(one_step(namespace, images["server"], "import time; time.sleep(8)"))
+    kubectl.apply(one_step(namespace, images["server"], WAITS))
     name = runs.started("p", 1)
-    wait_for("the program to run", lambda: steps_of(runs.get(name)).get("work", {}).get("state") == "Running")
+    wait_for("the program to run", lambda: runs_in(runs, name, 1))
     (pod,) = kubectl.list("pods", namespace)
     kubectl.run("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--grace-period=1")
-    run = runs.finished(name)
+    run = end_of_the_second_attempt(runs, name)
     step = steps_of(run)["work"]
     assert (run["status"]["status"], step["state"]) == ("Succeeded", "Succeeded")
     assert step["retries"] == {"Disruption": 1}
@@ -139,12 +153,12 @@ def test_a_pod_deleted_in_flight_costs_nothing_and_the_step_succeeds(
 def test_a_job_deleted_in_flight_is_a_disruption_and_the_step_succeeds(
     runs, kubectl, namespace, images
 ) -> None:
-    kubectl.apply(one_step(namespace, images["server"], "import time; time.sleep(8)"))
+    kubectl.apply(one_step(namespace, images["server"], HEARS + WAITS))
     name = runs.started("p", 1)
-    wait_for("the program to run", lambda: steps_of(runs.get(name)).get("work", {}).get("state") == "Running")
+    wait_for("the program to run", lambda: runs_in(runs, name, 1))
     (job,) = kubectl.list("jobs", namespace)
     kubectl.run("delete", "job", job["metadata"]["name"], "-n", namespace)
-    run = runs.finished(name)
+    run = end_of_the_second_attempt(runs, name)
     step = steps_of(run)["work"]
     assert (run["status"]["status"], step["state"]) == ("Succeeded", "Succeeded")
     assert step["retries"] == {"Disruption": 1}
@@ -212,7 +226,7 @@ def test_wrong_credentials_of_the_store_are_retried_and_then_said(runs, kubectl,
     patch = '{"stringData": {"secretAccessKey": "wrong"}}'
     kubectl.run("patch", "secret", "penstock-store", "-n", namespace, "--type=merge", "-p", patch)
     code = "open('/penstock/out/rows/a', 'w').write('x')"
-    step = failed_step(runs, one_step(namespace, images["server"], code, outputs=[{"name": "rows"}]), 400)
+    step = failed_step(runs, one_step(namespace, images["server"], code, outputs=[{"name": "rows"}]), 900)
     assert (step["failureClass"], step["reason"]) == ("StoreUnavailable", "StoreUnavailable")
     assert step["retries"] == {"StoreUnavailable": 5}
     assert attempts(kubectl, namespace) == 6
@@ -258,11 +272,12 @@ def test_a_failed_step_blocks_what_needs_it_and_other_branches_go_on(runs, names
 def test_a_program_that_writes_too_much_is_out_of_disk_and_succeeds_with_more(
     runs, namespace, images
 ) -> None:
-    # The kubelet looks every ten seconds or so.
-    code = "import time; open('/tmp/large', 'wb').write(bytes(200 * 1024 * 1024)); time.sleep(60)"
+    # The kubelet looks at folders now and then, up to two minutes apart; what it does not throw out goes on.
+    code = f"open('/tmp/large', 'wb').write(bytes(200 * 1024 * 1024))\n{WAITS}"
     found = one_step(namespace, images["server"], code, resources={"memory": "1Gi", "scratch": "100Mi"})
     found["spec"]["steps"][0]["retry"] = {"outOfDisk": {"limit": 1, "factor": 5}}
-    run = runs.execute(found)
+    runs.kubectl.apply(found)
+    run = end_of_the_second_attempt(runs, runs.started("p", 1))
     (step,) = run["status"]["steps"]
     assert (step["state"], step["retries"], step["scratch"]) == ("Succeeded", {"OutOfDisk": 1}, "500Mi")
 
@@ -278,15 +293,18 @@ def test_an_attempt_that_runs_too_long_is_ended_by_its_deadline(runs, kubectl, n
 def test_a_job_that_a_queueing_system_suspends_goes_on_later_in_the_same_attempt(
     runs, kubectl, namespace, images
 ) -> None:
-    kubectl.apply(one_step(namespace, images["server"], "import time; time.sleep(15)"))
+    kubectl.apply(one_step(namespace, images["server"], HEARS + WAITS))
     name = runs.started("p", 1)
-    wait_for("the program", lambda: steps_of(runs.get(name)).get("work", {}).get("state") == "Running")
+    wait_for("the program", lambda: runs_in(runs, name, 1))
     (job,) = [one["metadata"]["name"] for one in kubectl.list("jobs", namespace)]
     words = ("patch", "job", job, "-n", namespace, "--type=merge", "-p")
     kubectl.run(*words, '{"spec":{"suspend":true}}')
     wait_for("the word", lambda: steps_of(runs.get(name))["work"].get("reason") == "Suspended")
     assert steps_of(runs.get(name))["work"]["state"] == "Queued"
+    wait_for("its pod to go", lambda: not kubectl.list("pods", namespace))
     kubectl.run(*words, '{"spec":{"suspend":false}}')
+    wait_for("the program to run again", lambda: runs_in(runs, name, 1))
+    open_gates(kubectl, namespace, step="work")
     step = steps_of(runs.finished(name))["work"]
     assert (step["state"], step["attempt"], step.get("retries", {})) == ("Succeeded", 1, {})
 

@@ -112,6 +112,6 @@ def test_a_cancelled_gang_leaves_neither_pods_nor_names(runs, kubectl, namespace
     wait_for("the gang to run", lambda: steps_of(runs.get(name)).get("it", {}).get("state") == "Running")
     assert len(services(kubectl, namespace)) == 1
     kubectl.run("patch", "plr", name, "-n", namespace, "--type=merge", "-p", '{"spec":{"cancel":true}}')
-    assert runs.finished(name, 20)["status"]["status"] == "Cancelled"
+    assert runs.finished(name)["status"]["status"] == "Cancelled"
     wait_for("the pods to go", lambda: not kubectl.list("pods", namespace))
     wait_for("the Service to go", lambda: not services(kubectl, namespace))

@@ -25,7 +25,7 @@ for n in range(count):
         time.sleep(wait)
     request = urllib.request.Request(url, data=body, headers={"content-type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             version = json.load(answer)["model_version"]
             versions[version] = versions.get(version, 0) + 1
             word = str(answer.status)
@@ -105,7 +105,7 @@ def test_a_failed_gate_deploys_nothing_and_the_model_before_keeps_answering(
     def ended() -> bool:
         return kubectl.get("pod", "client", namespace)["status"]["phase"] in {"Succeeded", "Failed"}
 
-    wait_for("the client to end", ended, 120, every=1)
+    wait_for("the client to end", ended, 400, every=1)
     seen = json.loads(kubectl.run("logs", "client", "-n", namespace).stdout)
     print(seen)
     assert seen["answers"] == {"200": REQUESTS}

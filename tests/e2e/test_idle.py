@@ -99,9 +99,9 @@ def full(kubectl: Kubectl, namespace: str, images: Mapping[str, str], data_folde
         over = [one for one in found if condition(one, "Succeeded").get("status") == "True"]
         return len(over) == len(found) == SMALL * RUNS + 2
 
-    wait_for("200 runs to end", all_over, 240, every=3)
-    wait_for("the endpoints", lambda: _serving(kubectl, namespace) == 2, 60)
-    wait_for("the last writes", lambda: settled(kubectl, namespace), 120)
+    wait_for("200 runs to end", all_over, 480, every=3)
+    wait_for("the endpoints", lambda: _serving(kubectl, namespace) == 2)
+    wait_for("the last writes", lambda: settled(kubectl, namespace))
     return namespace
 
 

@@ -60,14 +60,14 @@ def test_a_commit_a_tag_and_a_key_that_change_start_one_run_each(
     }
     policy = {"onChange": "Wait", "concurrency": "Allow"}
     kubectl.apply(listener(namespace, images["server"], watched, policy=policy))
-    first = wait_for("all to be looked at", seen_by_all(kubectl, namespace), 120)
+    first = wait_for("all to be looked at", seen_by_all(kubectl, namespace))
     assert first["base"] == sha256(b"first")
     assert runs.names("ear") == [], "a first look only learns"
 
     tags[TAG] = b"second"
     second = {"code": commit(repository, "second"), "base": sha256(b"second")}
     kubectl.apply({**rows, "data": {"rows.csv": "a\n1\n2\n"}})
-    wait_for("three runs", lambda: len(runs.names("ear")) >= 3, 240)
+    wait_for("three runs", lambda: len(runs.names("ear")) >= 3, 400)
     started = {run["spec"]["trigger"]: run for run in map(runs.finished, runs.names("ear"))}
     assert set(started) == set(watched)
     assert {one["status"]["status"] for one in started.values()} == {"Succeeded"}
@@ -80,7 +80,7 @@ def test_a_commit_a_tag_and_a_key_that_change_start_one_run_each(
     wait_for(
         "another look of each",
         lambda: all(looks_at(kubectl, namespace)[one] > looks[one] for one in looks),
-        150,
+        300,
     )
     assert len(runs.names("ear")) == 3
 

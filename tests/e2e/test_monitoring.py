@@ -6,7 +6,7 @@ import pytest
 
 from examples import traffic
 from hack.project import bucket, forwarded
-from tests.e2e.watched import ENDPOINT, SHIFT, Watch, sending, serve, suite, watched_tumour
+from tests.e2e.watched import ENDPOINT, SHIFT, Watch, here, sending, serve, watched_tumour
 from tests.support import SYSTEM_NAMESPACE, condition, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -60,7 +60,8 @@ def test_calm_traffic_is_calm_a_shift_is_named_too_few_rows_and_a_falsified_log_
     assert "DRIFTED" in table_text.splitlines()[0]
 
     report_is_kept(kubectl, namespace, drifting[-1]["report"])
-    assert sorted(set(runs.names())) == ["tumour-drifted-1", "tumour-g1"], "an episode starts one run"
+    wait_for("a run", lambda: "tumour-drifted-1" in runs.names())
+    assert sorted(runs.names()) == ["tumour-drifted-1", "tumour-g1"], "an episode starts one run"
     started = runs.finished("tumour-drifted-1")
     episode = started["spec"]["episode"]
     assert (episode["endpoint"], episode["condition"], episode["number"]) == (ENDPOINT, "Drifted", 1)
@@ -89,7 +90,7 @@ def test_calm_traffic_is_calm_a_shift_is_named_too_few_rows_and_a_falsified_log_
 
 def report_is_kept(kubectl, namespace: str, digest: str) -> None:
     """The report of a window lies in the store: a page with pictures that names the columns."""
-    with bucket(suite(), namespace) as store:
+    with bucket(here(), namespace) as store:
         found = {one["path"].rsplit("/", 1)[-1]: one["path"] for page in store.list() for one in page}
         manifest = json.loads(bytes(store.get(found[digest.removeprefix("sha256:")]).bytes()))
         files = {
@@ -103,7 +104,7 @@ def report_is_kept(kubectl, namespace: str, digest: str) -> None:
 
 def flip_a_byte(namespace: str) -> str:
     """Falsify the newest object of the log that is still to be judged; gives its name."""
-    with bucket(suite(), namespace) as store:
+    with bucket(here(), namespace) as store:
 
         def log() -> set[str]:
             return {
@@ -114,7 +115,7 @@ def flip_a_byte(namespace: str) -> str:
             }
 
         known = log()
-        fresh = wait_for("a new object of the log", lambda: log() - known, 60)
+        fresh = wait_for("a new object of the log", lambda: log() - known)
         path = max(fresh)
         content = bytearray(store.get(path).bytes())
         content[len(content) // 2] ^= 1
@@ -129,11 +130,11 @@ def test_a_store_that_is_away_for_a_minute_fails_no_request_and_what_is_lost_is_
     _, table = served
     deployment = ("deployment", "penstock-store", "-n", SYSTEM_NAMESPACE)
     with sending(namespace, table, rate=80) as answers:
-        wait_for("traffic", lambda: answers["200"] > 400, 60)
+        wait_for("traffic", lambda: answers["200"] > 400)
         kubectl.run("scale", *deployment, "--replicas=0")
         try:
             away = answers["200"]
-            wait_for("4,800 requests without a store", lambda: answers["200"] >= away + 4800, 120)
+            wait_for("4,800 requests without a store", lambda: answers["200"] >= away + 4800, 360)
         finally:
             kubectl.run("scale", *deployment, "--replicas=1")
         kubectl.run("rollout", "status", *deployment, "--timeout=90s")
@@ -144,7 +145,7 @@ def test_a_store_that_is_away_for_a_minute_fails_no_request_and_what_is_lost_is_
         rows = log_rows(namespace)
         return rows if sum(rows.values()) >= answers["200"] else None
 
-    rows = wait_for("every row to be accounted for", settled, 120, every=2)
+    rows = wait_for("every row to be accounted for", settled, 240, every=2)
     print(rows)
     assert sum(rows.values()) == answers["200"]
     assert rows["stored"] > 0
@@ -156,7 +157,7 @@ def log_rows(namespace: str) -> dict[str, float]:
 
     from prometheus_client.parser import text_string_to_metric_families
 
-    with forwarded(suite(), namespace, f"svc/{ENDPOINT}", 80) as port:
+    with forwarded(here(), namespace, f"svc/{ENDPOINT}", 80) as port:
         text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20).read().decode()
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):

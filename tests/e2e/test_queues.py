@@ -36,5 +36,5 @@ def test_without_kueue_a_step_says_what_it_waits_for(runs, kubectl, namespace, i
     (job,) = kubectl.list("jobs", namespace, "-l", "penstock.dev/step=prepare")
     assert job["spec"]["suspend"] is True
     kubectl.run("patch", "plr", name, "-n", namespace, "--type=merge", "-p", '{"spec":{"cancel":true}}')
-    assert runs.finished(name, 20)["status"]["status"] == "Cancelled"
+    assert runs.finished(name)["status"]["status"] == "Cancelled"
     wait_for("the Job to go", lambda: not kubectl.list("jobs", namespace))

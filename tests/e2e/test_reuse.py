@@ -152,7 +152,7 @@ def test_a_registered_version_is_deployed_by_name_judged_by_lifecycle_and_outliv
         found = kubectl.get("modelversion", "tumour-1", namespace)
         return bool(found["status"]["lifecycle"] == "Production")
 
-    wait_for("the registry to know", in_production, 30)
+    wait_for("the registry to know", in_production)
 
     # By lifecycle: the verdict stands in the record of what serves.
     judged = start(runs, kubectl, namespace, "judge", pipeline="check")

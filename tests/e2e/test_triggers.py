@@ -36,20 +36,20 @@ def test_an_object_that_changes_starts_one_run(runs, kubectl, namespace, images,
     lake("sales.csv", b"a,b\n1,2\n")
     source = {"object": {"connection": "lake", "key": "sales.csv"}}
     kubectl.apply(listening(namespace, images["server"], {"newData": {"source": source, "every": "1m"}}))
-    first = wait_for("the first look", lambda: _entry(kubectl, namespace).get("seen"), 120)
+    first = wait_for("the first look", lambda: _entry(kubectl, namespace).get("seen"))
     assert runs.names("ear") == []
     lake("sales.csv", b"a,b\n1,2\n3,4\n")
-    (name,) = wait_for("a run", lambda: runs.names("ear"), 200)
+    (name,) = wait_for("a run", lambda: runs.names("ear"), 400)
     run = runs.finished(name)
     assert run["status"]["status"] == "Succeeded", run["status"]
     seen = run["spec"]["triggeredBy"]["revision"]
     assert seen != first
     assert (_entry(kubectl, namespace)["seen"], run["spec"]["trigger"]) == (seen, "watch")
     next_look = _entry(kubectl, namespace)["looksAt"]
-    wait_for("another look", lambda: _entry(kubectl, namespace)["looksAt"] > next_look, 150)
+    wait_for("another look", lambda: _entry(kubectl, namespace)["looksAt"] > next_look, 300)
     assert runs.names("ear") == [name]
     finished = "the Jobs that looked to be gone"
-    wait_for(finished, lambda: len(_looks(kubectl, namespace)) <= 1, 60)
+    wait_for(finished, lambda: len(_looks(kubectl, namespace)) <= 1)
 
 
 def _looks(kubectl: Any, namespace: str) -> Any:
@@ -59,12 +59,17 @@ def _looks(kubectl: Any, namespace: str) -> Any:
 def test_a_source_that_is_away_says_so_and_starts_nothing(runs, kubectl, namespace, images) -> None:
     git = {"url": "http://nowhere.invalid/ml/churn.git", "every": "1m"}
     kubectl.apply(listening(namespace, images["server"], {"git": git}))
-    entry = wait_for("a look that failed", lambda: _failed(kubectl, namespace), 120)
+    entry = wait_for("a look that failed", lambda: _failed(kubectl, namespace))
     assert entry["reason"] == "SourceUnreachable"
     assert "http://nowhere.invalid cannot be reached" in entry["message"]
     assert runs.names("ear") == []
-    events = kubectl.list("events", namespace)
-    assert [one["reason"] for one in events].count("SourceUnreachable") == 1
+
+    def told() -> int:
+        events = kubectl.list("events", namespace)
+        return [one["reason"] for one in events].count("SourceUnreachable")
+
+    wait_for("the Event, which comes after the status", told)
+    assert told() == 1
 
 
 def _failed(kubectl: Any, namespace: str) -> Any:
@@ -95,9 +100,9 @@ def test_a_version_that_is_registered_starts_one_run(runs, kubectl, namespace, i
     kubectl.apply(version(namespace, 1))
     registry = {"model": "churn", "lifecycle": "Candidate"}
     kubectl.apply(listening(namespace, images["server"], {"registry": registry, "cooldown": "1m"}))
-    wait_for("the trigger to be armed", lambda: _entry(kubectl, namespace).get("message"), 60)
+    wait_for("the trigger to be armed", lambda: _entry(kubectl, namespace).get("message"))
     kubectl.apply(version(namespace, 2))
-    (name,) = wait_for("a run", lambda: runs.names("ear"), 60)
+    (name,) = wait_for("a run", lambda: runs.names("ear"))
     run = runs.finished(name)
     assert run["spec"]["triggeredBy"] == {"modelVersion": "churn-2"}
     assert run["status"]["status"] == "Succeeded", run["status"]
@@ -111,9 +116,9 @@ def hook(kubectl, helm, namespace) -> Iterator[tuple[str, str]]:
     about = {"name": "hooks", "namespace": SYSTEM}
     data = {f"{namespace}.ci": secret}
     kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": about, "stringData": data})
-    words = ("upgrade", "penstock", str(CHART), "-n", SYSTEM, "--reuse-values", "--wait", "--timeout", "3m")
-    helm(*words, "--set", "webhook.enabled=true,webhook.secretName=hooks")
+    words = ("upgrade", "penstock", str(CHART), "-n", SYSTEM, "--reuse-values", "--wait", "--timeout", "6m")
     try:
+        helm(*words, "--set", "webhook.enabled=true,webhook.secretName=hooks")
         with forwarded(load(os.environ["PENSTOCK_CLUSTER"]), SYSTEM, "svc/penstock-webhook", 80) as port:
             yield f"http://127.0.0.1:{port}", secret
     finally:
@@ -145,7 +150,7 @@ def test_a_signed_message_starts_one_run_and_a_forged_one_none(
     base, secret = hook
     parameters = [{"name": "size", "type": "Integer", "default": 1, "maximum": 9}]
     kubectl.apply(listening(namespace, images["server"], {"webhook": {}}, parameters=parameters))
-    wait_for("the trigger to be armed", lambda: _entry(kubectl, namespace).get("message"), 60)
+    wait_for("the trigger to be armed", lambda: _entry(kubectl, namespace).get("message"))
     url = f"{base}/v1/namespaces/{namespace}/pipelines/ear/triggers/watch"
     body = b'{"parameters": {"size": 3}}'
     status, answer = send(url, secret, body, "msg_1")

@@ -15,7 +15,7 @@ _PER_THREAD = 5.0  # requests per second
 RATE = (REST_THREADS + GRPC_THREADS) * _PER_THREAD
 
 CLIENT = """
-import http.client, json, sys, threading, time
+import http.client, json, socket, sys, threading, time
 import grpc
 from penstock_server.protocol import messages
 
@@ -88,7 +88,15 @@ def by_grpc():
             return f"grpc {error.code().name} {error.details()[:120]}", ""
     paced(ask)
 
+for port in (80, 8081):  # the node hears of a new Service a moment after the endpoint's status tells of it
+    while True:
+        try:
+            socket.create_connection((host, port), 5).close()
+            break
+        except OSError:
+            time.sleep(0.1)
 threads = [threading.Thread(target=one) for one in [by_rest] * rest + [by_grpc] * grpcs]
+print("asks", flush=True)
 began = time.monotonic()
 for one in threads:
     one.start()
@@ -107,7 +115,7 @@ class Traffic:
     namespace: str
     name: str
 
-    def result(self, seconds: float = 240) -> dict[str, Any]:
+    def result(self, seconds: float = 400) -> dict[str, Any]:
         """What came back, once all has been asked."""
 
         def ended() -> bool:
@@ -116,7 +124,7 @@ class Traffic:
 
         wait_for("the traffic to end", ended, seconds, every=0.5)
         text = self.kubectl.run("logs", self.name, "-n", self.namespace).stdout
-        found: dict[str, Any] = json.loads(text)
+        found: dict[str, Any] = json.loads(text.splitlines()[-1])
         print(f"{self.name}: {found}")
         return found
 
@@ -175,7 +183,7 @@ def start_traffic(
     )
 
     def under_way() -> bool:
-        return bool(kubectl.get("pod", name, namespace)["status"]["phase"] == "Running")
+        return "asks" in kubectl.run("logs", name, "-n", namespace, check=False).stdout
 
     wait_for("the traffic to begin", under_way)
     return Traffic(kubectl, namespace, name)

@@ -22,7 +22,7 @@ SHIFT = {"mean_texture": 0.5, "worst_symmetry": 0.5}  # standard deviations
 ENDPOINT = "tumour"
 
 
-def suite() -> Cluster:
+def here() -> Cluster:
     """The cluster of the end-to-end tests."""
     return cluster(os.environ["PENSTOCK_CLUSTER"])
 
@@ -41,7 +41,7 @@ def sending(
     namespace: str, table: traffic.Table, *, rate: float = RATE, shift: Mapping[str, float] | None = None
 ) -> AbstractContextManager[Counter[str]]:
     """Traffic to the endpoint while the context lasts; what was answered, by status."""
-    return load.sending(suite(), namespace, ENDPOINT, table, rate=rate, shift=shift)
+    return load.sending(here(), namespace, ENDPOINT, table, rate=rate, shift=shift)
 
 
 class Watch:
@@ -67,7 +67,7 @@ class Watch:
     def wait(self, what: str, found: Callable[[list[dict[str, Any]]], Any], after: str = "") -> Any:
         """The first true value of `found` over the windows that ended after `after`."""
         return wait_for(
-            what, lambda: found([one for one in self.windows() if one["end"] > after]), 180, every=0.5
+            what, lambda: found([one for one in self.windows() if one["end"] > after]), 400, every=0.5
         )
 
     def drifted(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Watch:
             found = self.endpoint()
             return found if condition(found, "Drifted").get("status") == status else None
 
-        return dict(wait_for(f"Drifted {status}", look, 180, every=0.5))
+        return dict(wait_for(f"Drifted {status}", look, 400, every=0.5))
 
 
 def serve(runs: Runs, manifest: Mapping[str, Any]) -> Watch:
@@ -91,8 +91,8 @@ def serve(runs: Runs, manifest: Mapping[str, Any]) -> Watch:
     assert steps_of(run)["watch"]["state"] == "Succeeded"
 
     def settled() -> bool:
-        pods = pods_of(suite(), runs.namespace, ENDPOINT)
+        pods = pods_of(here(), runs.namespace, ENDPOINT)
         return not any("deletionTimestamp" in one["metadata"] for one in pods)
 
-    wait_for("the pods without a log to go", settled, 60)
+    wait_for("the pods without a log to go", settled)
     return Watch(runs.kubectl, runs.namespace)

@@ -225,7 +225,7 @@ def test_no_request_is_lost_when_the_server_is_told_to_stop_under_load(stored: S
         return codes
 
     log_all = {"PENSTOCK_SERVE_REQUEST_LOG": "all"}
-    with running(model, PENSTOCK_SERVE_DRAIN_SECONDS="3", **log_all) as server:
+    with running(model, PENSTOCK_SERVE_DRAIN_SECONDS="60", **log_all) as server:
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             clients = [pool.submit(client, number) for number in range(8)]
             begun.wait(SECONDS)
@@ -241,6 +241,7 @@ def test_no_request_is_lost_when_the_server_is_told_to_stop_under_load(stored: S
             codes = [code for one in clients for code in one.result(SECONDS)]
         assert set(codes) == {200}
         assert len(codes) > sum(line["event"] == "request" for line in before) - 1
+        server.process.terminate()  # a second signal ends the drain
         assert server.wait_for_exit() == 0
 
 

@@ -41,10 +41,21 @@ def _ask(server: ServerProcess, count: int) -> None:
             channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")(content, timeout=SECONDS)
 
 
+def _wait_until_counted(server: ServerProcess, count: int) -> None:
+    """A worker counts a request right after its answer; by then another may have been asked for the sums."""
+
+    def counted() -> bool:
+        rest = server.figure("penstock_server_requests_total", protocol="rest")
+        return rest == count and server.figure("penstock_server_in_flight") == 0
+
+    server.wait_until(counted, f"{count} requests counted")
+
+
 def test_workers_share_the_ports_and_every_scrape_sums_over_them(stored: Stored) -> None:
     with running(stored("visitors"), **TWO) as server:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: _ask(server, 20), range(4)))
+        _wait_until_counted(server, 80)
         ready = [line["worker"] for line in server.lines if line["event"] == "ready"]
         assert sorted(ready) == [0, 1]
         for _ in range(6):  # whichever worker answers
@@ -70,6 +81,7 @@ def test_one_worker_needs_no_other_process(stored: Stored) -> None:
 def test_a_worker_that_dies_is_replaced_and_counted_and_nothing_counted_is_lost(stored: Stored) -> None:
     with running(stored("visitors"), **TWO) as server:
         _ask(server, 10)
+        _wait_until_counted(server, 10)
         before = _children(server.process.pid)
         os.kill(before[0], signal.SIGKILL)
         died = server.wait_for("a worker died")
@@ -83,7 +95,7 @@ def test_a_worker_that_dies_is_replaced_and_counted_and_nothing_counted_is_lost(
         assert before[1] in after
         assert before[0] not in after
         _ask(server, 10)
-        assert server.figure("penstock_server_requests_total", protocol="rest") == 20
+        _wait_until_counted(server, 20)
 
 
 def test_requests_go_on_while_a_worker_is_replaced(stored: Stored) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
@@ -60,6 +61,7 @@ class Write:
     name: str
     code: int
     body: str = field(default="", repr=False)
+    at: float = field(default=0.0, repr=False)  # seconds of a clock that only goes on
 
 
 @dataclass
@@ -158,7 +160,9 @@ class _Handler:
             return web.Response(status=502)
         async with self._send(request, body) as answer:
             if counted:
-                self._proxy.writes.append(Write(verb, resource, name, answer.status, body.decode()))
+                self._proxy.writes.append(
+                    Write(verb, resource, name, answer.status, body.decode(), time.monotonic())
+                )
             if moment is Moment.AFTER_COMMIT and (dying or _deadly(self._proxy.writes[-1])):
                 await answer.read()
                 self._kill(self._proxy.writes[-1])

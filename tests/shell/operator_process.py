@@ -55,22 +55,23 @@ class OperatorProcess:
         """SIGKILL, as by the kernel; waits until it is dead."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> int:
         """SIGTERM; gives the exit code."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        return self.process.wait(60)
 
     def dead(self) -> bool:
         """Whether it has ended."""
         return self.process is not None and self.process.poll() is not None
 
     def lines(self) -> list[dict[str, Any]]:
-        """Its log; every line must be JSON."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line]
+        """Its log; every whole line must be JSON. The last one may be about to be written."""
+        whole = self.log.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line]
 
     def is_ready(self) -> bool:
         """Whether this life of it has seen everything there is."""
@@ -85,7 +86,7 @@ class OperatorProcess:
             assert not self.dead(), f"the operator ended: {self.log.read_text()[-2000:]}"
             return said[-1] if len(said) >= self.starts else None
 
-        line: dict[str, Any] = wait_for("the operator to be ready", look, 60, every=0.05)
+        line: dict[str, Any] = wait_for("the operator to be ready", look, 120, every=0.05)
         self.seconds_to_ready = time.monotonic() - began
         return line
 

@@ -56,12 +56,12 @@ def test_what_came_due_while_the_operator_was_away_is_made_up_for_as_the_schedul
     operator.settings = impatient
     first = armed_and_killed(kubectl, arena, operator)
     second, third = first + MINUTE, first + 2 * MINUTE
-    wait_for("three starts to be missed", lambda: clock.now() > third + timedelta(seconds=LATE + 1), 200)
+    wait_for("three starts to be missed", lambda: clock.now() > third + timedelta(seconds=LATE + 1))
     runs = Runs(kubectl, arena)
     assert runs.names() == []
 
     operator.start()
-    wait_for("the first of all to be made up for", lambda: runs.names("all"), 30)
+    wait_for("the first of all to be made up for", lambda: runs.names("all"))
     operator.kill()  # what is behind it is still to be decided, by another life
     operator.start()
     wanted = {
@@ -72,9 +72,9 @@ def test_what_came_due_while_the_operator_was_away_is_made_up_for_as_the_schedul
         "few": [second, third],
     }
     made = [f"{name}-{tick:%Y%m%d%H%M}" for name, ticks in wanted.items() for tick in ticks]
-    wait_for("all that is made up for", lambda: {*made} <= {*runs.names()}, 60)
+    wait_for("all that is made up for", lambda: {*made} <= {*runs.names()})
     for name in made:
-        run = runs.finished(name, 60)
+        run = runs.finished(name)
         assert run["status"]["status"] == "Succeeded", run["status"]
         assert run["spec"]["scheduledTime"] == stamp(datetime.strptime(name[-12:] + "+0000", "%Y%m%d%H%M%z"))
     # The next minute may have come meanwhile.
@@ -94,10 +94,10 @@ def test_what_came_due_while_the_operator_was_away_is_made_up_for_as_the_schedul
 
 def armed_and_killed(kubectl: Kubectl, namespace: str, operator: OperatorProcess) -> datetime:
     """Lets it see the schedules and dies before any comes due; gives the next minute."""
-    wait_for("a minute that is young enough", lambda: clock.now().second < 50, 15)
+    wait_for("a minute that is young enough", lambda: clock.now().second < 35)
     operator.start()
     for name in POLICIES:
-        wait_for(f"{name} to be armed", lambda name=name: entry(kubectl, namespace, name), 30)
+        wait_for(f"{name} to be armed", lambda name=name: entry(kubectl, namespace, name))
     operator.kill()
     coming = {entry(kubectl, namespace, name)["next"] for name in POLICIES}
     assert len(coming) == 1, "a minute has begun meanwhile"

@@ -14,7 +14,8 @@ from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import at_rest, counted, end_state, new_namespace, tumour
 from tests.support import Kubectl, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.own_operator]
+# All on one worker: what they compare is played once for all of them.
+pytestmark = [pytest.mark.e2e, pytest.mark.own_operator, pytest.mark.xdist_group("kills")]
 
 RUN_STATUS = "pipelineruns/status"
 CUTS: Mapping[str, Cut] = {
@@ -89,7 +90,7 @@ class Stage:
                 for one in running:
                     one.ready()
                 self.kubectl.apply(tumour(namespace))
-                wait_for("the run to end", lambda: self._at_rest(namespace, running), 150, every=0.5)
+                wait_for("the run to end", lambda: self._at_rest(namespace, running), 300, every=0.5)
                 state = end_state(self.kubectl, namespace)
             finally:
                 for one in running:
@@ -137,7 +138,7 @@ def test_an_undisturbed_run_makes_each_object_once(undisturbed: Outcome) -> None
 
 @pytest.mark.parametrize("name", CUTS)
 def test_killed_when(name: str, outcomes: Mapping[str, Future[Outcome]], undisturbed: Outcome) -> None:
-    outcome = outcomes[name].result(400)
+    outcome = outcomes[name].result(700)
     assert outcome.hit is not None, "the write was never seen"
     assert outcome.starts == 2
     assert outcome.state == undisturbed.state

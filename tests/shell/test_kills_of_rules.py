@@ -4,6 +4,7 @@ Each life gets one write done, never hears that it was, and the next one goes on
 comes of it is compared with the same story under an operator that lives.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from penstock_operator.pace import INTERVALS
 from tests.shell.fault_proxy import FaultProxy, fault_proxy
 from tests.shell.nursery import Nursery, nursery
 from tests.shell.operator_process import OperatorProcess
@@ -22,10 +24,13 @@ from tests.shell.stories import STORIES, Scene, Story
 from tests.shell.worlds import counted, differences, end_state, new_namespace
 from tests.support import ROOT, Kubectl, keep_evidence, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.own_operator]
+# All on one worker: each story is played once, by the first that asks.
+pytestmark = [pytest.mark.e2e, pytest.mark.own_operator, pytest.mark.xdist_group("kills-of-rules")]
 
 AT_ONCE = 4  # one or two of them only wait
-SILENCE = 8  # looks in a row at which an operator that is ready had written nothing more
+SILENCE = (
+    max(INTERVALS.values()) + 1
+)  # seconds for which one that is ready writes nothing more, no news either
 PATIENCE = 300  # seconds for what a story waits for, on a machine with other work as well
 
 
@@ -100,14 +105,14 @@ def _tell(story: Story, scene: Scene) -> None:
 
 def _wait_for_silence(operator: OperatorProcess, proxy: FaultProxy) -> None:
     """Until whoever came last has seen everything and has nothing left to write."""
-    silent, seen = 0, (0, 0)
+    since, seen = time.monotonic(), (0, 0)
 
     def rests() -> bool:
-        nonlocal silent, seen
+        nonlocal since, seen
         now = (operator.starts, len(proxy.writes))
-        silent = silent + 1 if operator.is_ready() and now == seen else 0
-        seen = now
-        return silent >= SILENCE
+        if not operator.is_ready() or now != seen:
+            since, seen = time.monotonic(), now
+        return time.monotonic() - since >= SILENCE
 
     wait_for("the operator to be silent", rests, PATIENCE)
 
