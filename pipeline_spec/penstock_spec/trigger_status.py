@@ -10,6 +10,7 @@ from penstock_spec.probed import REVISION_LENGTH
 
 VERSIONS_REMEMBERED = 64
 STARTS_REMEMBERED = 64
+TROUBLE_LENGTH = 512
 _Time = Annotated[str, StringConstraints(max_length=32)]
 
 _Revision = Annotated[str, StringConstraints(max_length=REVISION_LENGTH)]
@@ -60,8 +61,9 @@ class TriggerStatus(SpecModel):
     reason: Annotated[str, StringConstraints(max_length=64)] = Field(
         default="", description="One word for why the last look failed: SourceUnreachable."
     )
-    trouble: Annotated[str, StringConstraints(max_length=512)] = Field(
-        default="", description="The same in words."
+    trouble: Annotated[str, StringConstraints(max_length=TROUBLE_LENGTH)] = Field(
+        default="",
+        description="The same in words; of an endpoint's episodes, why no run was started for the newest.",
     )
     decided_number: int = Field(
         default=0,

@@ -34,7 +34,7 @@ ScheduledTime = Annotated[
 
 
 class Missed(StrEnum):
-    """What becomes of starts that could not be made at their time."""
+    """What becomes of starts whose time lies behind."""
 
     SKIP = "Skip"
     RUN_LATEST = "RunLatest"
@@ -52,8 +52,8 @@ class Schedule(SpecModel):
     )
     missed: Missed = Field(
         default=Missed.RUN_LATEST,
-        description="What to do with starts that could not be made within five minutes: Skip them, run the "
-        "latest, or run all.",
+        description="What is run of starts that lie behind. Skip: the latest, unless it is more than five "
+        "minutes late. RunLatest: the latest, however late. RunAll: all of them, in order.",
     )
     max_missed: int = Field(
         default=10, ge=1, le=100, description="Of RunAll, how many at most; the newest are run, in order."

@@ -127,6 +127,7 @@ def worlds(draw: st.DrawFn) -> World:
         )
         and draw(st.integers(0, 3)) == 0
     }
+    asks = {name: one for name, one in asks.items() if may_ask(name, one, needs, after, values, pairs)}
     return World(
         needs=needs,
         after=after,
@@ -172,6 +173,25 @@ def drawn_pairs(draw: st.DrawFn, names: Sequence[str], cells: dict[str, int]) ->
             pairs[name] = draw(st.sampled_from(others))
             cells.pop(name, None)
     return pairs
+
+
+def may_ask(
+    name: str,
+    asks: tuple[str, str],
+    needs: Mapping[str, Sequence[str]],
+    after: Mapping[str, Sequence[str]],
+    values: Mapping[str, str],
+    pairs: Mapping[str, str],
+) -> bool:
+    """Whether a step may ask how another one ended: not whether it ended ill, where it also needs it to have
+    ended well.
+    """
+    asked, state = asks
+    by_cell = name in pairs and origin_in(pairs, name) == origin_in(pairs, asked)
+    taken = () if by_cell else (*needs[name], values.get(name))
+    if state == "Failed":
+        return asked not in (*taken, *after.get(name, ()))
+    return state != "Skipped" or asked not in taken
 
 
 def origin_in(pairs: Mapping[str, str], name: str) -> str:

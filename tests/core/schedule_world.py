@@ -25,6 +25,7 @@ class TriggerLife:
     def __post_init__(self) -> None:
         self.made: Counter[str] = Counter()  # runs ever created, by logical time; "" for those of a change
         self.made_objects: list[Object] = []  # these runs, the oldest first
+        self.told: list[tuple[str, str]] = []  # Events about the Pipeline: reason and message
         self.cluster.watchers.append(self._watch)
         self.cluster.create(pipeline(NAME, self.spec))
         self.kills = 0
@@ -39,11 +40,13 @@ class TriggerLife:
     def look(self) -> datetime | None:
         """The operator looks at the Pipeline until it neither dies nor wants to look again at once."""
         for _ in range(300):
+            shell = FakeShell(self.cluster, fate_of_write=self.fate_of_write)
             try:
-                again = FakeShell(self.cluster, fate_of_write=self.fate_of_write).pipeline_pass(NAME)
+                again = shell.pipeline_pass(NAME)
             except Killed:
                 self.kills += 1
                 continue
+            self.told += [(one.reason, one.message) for one in shell.plans[-1].events]
             if again is None or again > self.cluster.now:
                 return again
         raise NotSettled(f"it wants to look again at once for ever: {self.status}")

@@ -316,7 +316,9 @@ def test_a_run_that_was_made_and_never_written_down_is_cancelled_with_its_backfi
     life.finish(HOURS[0])
     life.cluster.change(life.cluster.objects[("PipelineRun", "fill")], status=before)
     cancelled(life)
-    assert life.cluster.objects[("PipelineRun", HOURS[1])]["status"]["status"] == "Cancelled"
+    found = life.cluster.objects[("PipelineRun", HOURS[1])]["status"]
+    assert found["status"] == "Cancelled"
+    assert found["message"].startswith("backfill fill, which had it made, was cancelled")
 
 
 def test_a_run_of_the_schedule_itself_is_not_touched_by_the_cancel() -> None:

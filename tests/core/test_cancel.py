@@ -104,6 +104,24 @@ def test_a_cancel_of_a_run_that_is_over_changes_nothing() -> None:
     assert status(simulation) == before
 
 
+@pytest.mark.parametrize(("policy", "said"), [({}, True), ({"onFailure": "Stop"}, False)])
+def test_only_a_run_that_is_not_stopped_by_its_failure_says_that_others_go_on(
+    policy: Any, said: bool
+) -> None:
+    class Heard(Simulation):
+        def _status_planned(self, before: Object, after: Any) -> None:
+            super()._status_planned(before, after)
+            heard.append(str(after.get("message", "")))
+
+    heard: list[str] = []
+    simulation = Heard(FakeCluster(fates={"a": ["exit3"], "b": ["hangs"]}))
+    found = programs({"a": [], "b": []}, policy=policy)
+    simulation.person(lambda: simulation.cluster.create(pipeline("p", found)))
+    until(simulation, 30)
+    assert any("step a" in one for one in heard)
+    assert any("independent steps go on" in one for one in heard) is said
+
+
 def test_the_pipeline_goes_on_to_its_next_change_after_a_cancel() -> None:
     simulation = lived(spec(), (2, {"cancel": True}))
     changed = spec()
@@ -144,6 +162,18 @@ def test_an_attempt_that_fails_meanwhile_is_retried_only_afterwards() -> None:
     simulation.person(lambda: simulation.say("p-g1", suspend=False))
     simulation.run_to_rest()
     assert set(states(simulation).values()) == {"Succeeded"}
+
+
+def test_a_suspended_run_names_what_goes_on_and_not_the_step_that_failed() -> None:
+    found = programs({"a": [], "b": [], "c": [], "d": []}, None, {"d": {"matrix": {"axes": {"i": [1, 2]}}}})
+    fates = {"a": ["exit3"], "b": ["hangs"], "c": ["evicted"], "d": ["evicted"], "d#2": ["hangs"]}
+    simulation = started(found, fates=fates)
+    until(simulation, 1.5)
+    simulation.person(lambda: simulation.say("p-g1", suspend=True))
+    until(simulation, 60)
+    assert states(simulation) == {"a": "Failed", "b": "Running", "c": "Retrying", "d": "Running"}
+    assert status(simulation)["step"] == "a"
+    assert status(simulation)["message"].startswith("nothing new starts; steps b, d go on; kubectl patch ")
 
 
 def test_a_run_made_suspended_begins_when_that_is_lifted() -> None:

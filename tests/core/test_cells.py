@@ -7,6 +7,7 @@ import yaml
 
 from tests.core.fake_cluster import FakeCluster, Object, leaf_of, task_of
 from tests.core.simulation import Simulation, pipeline
+from tests.core.test_cancel import until
 from tests.core.test_pipelines import apply, new_run, states, status
 from tests.support import ROOT
 
@@ -107,7 +108,43 @@ def test_each_cell_has_attempts_and_memory_of_its_own() -> None:
         for leaf, job in found.items()
     }
     assert memory["fit#2/2"] == memory["fit#3/3"] != memory["fit#1/1"]
+    shown = {
+        one["number"]: one["memory"] for one in simulation.steps("p-g1")["fit"]["cells"] if "memory" in one
+    }
+    assert shown == {2: memory["fit#2/2"], 3: memory["fit#3/3"]}
     assert set(cells(simulation).values()) == {"Succeeded"}
+
+
+def test_cells_that_wait_for_their_next_attempt_are_told_from_those_that_run_with_what_befell_them() -> None:
+    again = {"userError": {"limit": 1, "backoff": {"first": "1h"}}}
+    cluster = FakeCluster(fates={"fit#1": ["exit3"], "fit#2": ["hangs"], "fit#4": ["exit3"]})
+    simulation = Simulation(cluster)
+    simulation.person(lambda: simulation.cluster.create(pipeline("p", {"steps": [fit(retry=again)]})))
+    simulation.acts = [(600, lambda: simulation.say("p-g1", cancel=True))]
+    until(simulation, 60)
+    entry = simulation.steps("p-g1")["fit"]
+    assert entry["reason"] == "Running", "what runs is shown, not what waits"
+    assert entry["message"].startswith(
+        "2 of 5 cells done, 1 under way, 2 to be tried again: model=a, month=1: the program ended with exit"
+    )
+
+
+def test_while_no_cell_runs_the_step_says_what_the_first_of_them_waits_for() -> None:
+    simulation = Simulation(FakeCluster(fates={"fit": ["unschedulable"]}))
+    simulation.person(lambda: simulation.cluster.create(pipeline("p", {"steps": [fit()]})))
+    simulation.acts = [(600, lambda: simulation.say("p-g1", cancel=True))]
+    until(simulation, 30)
+    entry = simulation.steps("p-g1")["fit"]
+    assert (entry["state"], entry["reason"]) == ("Queued", "Unschedulable")
+    assert entry["message"].startswith("0 of 5 cells done, 5 under way: model=a, month=1: waits for a node: ")
+
+
+def test_a_value_that_holds_what_no_line_may_hold_is_shown_without_it() -> None:
+    odd = fit(matrix={"axes": {"month": [1], "model": ["two\nlines \u001b[31mred"]}})
+    simulation = living(odd, cluster=FakeCluster(fates={"fit": ["exit3"]}))
+    entry = simulation.steps("p-g1")["fit"]
+    assert "1 failed: model=two lines red, month=1: the program" in entry["message"]
+    assert entry["why"] == "model=two lines red, month=1: first run"
 
 
 def test_a_changed_axis_runs_the_new_cells_only() -> None:

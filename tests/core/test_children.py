@@ -257,12 +257,12 @@ def test_a_pipeline_that_is_not_there_fails_the_step_after_the_usual_grace() -> 
         (
             {"outputs": [{"name": "files", "from": "c1.files", "type": "Table"}]},
             "InvalidResult",
-            "output c1.files of pipeline c is a Files, not a Table",
+            "output c1.files of pipeline c is of type Files, not Table",
         ),
         (
             {"outputs": GIVES, "results": [{"name": "n", "from": "c1.rows"}]},
             "InvalidResult",
-            "result c1.rows of pipeline c is a Integer, not a String",
+            "result c1.rows of pipeline c is of type Integer, not String",
         ),
     ],
     ids=["no such parameter", "wrong value", "no such step", "no such output", "type of output", "of result"],
@@ -314,7 +314,9 @@ def test_a_cancelled_parent_ends_when_its_child_has() -> None:
     assert status(simulation)["status"] == "Cancelled"
     assert status(simulation)["message"] == "somebody cancelled it; 2 of 2 steps had not ended"
     assert states(simulation) == {"sub": "Cancelled", "use": "Cancelled"}
-    assert status(simulation, child(simulation))["status"] == "Cancelled"
+    below = status(simulation, child(simulation))
+    assert below["status"] == "Cancelled"
+    assert below["message"].startswith("run p-g1, whose step sub it is, or somebody cancelled it; ")
     assert live_jobs(simulation) == []
     simulation.run_to_rest()
     simulation.assert_at_rest()

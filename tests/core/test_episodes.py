@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from penstock_spec.object_names import episode_name
 from penstock_spec.pipeline_status import PipelineStatus
 from tests.core.fake_cluster import FakeCluster
 from tests.core.pipelines import TUMOUR_NEEDS, programs, tumour
@@ -47,7 +48,14 @@ def watched(policy: Any = None, **damping: Any) -> TriggerLife:
     return life
 
 
+def told(life: TriggerLife, reason: str) -> list[str]:
+    """Messages of the Events of this reason."""
+    return [message for found, message in life.told if found == reason]
+
+
 def message(life: TriggerLife) -> str:
+    """What it says, and still says when the operator has seen what it has written."""
+    life.look()
     return str(life.entry("drift")["message"])
 
 
@@ -60,6 +68,7 @@ def test_an_episode_starts_one_run_that_says_what_for() -> None:
     uid = life.cluster.objects[("ModelEndpoint", "e")]["metadata"]["uid"]
     assert run["spec"]["episode"] == {"endpoint": "e", "uid": uid, "condition": "Drifted", "number": 1}
     life.finish_all()
+    assert message(life) == "starts a run when endpoint e is Drifted anew; the last was p-drifted-1"
     life.go(days=3)
     assert life.runs() == ["p-g1", "p-drifted-1"], "it drifts on: that is the same episode"
     again(life)
@@ -69,11 +78,14 @@ def test_an_episode_starts_one_run_that_says_what_for() -> None:
 
 def test_a_trigger_that_only_suggests_makes_a_plan_for_each_episode_and_executes_nothing() -> None:
     life = watched(suggest=True)
+    assert message(life) == "suggests a run when endpoint e is Drifted anew"
     drifts(life)
     run = life.run("p-drifted-1")
     assert (run["spec"]["mode"], run["spec"]["trigger"]) == ("Plan", "drift")
-    words = "run p-drifted-1 says what one would do, create it to have that done: e is Drifted"
-    assert message(life) == words
+    hint = "p-drifted-1 says what the last would do, create a run to have it done"
+    assert message(life) == f"suggests a run when endpoint e is Drifted anew; {hint}"
+    event = "run p-drifted-1 says what a run would do, create one to have it done: e is Drifted"
+    assert told(life, "RunSuggested") == [f"trigger drift: {event}"]
     life.go(days=3)
     assert life.runs() == ["p-g1", "p-drifted-1"], "one for an episode"
     again(life)
@@ -99,10 +111,12 @@ def test_during_the_cool_down_an_episode_waits_and_is_dropped_when_it_ends() -> 
     assert "episode 2 waits: cooling down until 2026-11-21T16:00:00Z" in message(life)
     drifts(life, yes=False)
     assert "episode 2 was over before a run could start" in message(life)
+    assert told(life, "RunSkipped") == ["trigger drift: episode 2 was over before a run could start"]
     life.go(hours=1)
     drifts(life)
     life.go(hours=5)
     assert life.runs()[1:] == ["p-drifted-1", "p-drifted-3"]
+    assert "over" not in message(life)
 
 
 def test_no_more_than_so_many_in_a_week() -> None:
@@ -112,9 +126,20 @@ def test_no_more_than_so_many_in_a_week() -> None:
         again(life)
         life.finish_all()
     assert life.runs()[1:] == ["p-drifted-1", "p-drifted-2"]
-    assert "2 runs in the last seven days are the most" in message(life)
+    assert "episode 4 waits: maxPerWeek 2 is reached until 2026-11-28T11:00:00Z" in message(life)
     life.go(days=7)
     assert life.runs()[3:] == ["p-drifted-4"]
+
+
+def test_the_time_until_which_a_start_is_held_is_that_of_the_rule_that_holds_longest() -> None:
+    life = watched(cooldown="24h", maxPerWeek=2)
+    for _ in range(2):
+        again(life)
+        life.finish_all()
+        life.go(days=2)
+    life.go(hours=-47)
+    again(life)
+    assert "episode 3 waits: maxPerWeek 2 is reached until 2026-11-28T10:00:00Z" in message(life)
 
 
 def test_while_its_run_is_under_way_another_episode_waits() -> None:
@@ -139,7 +164,15 @@ def test_after_so_many_lost_challengers_it_gives_up_and_says_so() -> None:
     life = watched(giveUpAfter=3, maxPerWeek=50)
     lose(life, 5)
     assert life.runs()[1:] == ["p-drifted-1", "p-drifted-2", "p-drifted-3"]
-    assert "given up: 3 models in a row did not pass their gate, the last in run p-drifted-3" in message(life)
+    lost = "3 models in a row did not pass their gate, the last in run p-drifted-3"
+    assert f"given up: {lost}" in message(life)
+    assert told(life, "TriggerGaveUp") == [f"trigger drift gives up: {lost}"]
+
+
+def test_the_first_lost_challenger_may_be_the_last() -> None:
+    life = watched(giveUpAfter=1, maxPerWeek=50)
+    lose(life, 2)
+    assert "given up: a model did not pass its gate, in run p-drifted-1; it goes on once" in message(life)
 
 
 @pytest.mark.parametrize("how", ["a run that succeeds", "suspend and resume"])
@@ -184,6 +217,20 @@ def test_a_loss_is_remembered_though_its_run_was_tidied_away() -> None:
     lose(life, 5)
     assert life.runs() == ["p-drifted-3"]
     assert life.entry("drift")["lost"] == 3
+
+
+def test_a_run_that_cannot_be_made_is_spoken_of_until_the_next_episode() -> None:
+    life = watched()
+    uid = life.cluster.objects[("ModelEndpoint", "e")]["metadata"]["uid"]
+    held = [episode_name("p", "Drifted", 1), episode_name("p", "Drifted", 1, uid)]
+    for name in held:
+        life.cluster.create({"kind": "PipelineRun", "metadata": {"name": name}, "spec": {"pipeline": "q"}})
+    drifts(life)
+    trouble = f"no run could be started for episode 1: {held[1]} is somebody else's"
+    assert message(life) == f"starts a run when endpoint e is Drifted anew; {trouble}"
+    assert life.entry("drift")["trouble"] == trouble
+    again(life)
+    assert message(life).endswith("anew; the last was p-drifted-2")
 
 
 def test_an_endpoint_that_is_made_anew_counts_from_one_under_another_name() -> None:

@@ -139,8 +139,8 @@ def check_all(some: Sequence[Family]) -> None:
         pytest.param(
             cancels,
             cancels.cancels,
-            "_waiting_for(children) if children else _done(records)",
-            "_done(records)",
+            "_waiting_for(children) if children else _done(records, why or _who(run))",
+            "_done(records, why or _who(run))",
             CANCELLED,
             id="a cancelled parent ends before its child",
         ),

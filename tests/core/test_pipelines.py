@@ -264,9 +264,25 @@ def test_a_run_waits_a_minute_for_its_pipeline_and_then_fails() -> None:
     simulation.person(lambda: simulation.cluster.create(new_run("mine")))
     simulation._work()
     assert status(simulation, "PipelineRun", "mine")["status"] == "Waiting"
+    assert status(simulation, "PipelineRun", "mine")["message"] == (
+        "there is no Pipeline tumour in namespace ml; apply it: the run waits 60s for it"
+    )
     simulation.run_to_rest()
     found = status(simulation, "PipelineRun", "mine")
     assert (found["status"], found["reason"]) == ("Failed", "PipelineNotFound")
+    assert found["message"].endswith("; apply it and start a run")
+
+
+def test_a_pipeline_whose_only_run_was_deleted_says_that_nothing_runs() -> None:
+    simulation = Simulation(FakeCluster(), TUMOUR_NEEDS)
+    simulation.person(lambda: simulation.cluster.create(pipeline("tumour", tumour())))
+    simulation.run_to_rest()
+    simulation.person(lambda: simulation.cluster.delete("PipelineRun", "tumour-g1"))
+    simulation.run_to_rest()
+    found = status(simulation, "Pipeline", "tumour")
+    assert (found.get("status", ""), found["lastRun"]) == ("", "tumour-g1")
+    assert found["message"].startswith("run tumour-g1 was deleted; nothing has run since; ")
+    assert runs(simulation) == []
 
 
 def test_one_run_at_a_time_the_older_first() -> None:

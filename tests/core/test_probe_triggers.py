@@ -217,14 +217,15 @@ def test_while_its_run_is_under_way_the_newest_revision_waits_and_is_not_lost() 
 
 def test_a_cool_down_and_a_cap_hold_starts_back() -> None:
     life = watching(cooldown="2h", maxPerWeek=2)
+    said = []
     for number in range(2, 6):
         life.becomes(f"v{number}")
         life.go(hours=1)
+        said.append(message(life))
         life.finish_all()
     assert life.causes == ["v2", "v3"]
-    assert "is at v5, and waits: cooling down until" in message(life)
-    life.go(hours=3)
-    assert "2 runs in the last seven days are the most" in message(life)
+    assert "is at v3, and waits: cooling down until 2026-11-21T13:00:10Z" in said[1]
+    assert "is at v5, and waits: maxPerWeek 2 is reached until 2026-11-28T11:00:10Z" in message(life)
 
 
 def test_where_two_runs_are_forbidden_the_revision_waits() -> None:

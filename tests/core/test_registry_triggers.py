@@ -148,7 +148,7 @@ def test_no_more_than_so_many_in_a_week() -> None:
         version(found, number, "Approved")
         found.finish_all()
     assert causes(found) == ["m-2", "m-3"]
-    assert "2 runs in the last seven days are the most" in message(found)
+    assert "maxPerWeek 2 is reached until 2026-11-2" in message(found)
     found.go(days=7)
     assert causes(found) == ["m-2", "m-3", "m-4"]
 

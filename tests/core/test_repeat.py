@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.core.fake_cluster import FakeCluster, task_of
 from tests.core.simulation import Simulation, pipeline
+from tests.core.test_cancel import until
 from tests.core.test_cells import IMAGE, arguments, cells, jobs
 from tests.core.test_pipelines import apply, new_run, states, status
 
@@ -52,6 +53,19 @@ def again(simulation: Simulation, **fields: Any) -> Simulation:
 def inputs(simulation: Simulation, leaf: str, run: str = "p-g1") -> dict[str, str]:
     """The digest of each input that a Job is given."""
     return {name: one["digest"] for name, one in task_of(jobs(simulation, run)[leaf])["inputs"].items()}
+
+
+def test_an_iteration_that_waits_for_its_next_attempt_says_what_befell_it() -> None:
+    simulation = Simulation(FakeCluster(results=LOSSES, fates={"fit#2": ["exit3"]}))
+    again_later = {"userError": {"limit": 1, "backoff": {"first": "1h"}}}
+    steps = {"steps": [fit(retry=again_later)]}
+    simulation.person(lambda: simulation.cluster.create(pipeline("p", steps)))
+    until(simulation, 60)
+    entry = simulation.steps("p-g1")["fit"]
+    assert entry["reason"] == "UserError"
+    assert entry["message"].startswith(
+        "iteration 2 of at most 5 after iteration 1, which gave loss 0.9: the program ended with exit code 3"
+    )
 
 
 def test_it_is_done_again_until_what_it_gives_is_good_enough() -> None:

@@ -54,6 +54,8 @@ def test_a_step_says_itself_how_often_a_class_is_retried(limit: int) -> None:
     assert found["state"] == ("Succeeded" if limit == 3 else "Failed")
     assert found["attempt"] == limit + 1
     assert found.get("retries", {}) == ({"UserError": limit} if limit else {})
+    spent = {0: "-c main", 1: "; after 1 retry", 3: ""}
+    assert found.get("message", "").endswith(spent[limit])
 
 
 def test_a_limit_of_nought_takes_the_installations_retries_away() -> None:
@@ -80,7 +82,9 @@ def test_memory_grows_by_the_steps_factor_and_never_beyond_its_maximum() -> None
     simulation = lived(one(retry=retry), fates={"a": ["oom"] * 6})
     found = step(simulation)
     assert (found["state"], found["attempt"], found["memory"]) == ("Failed", 3, "3Gi")
-    assert found["message"].endswith("it has had the most memory that its retries may get, 3Gi")
+    assert found["message"].endswith(
+        "it has had the most memory that its retries may get, 3Gi; give the step more with resources.memory"
+    )
     limits = [main_of(job)["resources"]["limits"]["memory"] for job in simulation.cluster.find("Job")]
     assert sorted(limits) == ["1Gi", "2048Mi", "3Gi"]
 

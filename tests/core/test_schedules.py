@@ -69,10 +69,41 @@ def test_after_an_absence_of_the_operator(schedule: dict[str, object], made: lis
         assert life.entry("tick")["lastSkipped"] >= "2026-11-21T12:00:00Z"
 
 
-def test_a_start_within_five_minutes_is_not_missed() -> None:
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        ({"missed": "Skip"}, "up to 2026-11-21 15:00 in Etc/UTC was missed and is left out (missed: Skip)"),
+        ({}, "up to 2026-11-21 14:00 in Etc/UTC was missed and is left out (missed: RunLatest)"),
+        (
+            {"missed": "RunAll", "maxMissed": 3},
+            "up to 2026-11-21 12:00 in Etc/UTC was missed and is left out (missed: RunAll, maxMissed: 3)",
+        ),
+    ],
+    ids=["skip", "latest", "the newest three"],
+)
+def test_an_event_tells_once_what_is_left_out(schedule: dict[str, object], words: str) -> None:
+    life = TriggerLife(scheduled(**schedule))
+    life.at("2026-11-21T15:20:00+00:00")
+    life.finish_all()
+    told = [message for reason, message in life.told if reason == "RunSkipped"]
+    assert told == [f"trigger tick: what should have started {words}"]
+
+
+def test_where_two_runs_are_forbidden_only_the_latest_is_made_up_for() -> None:
+    policy = {"keepRuns": 100, "concurrency": "Forbid"}
+    life = TriggerLife(scheduled(policy=policy, missed="RunAll"))
+    life.at("2026-11-21T15:20:00+00:00")
+    life.finish_all()
+    assert life.runs()[1:] == ["p-202611211500"]
+    left_out = "what should have started up to 2026-11-21 14:00 in Etc/UTC was missed and is left out"
+    assert ("RunSkipped", f"trigger tick: {left_out} (missed: RunAll, concurrency: Forbid)") in life.told
+
+
+def test_a_start_within_five_minutes_is_not_skipped_but_those_before_it_are() -> None:
     life = TriggerLife(scheduled(missed="Skip"))
-    life.at("2026-11-21T11:04:59+00:00")
-    assert life.runs()[1:] == ["p-202611211100"]
+    life.at("2026-11-21T13:04:59+00:00")
+    assert life.runs()[1:] == ["p-202611211300"]
+    assert life.entry("tick")["lastSkipped"] == "2026-11-21T12:00:00Z"
 
 
 def test_one_start_waits_for_its_turn_and_those_behind_it_count_as_missed() -> None:

@@ -126,7 +126,7 @@ CELLED = [
         lags=0.3,
         seed=seed,
     )
-    for seed in range(12)
+    for seed in range(16)
 ]
 # Steps that are done for the cells of another, through cells that fail, wait or are left out.
 PAIRED = [

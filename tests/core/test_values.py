@@ -39,7 +39,7 @@ def test_who_takes_a_result_of_a_skipped_step_is_skipped_with_it() -> None:
     left_out = {**PROBE, "when": {"all": [{"trigger": {"in": ["manual"]}}]}}
     simulation = living(left_out, LOAD)
     assert states(simulation, "p-g1") == {"probe": "Skipped", "load": "Skipped"}
-    assert simulation.steps("p-g1")["load"]["message"] == "takes the output of step probe, which was skipped"
+    assert simulation.steps("p-g1")["load"]["message"] == "takes a result of step probe, which was skipped"
 
 
 def test_a_result_that_does_not_fit_its_field_fails_the_step_before_it_has_a_job() -> None:

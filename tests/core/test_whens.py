@@ -80,13 +80,17 @@ OBJECT: dict[str, tuple[Any, str]] = {
         {"all": [{"parameter": "region", "equals": "us"}]},
         "parameter region is eu; asked for us",
     ),
+    "a text has two lines": (
+        {"all": [{"parameter": "region", "equals": "us\n\u001b[1mtwo"}]},
+        "parameter region is eu; asked for us two",
+    ),
     "a text is ruled out": (
         {"none": [{"parameter": "region", "in": ["eu", "us"]}]},
         "parameter region is eu; asked for one of eu, us, which rules it out",
     ),
     "none of several tests holds": (
         {"any": [{"parameter": "fresh", "equals": "false"}, {"result": "probe.zone", "equals": "us"}]},
-        "parameter fresh is true; asked for false (and 1 other tests do not hold)",
+        "parameter fresh is true; asked for false (nor does the other test hold)",
     ),
     "the run was started otherwise": (
         {"all": [{"trigger": {"notIn": ["change"]}}]},
@@ -150,7 +154,9 @@ def test_a_result_that_a_failed_step_did_not_give_blocks() -> None:
 def test_a_test_on_the_result_of_a_skipped_step_does_not_hold() -> None:
     off = {"when": {"all": [{"parameter": "region", "equals": "us"}]}}
     asked = {"result": "probe.rows", "atLeast": 0}
-    assert states(living(spec({"all": [asked]}, probe=off)))["work"] == "Skipped"
+    work = living(spec({"all": [asked]}, probe=off)).steps("p-g1")["work"]
+    assert work["state"] == "Skipped"
+    assert work["message"] == "step probe is Skipped, so there is no result probe.rows"
     assert states(living(spec({"none": [asked]}, probe=off)))["work"] == "Succeeded"
 
 

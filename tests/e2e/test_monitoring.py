@@ -1,97 +1,24 @@
 """S3 and S6: calm windows stay calm, a shift is found and named, a falsified log is noticed, not judged."""
 
 import json
-import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from typing import Any
 
 import pytest
-import yaml
 
 from examples import traffic
-from hack import load
-from hack.cluster.cluster import Cluster
-from hack.cluster.cluster import load as cluster
-from hack.project import bucket, forwarded, pods_of
-from tests.support import ROOT, SYSTEM_NAMESPACE, condition, steps_of, wait_for
+from hack.project import bucket, forwarded
+from tests.e2e.watched import ENDPOINT, SHIFT, Watch, here, sending, serve, watched_tumour
+from tests.support import SYSTEM_NAMESPACE, condition, wait_for
 
 pytestmark = pytest.mark.e2e
 
-EVERY = "15s"
-RATE = 40.0
-SHIFT = {"mean_texture": 0.5, "worst_symmetry": 0.5}  # standard deviations
-ENDPOINT = "tumour"
-
-
-def here() -> Cluster:
-    return cluster(os.environ["PENSTOCK_CLUSTER"])
-
-
-def watched_tumour(namespace: str) -> dict[str, Any]:
-    """The example, with windows short enough for a test."""
-    text = (ROOT / "examples/tumour/pipeline.yaml").read_text()
-    assert "every: 5m" in text
-    found: dict[str, Any] = yaml.safe_load(text.replace("every: 5m", f"every: {EVERY}"))
-    found["metadata"]["namespace"] = namespace
-    found["spec"]["triggers"] = [
-        {"name": "drift", "endpointCondition": {"endpoint": ENDPOINT, "type": "Drifted"}}
-    ]
-    return found
-
-
-def sending(
-    namespace: str, table: traffic.Table, *, rate: float = RATE, shift: Mapping[str, float] | None = None
-) -> AbstractContextManager[Counter[str]]:
-    """Traffic to the endpoint while the context lasts; what was answered, by status."""
-    return load.sending(here(), namespace, ENDPOINT, table, rate=rate, shift=shift)
-
-
-class Watch:
-    """What the endpoint says of its windows."""
-
-    def __init__(self, kubectl: Any, namespace: str) -> None:
-        self._kubectl = kubectl
-        self._namespace = namespace
-
-    def endpoint(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._kubectl.get("modelendpoint", ENDPOINT, self._namespace)
-        return found
-
-    def windows(self) -> list[dict[str, Any]]:
-        """The newest last."""
-        return list(self.endpoint().get("status", {}).get("monitoring", {}).get("windows", ()))
-
-    def last(self) -> str:
-        """The end of the newest one; empty before the first."""
-        found = self.windows()
-        return str(found[-1]["end"]) if found else ""
-
-    def wait(self, what: str, found: Callable[[list[dict[str, Any]]], Any], after: str = "") -> Any:
-        """The first true value of `found` over the windows that ended after `after`."""
-        return wait_for(
-            what, lambda: found([one for one in self.windows() if one["end"] > after]), 400, every=0.5
-        )
-
-    def drifted(self) -> dict[str, Any]:
-        return condition(self.endpoint(), "Drifted")
-
 
 @pytest.fixture
-def served(runs, namespace, lake, data_folder, kubectl) -> Iterator[tuple[Watch, traffic.Table]]:
+def served(runs, namespace, lake, data_folder) -> tuple[Watch, traffic.Table]:
     """The tumour example, served and watched."""
     lake("tumour.csv", (data_folder / "tumour.csv").read_bytes())
-    run = runs.execute(watched_tumour(namespace))
-    assert run["status"]["status"] == "Succeeded", json.dumps(run["status"], indent=1)
-    assert steps_of(run)["watch"]["state"] == "Succeeded"
-
-    def settled() -> bool:
-        pods = pods_of(here(), namespace, ENDPOINT)
-        return not any("deletionTimestamp" in one["metadata"] for one in pods)
-
-    wait_for("the pods without a log to go", settled)
-    return Watch(kubectl, namespace), traffic.read(data_folder / "tumour.csv")
+    drift = {"name": "drift", "endpointCondition": {"endpoint": ENDPOINT, "type": "Drifted"}}
+    watch = serve(runs, watched_tumour(namespace, triggers=[drift]))
+    return watch, traffic.read(data_folder / "tumour.csv")
 
 
 def named(message: str, table: traffic.Table) -> set[str]:
@@ -118,8 +45,7 @@ def test_calm_traffic_is_calm_a_shift_is_named_too_few_rows_and_a_falsified_log_
 
     before = watch.last()
     with sending(namespace, table, shift=SHIFT) as answers:
-        wait_for("Drifted", lambda: watch.drifted()["status"] == "True", 400, every=0.5)
-        message = watch.drifted()["message"]
+        message = condition(watch.wait_drifted("True"), "Drifted")["message"]
         print(message)
         assert named(message, table) == set(SHIFT)
         drifting = [one for one in watch.windows() if one["end"] > before and one["verdict"] == "Drifted"]

@@ -1,19 +1,30 @@
 """Schedules on the real cluster: a minute starts one run, also when the operator is killed at it."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from penstock_operator import clock
 from tests.support import pipeline, wait_for
 
 pytestmark = pytest.mark.e2e
 
 COPY = "import shutil; shutil.copy('/penstock/arguments.json', '/penstock/out/said/arguments.json')"
+# Hours and quarters of them before and behind UTC; in some of them it is another day than here.
+ZONES = {
+    "nepal": "Asia/Kathmandu",
+    "chatham": "Pacific/Chatham",
+    "newfoundland": "America/St_Johns",
+    "lord-howe": "Australia/Lord_Howe",
+    "marquesas": "Pacific/Marquesas",
+    "line-islands": "Pacific/Kiritimati",
+}
 
 
-def every_minute(namespace: str, image: str, **fields: Any) -> dict[str, Any]:
+def beating(name: str, namespace: str, image: str, schedule: Any, **fields: Any) -> dict[str, Any]:
     """A pipeline whose one step keeps the time that its run is for."""
     step = {
         "name": "say",
@@ -24,8 +35,13 @@ def every_minute(namespace: str, image: str, **fields: Any) -> dict[str, Any]:
             "outputs": [{"name": "said"}],
         },
     }
-    triggers = [{"name": "minute", "schedule": {"cron": "* * * * *", "timeZone": "Europe/Paris"}}]
-    return pipeline("beat", namespace, {"triggers": triggers, "steps": [step], **fields})
+    triggers = [{"name": "minute", "schedule": schedule}]
+    return pipeline(name, namespace, {"triggers": triggers, "steps": [step], **fields})
+
+
+def every_minute(namespace: str, image: str, **fields: Any) -> dict[str, Any]:
+    """The pipeline `beat`."""
+    return beating("beat", namespace, image, {"cron": "* * * * *", "timeZone": "Europe/Paris"}, **fields)
 
 
 @pytest.mark.xdist_group("operator")  # never beside tests that look at what it takes down
@@ -38,9 +54,45 @@ def test_each_minute_starts_one_run_for_its_time(runs, kubectl, namespace, image
         run = runs.finished(name)
         assert run["status"]["status"] == "Succeeded", run["status"]
         moment = datetime.strptime(name.removeprefix("beat-"), "%Y%m%d%H%M").replace(tzinfo=UTC)
-        assert run["spec"]["scheduledTime"] == f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+        assert run["spec"]["scheduledTime"] == _stamp(moment)
         assert run["spec"]["trigger"] == "minute"
     assert len(set(ticks)) == len(ticks)
+
+
+def test_a_local_time_of_any_zone_starts_one_run_at_its_instant(runs, kubectl, namespace, images) -> None:
+    # Far enough ahead for all of them to be armed before it.
+    tick = (clock.now() + timedelta(seconds=120)).replace(second=0, microsecond=0)
+    local = {name: tick.astimezone(ZoneInfo(zone)) for name, zone in ZONES.items()}
+    # What clocks repeat runs the first time, and that is over. No two of these zones do so together.
+    local = {name: moment for name, moment in local.items() if not moment.fold}
+    assert len(local) >= len(ZONES) - 1
+
+    def armed(name: str, zone: str, cron: str) -> dict[str, Any]:
+        schedule = {"cron": cron, "timeZone": zone}
+        return beating(name, namespace, images["server"], schedule, policy={"onChange": "Wait"})
+
+    def following(name: str) -> str:
+        return str(_status(kubectl, namespace, name).get("next", ""))
+
+    lines = {name: f"{at.minute} {at.hour} {at.day} {at.month} *" for name, at in local.items()}
+    over = (tick - timedelta(minutes=4)).astimezone(ZoneInfo("Asia/Kathmandu"))
+    kubectl.apply(
+        *(armed(name, ZONES[name], line) for name, line in lines.items()),
+        armed("over", "Asia/Kathmandu", f"{over.minute} {over.hour} * * *"),
+    )
+    for name in local:
+        assert wait_for(f"{name} to be armed", lambda name=name: following(name)) == _stamp(tick)
+    assert wait_for("the last one to be armed", lambda: following("over")) == _stamp(over + timedelta(days=1))
+    for name, at in local.items():
+        (entry,) = _status(kubectl, namespace, name)["triggers"]
+        assert entry["message"] == f"starts a run next at {at:%Y-%m-%d %H:%M} in {ZONES[name]}"
+    wait_for("a run of each", lambda: len(runs.names()) >= len(local), 360)
+    for name in local:
+        run = runs.finished(f"{name}-{tick:%Y%m%d%H%M}")
+        assert run["status"]["status"] == "Succeeded", run["status"]
+        assert run["spec"]["scheduledTime"] == _stamp(tick)
+        assert datetime.fromisoformat(run["metadata"]["creationTimestamp"]) >= tick
+    assert sorted(runs.names()) == sorted(f"{name}-{tick:%Y%m%d%H%M}" for name in local)
 
 
 def test_a_suspended_pipeline_starts_nothing(runs, kubectl, namespace, images) -> None:
@@ -104,5 +156,9 @@ def _ticks(runs: Any) -> list[str]:
     return [one for one in runs.names("beat") if "-g" not in one]
 
 
-def _status(kubectl: Any, namespace: str) -> Any:
-    return kubectl.get("pipeline", "beat", namespace).get("status", {})
+def _status(kubectl: Any, namespace: str, name: str = "beat") -> Any:
+    return kubectl.get("pipeline", name, namespace).get("status", {})
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -31,6 +31,12 @@ def test_the_spec_that_all_rows_spoil_is_correct():
     assert compile_pipeline(good()).order == ("data", "split", "fit", "gate", "serve", "report", "watch")
 
 
+def test_a_step_that_always_runs_may_take_longer_than_its_run():
+    late = {"name": "tell", "deadline": "3h", "run": {"image": "a:1"}}
+    assert [one.path for one in problems_of(spoiled(("steps.+", late)))] == ["spec.steps[7].deadline"]
+    assert "tell" in compile_pipeline(spoiled(("steps.+", {**late, "always": True}))).order
+
+
 def test_a_spec_with_seven_faults_reports_seven():
     spec = spoiled(
         ("parameters.trees.default", 5000),

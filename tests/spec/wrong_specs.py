@@ -1184,6 +1184,51 @@ WRONG = (
         ("steps.+", {**TAIL, "when": {"none": [{"result": "report.verdict", "lessThan": 0}]}}),
     ),
     _row(
+        "a condition asks for a number that the parameter is never",
+        "spec.steps[5].when.all[1].in[1]",
+        Reason.INVALID_VALUE,
+        "Use at most 2000.",
+        ("steps.report.when.all.1", {"parameter": "trees", "in": ["2000", "2001"]}),
+    ),
+    _row(
+        "a condition asks for more than the parameter can be",
+        "spec.steps[5].when.all[1].greaterThan",
+        Reason.INVALID_VALUE,
+        "Change the limit here, or the bounds of the parameter.",
+        ("steps.report.when.all.1", {"parameter": "trees", "greaterThan": 2000}),
+    ),
+    _row(
+        "a condition asks for less than the parameter can be",
+        "spec.steps[5].when.none[0].lessThan",
+        Reason.INVALID_VALUE,
+        "Change the limit here, or the bounds of the parameter.",
+        ("steps.report.when.none.0", {"parameter": "bar", "lessThan": 0}),
+    ),
+    _row(
+        "a step comes after another one and runs only if that failed",
+        "spec.steps[7].when.all[0].states",
+        Reason.CONFLICTING_FIELDS,
+        "Remove report from dependsOn: a step that when asks about is waited for.",
+        (
+            "steps.+",
+            {**TAIL, "dependsOn": ["report"], "when": {"all": [{"step": "report", "states": ["Failed"]}]}},
+        ),
+    ),
+    _row(
+        "a step takes an output of another one and runs only if that was skipped",
+        "spec.steps[7].when.any[0].states",
+        Reason.CONFLICTING_FIELDS,
+        "Take no output or result of report here.",
+        (
+            "steps.+",
+            {
+                "name": "tail",
+                "run": {"image": "a:1", "inputs": {"page": "report.page"}},
+                "when": {"any": [{"step": "report", "states": ["Skipped", "Blocked"]}]},
+            },
+        ),
+    ),
+    _row(
         "a condition compares a whole number with a word",
         "spec.steps[5].when.all[1].notEquals",
         Reason.TYPE_MISMATCH,
@@ -1311,7 +1356,7 @@ WRONG = (
         Reason.CONFLICTING_FIELDS,
         "A result or parameter is compared by exactly one of equals, notEquals, in, notIn, greaterThan, "
         "lessThan, atLeast, atMost.",
-        ("steps.report.when.all.0.in", ["3"]),
+        ("steps.report.when.all.0.in", ["30"]),
     ),
     _schema(
         "a condition names a step without a state",

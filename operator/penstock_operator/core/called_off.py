@@ -23,7 +23,8 @@ def called_off(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     if run.cancel and run.status.get("backfill"):
         return _end(observed, now)
     if above is not None and above.cancel:
-        return cancels(replace(observed, run=replace(run, cancel=True)), now, settings)
+        why = f"backfill {above.meta.name}, which had it made, was cancelled"
+        return cancels(replace(observed, run=replace(run, cancel=True)), now, settings, why)
     return None
 
 

@@ -17,11 +17,11 @@ from penstock_operator.core.halts import cancelled
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import RunObject
 from penstock_operator.core.observed_run import ChildView, ObservedRun
-from penstock_operator.core.record import StepRecord
+from penstock_operator.core.record import StepRecord, is_under_way
 from penstock_operator.core.run_status import Summary, build
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import adoption
-from penstock_operator.core.text import sentence
+from penstock_operator.core.text import clip, sentence
 from penstock_operator.core.times import after, stamp
 from penstock_spec.names import Reason, StatusWord
 from penstock_spec.status import StepState
@@ -29,11 +29,12 @@ from penstock_spec.status import StepState
 _HALT = Halt(Reason.RUN_CANCELLED, "the run was cancelled")
 
 
-def cancels(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
+def cancels(observed: ObservedRun, now: datetime, settings: Settings, why: str = "") -> Plan | None:
     """Rule: a cancelled run ends at once, and then its Jobs are deleted; their pods get their grace period.
 
     The end is written first: whoever dies in between leaves a finished run, whose Jobs are deleted all
-    the same. Only the runs that are steps of it have to end before.
+    the same. Only the runs that are steps of it have to end before. `why` is left out where a person, or the
+    run above, has said so.
     """
     run = observed.run
     if not run.cancel:
@@ -46,7 +47,7 @@ def cancels(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
         return Plan(confirm=wanted)
     children = going(observed)
     records = [_cut(one, children, stamp(now)) for one in before.values()]
-    summary = _waiting_for(children) if children else _done(records)
+    summary = _waiting_for(children) if children else _done(records, why or _who(run))
     status = build(run, summary, records, now, run.status.get("snapshot"), started=False)
     own = [job for job in observed.jobs.values() if job.meta.owner_uid == run.meta.uid]
     return Plan(
@@ -77,9 +78,15 @@ def _waiting_for(children: Sequence[ChildView]) -> Summary:
     return Summary(StatusWord.RUNNING, Reason.RUN_CANCELLED, words, first.step)
 
 
-def _done(records: Sequence[StepRecord]) -> Summary:
+def _who(run: RunObject) -> str:
+    """Of a step's run nothing tells whether that above ended it, for its time was over, say, or a person."""
+    above = f"run {run.part_of}, whose step {run.step} it is, or " if run.step else ""
+    return f"{above}somebody cancelled it"
+
+
+def _done(records: Sequence[StepRecord], why: str) -> Summary:
     cut = sum(1 for one in records if one.state is StepState.CANCELLED and one.reason == Reason.RUN_CANCELLED)
-    said = sentence("somebody cancelled it", f"{cut} of {len(records)} steps had not ended" if cut else "")
+    said = sentence(why, f"{cut} of {len(records)} steps had not ended" if cut else "")
     return Summary(StatusWord.CANCELLED, Reason.RUN_CANCELLED, said, finished=True, succeeded=False)
 
 
@@ -133,9 +140,17 @@ def held(context: RunContext, record: StepRecord) -> Decision | None:
     return None
 
 
-def shown_suspended(run: RunObject, summary: Summary) -> Summary:
+def shown_suspended(run: RunObject, summary: Summary, records: Sequence[StepRecord]) -> Summary:
     """The summary of a run that may be suspended."""
     if not run.suspended or summary.finished:
         return summary
-    going_on = f"nothing new starts; step {summary.step} goes on" if summary.step else "nothing new starts"
-    return Summary(StatusWord.SUSPENDED, Reason.RUN_SUSPENDED, _resume(run, going_on), summary.step)
+    words = _resume(run, f"nothing new starts{_going_on(records)}")
+    return Summary(StatusWord.SUSPENDED, Reason.RUN_SUSPENDED, words, summary.step)
+
+
+def _going_on(records: Sequence[StepRecord]) -> str:
+    """The steps of which an attempt is under way: one that has failed, or waits for its next, is not."""
+    names = [one.name for one in records if any(is_under_way(leaf) for leaf in one.leaves)]
+    if not names:
+        return ""
+    return f"; step {names[0]} goes on" if len(names) == 1 else f"; steps {clip(', '.join(names), 300)} go on"

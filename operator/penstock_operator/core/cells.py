@@ -122,7 +122,7 @@ def _end(group: StepRecord) -> StepState:
 
 
 def _living(group: StepRecord, named: Named, rest: tuple[str, str], cause: str) -> StepRecord:
-    live = [one for one in group.cells.values() if not one.ended]
+    live = sorted((one for one in group.cells.values() if not one.ended), key=_waits_for_retry)
     failed = failures(group)
     # Who waits for room in the namespace says so: others give way to it.
     shown = rest[0] if not live or rest[0] == Reason.NAMESPACE_FULL else live[0].reason
@@ -147,15 +147,21 @@ def _life(group: StepRecord, live: Sequence[StepRecord], rest: str) -> StepState
     return group.state
 
 
+def _waits_for_retry(cell: StepRecord) -> bool:
+    return cell.state is StepState.RETRYING and not cell.remakes
+
+
 def _told(group: StepRecord, named: Named, rest: str = "", cause: str = "") -> str:
     """`7 of 12 cells done, 1 failed: month=2, model=b: it needed more memory`."""
     cells = group.cells.values()
     done = sum(1 for one in cells if one.state in SATISFYING)
     reused = sum(1 for one in cells if one.state is StepState.REUSED)
     said = [f"{done} of {group.cell_count} cells done" + (f" ({reused} reused)" if reused else "")]
-    live = sum(1 for one in cells if not one.ended)
+    retried = [one for one in cells if _waits_for_retry(one)]
+    live = sum(1 for one in cells if not one.ended) - len(retried)
     waiting = group.cell_count - len(cells)
     said += [f"{live} under way"] if live else []
+    said += [f"{len(retried)} to be tried again"] if retried else []
     said += [f"{waiting} to come"] if waiting else []
     failed, blocked = failures(group), [one for one in cells if one.state is StepState.BLOCKED]
     if failed:
@@ -165,4 +171,16 @@ def _told(group: StepRecord, named: Named, rest: str = "", cause: str = "") -> s
     if blocked:
         first = min(blocked, key=lambda one: one.cell)
         return ", ".join([*said, f"{len(blocked)} blocked: {named(first)}: {clip(cause, _WORDS)}"])
-    return ", ".join(said) + (f": {rest}" if rest and waiting else "")
+    if rest and waiting:
+        return f"{', '.join(said)}: {rest}"
+    shown = _worst_off(group)
+    words = f": {named(shown)}: {clip(shown.message, _WORDS)}" if shown is not None and shown.message else ""
+    return ", ".join(said) + words
+
+
+def _worst_off(group: StepRecord) -> StepRecord | None:
+    """The cell whose words are told: one to be tried again or, while none runs, the first that waits."""
+    live = sorted((one for one in group.cells.values() if not one.ended), key=lambda one: one.cell)
+    runs = any(one.state is StepState.RUNNING for one in live)
+    waiting = [one for one in live if _waits_for_retry(one)] if runs else sorted(live, key=_waits_for_retry)
+    return next(iter(waiting), None)

@@ -50,12 +50,17 @@ def counted(world: TriggerWorld, *, anew: bool) -> Tally:
     return Tally(run, done, lost, lost_at, notes)
 
 
+def in_words(lost: int, run: str) -> str:
+    """So many lost, the last of them in this run."""
+    if lost == 1:
+        return f"a model did not pass its gate, in run {run}"
+    return f"{lost} models in a row did not pass their gate, the last in run {run}"
+
+
 def _told(world: TriggerWorld, run: str, lost: int) -> tuple[EventNote, ...]:
     if lost != world.trigger.give_up_after:
         return ()
-    words = (
-        f"trigger {world.trigger.name} gives up: {lost} models in a row did not pass, the last in run {run}"
-    )
+    words = f"trigger {world.trigger.name} gives up: {in_words(lost, run)}"
     return (EventNote(Reason.TRIGGER_GAVE_UP, words, warning=True),)
 
 

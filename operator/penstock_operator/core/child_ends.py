@@ -57,12 +57,13 @@ def _no_such(pipeline: CompiledPipeline, name: str, asked: ChildOutput | ChildRe
     step, _, key = asked.from_.partition(".")
     if step not in pipeline.graph:
         hint = did_you_mean(step, pipeline.order)
-        return f'pipeline {name} has no step "{step}". {hint}'.strip()
+        return f'pipeline {name} has no step "{step}". {hint}'.strip(" .")
     given = pipeline.outputs(step) if what == "output" else pipeline.results(step)
     if key not in given:
-        return f'step {step} of pipeline {name} gives no {what} "{key}". {did_you_mean(key, given)}'.strip()
+        hint = did_you_mean(key, given)
+        return f'step {step} of pipeline {name} gives no {what} "{key}". {hint}'.strip(" .")
     if given[key] != asked.type:
-        return f"{what} {asked.from_} of pipeline {name} is a {given[key]}, not a {asked.type}"
+        return f"{what} {asked.from_} of pipeline {name} is of type {given[key]}, not {asked.type}"
     return ""
 
 

@@ -177,5 +177,5 @@ def _words(child: ChildView) -> str:
         return f"child run {name} is being deleted"
     progress = f" ({status['progress']})" if status.get("progress") else ""
     step = f"step {status['step']}" if status.get("step") else ""
-    words = status.get("message") or step or "is about to begin"
+    words = status.get("message") or step or "it is about to begin"
     return one_line(f"child run {name}{progress}: {words}", _MESSAGE)

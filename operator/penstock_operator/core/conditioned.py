@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from penstock_operator.core import damping
+from penstock_operator.core import challengers, damping
 from penstock_operator.core.actions import EventNote
 from penstock_operator.core.challengers import Tally, counted
 from penstock_operator.core.damping import Hold
 from penstock_operator.core.observed import EndpointView, Ref
-from penstock_operator.core.text import sentence
+from penstock_operator.core.text import one_line, sentence
 from penstock_operator.core.times import after, earliest, stamp
 from penstock_operator.core.trigger_world import Outcome, TriggerWorld
 from penstock_spec import names, object_names
 from penstock_spec.names import Reason
+from penstock_spec.trigger_status import TROUBLE_LENGTH
 from penstock_spec.triggers import EndpointCondition
 
 
@@ -31,6 +32,7 @@ class _Desk:
     decided: int  # the newest episode that needs no decision any more
     starts: tuple[str, ...]  # of runs, in the last week
     tally: Tally
+    trouble: str = ""  # why nothing was started for the newest decided episode
 
 
 def conditioned(world: TriggerWorld, condition: EndpointCondition) -> Outcome:
@@ -40,9 +42,8 @@ def conditioned(world: TriggerWorld, condition: EndpointCondition) -> Outcome:
     endpoint = world.observed.endpoints.get(condition.endpoint)
     if endpoint is None:
         words = f"there is no ModelEndpoint {condition.endpoint} yet"
-        kept = {
-            key: value for key, value in entry.items() if key not in ("suspended", "episode", "endpointUid")
-        }
+        gone = ("suspended", "episode", "endpointUid", "trouble")
+        kept = {key: value for key, value in entry.items() if key not in gone}
         return Outcome({**kept, "name": world.trigger.name, "armed": armed, "message": words})
     anew = world.armed_anew(armed)
     begins = (
@@ -50,25 +51,33 @@ def conditioned(world: TriggerWorld, condition: EndpointCondition) -> Outcome:
     )
     decided = endpoint.episodes if begins else int(entry.get("episode", 0))
     starts = damping.recent(entry.get("starts", ()), world.now)
-    desk = _Desk(world, condition, endpoint, decided, starts, counted(world, anew=anew))
+    trouble = "" if begins else str(entry.get("trouble", ""))
+    desk = _Desk(world, condition, endpoint, decided, starts, counted(world, anew=anew), trouble)
     return _pending(desk) if endpoint.episodes > decided else _outcome(desk, _idle(desk))
 
 
 def _idle(desk: _Desk) -> str:
-    words = f"starts a run when endpoint {desk.condition.endpoint} is {desk.condition.type} anew"
-    tripped = _given_up(desk)
-    return sentence(tripped.message, words) if tripped is not None else words
+    """What it waits for, and what came of the last time: nothing of that may be gone at the next look."""
+    tripped, run = _given_up(desk), desk.tally.run
+    if tripped is not None:
+        return tripped.message
+    verb, last = "starts", f"the last was {run}"
+    if desk.world.trigger.suggest:
+        verb, last = "suggests", f"{run} says what the last would do, create a run to have it done"
+    words = f"{verb} a run when endpoint {desk.condition.endpoint} is {desk.condition.type} anew"
+    return sentence(words, desk.trouble or (last if run else ""))
 
 
 def _pending(desk: _Desk) -> Outcome:
     """An episode that no run was started for."""
     made = _made(desk)
     if made:
-        return _outcome(_recorded(desk, made, _created(desk, made)), f"run {made} {_did(desk)}")
+        recorded = _recorded(desk, made, _created(desk, made))
+        return _outcome(recorded, _idle(recorded))
     if not desk.endpoint.drifting:
         over = f"episode {desk.endpoint.episodes} was over before a run could start"
         note = EventNote(Reason.RUN_SKIPPED, f"trigger {desk.world.trigger.name}: {over}")
-        return _outcome(replace(desk, decided=desk.endpoint.episodes), over, notes=(note,))
+        return _dropped(desk, over, note)
     hold = next((found for rule in HOLDS if (found := rule(desk)) is not None), None)
     if hold is not None:
         words = f"episode {desk.endpoint.episodes} waits: {hold.message}"
@@ -120,7 +129,14 @@ def _recorded(desk: _Desk, run: str, moment: datetime) -> _Desk:
         decided=desk.endpoint.episodes,
         starts=(*desk.starts, stamp(moment)),
         tally=replace(desk.tally, run=run, counted=""),
+        trouble="",
     )
+
+
+def _dropped(desk: _Desk, words: str, note: EventNote) -> Outcome:
+    """An episode that no run will be started for."""
+    dropped = replace(desk, decided=desk.endpoint.episodes, trouble=one_line(words, TROUBLE_LENGTH))
+    return _outcome(dropped, _idle(dropped), notes=(note,))
 
 
 def _start(desk: _Desk) -> Outcome:
@@ -131,22 +147,17 @@ def _start(desk: _Desk) -> Outcome:
         words = f"run {name} {_does(desk)}: {desk.condition.endpoint} is {desk.condition.type}"
         note = EventNote(_reason(desk), f"trigger {world.trigger.name}: {words}")
         run = world.manifest(name, episode=_episode(desk))
-        return _outcome(_recorded(desk, name, world.now), words, runs=(run,), notes=(note,))
+        recorded = _recorded(desk, name, world.now)
+        return _outcome(recorded, _idle(recorded), runs=(run,), notes=(note,))
     words = f"no run could be started for episode {desk.endpoint.episodes}: {refusal.message}"
     if refusal.reason == Reason.QUOTA_EXCEEDED:
         return _outcome(desk, words, look_again=after(world.now, world.settings.resync))
     note = EventNote(Reason.RUN_SKIPPED, f"trigger {world.trigger.name}: {words}"[:1000], warning=True)
-    return _outcome(replace(desk, decided=desk.endpoint.episodes), words, notes=(note,))
-
-
-def _did(desk: _Desk) -> str:
-    if desk.world.trigger.suggest:
-        return "says what a run for this episode would do; create one to have it done"
-    return "was started for this episode"
+    return _dropped(desk, words, note)
 
 
 def _does(desk: _Desk) -> str:
-    return "says what one would do, create it to have that done" if desk.world.trigger.suggest else "starts"
+    return "says what a run would do, create one to have it done" if desk.world.trigger.suggest else "starts"
 
 
 def _reason(desk: _Desk) -> Reason:
@@ -158,9 +169,8 @@ def _given_up(desk: _Desk) -> Hold | None:
     limit = desk.world.trigger.give_up_after
     if desk.tally.lost < limit:
         return None
-    what = f"given up: {desk.tally.lost} models in a row did not pass their gate"
     hint = "it goes on once a run of the pipeline succeeds, or after suspend and resume"
-    return Hold(f"{what}, the last in run {desk.tally.run}; {hint}")
+    return Hold(f"given up: {challengers.in_words(desk.tally.lost, desk.tally.run)}; {hint}")
 
 
 # What holds a start back, in order.
@@ -188,6 +198,7 @@ def _outcome(
         "countedRun": tally.counted,
         "lost": tally.lost,
         "lostAt": tally.lost_at,
+        "trouble": desk.trouble,
         "message": message,
     }
     kept = {key: value for key, value in entry.items() if value not in ("", 0, [])}

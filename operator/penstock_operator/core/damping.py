@@ -57,9 +57,15 @@ def capped(world: TriggerWorld, starts: Sequence[str]) -> Hold | None:
     if limit is None or len(starts) < limit:
         return None
     until = after(read(starts[-limit]) or world.now, WEEK)
-    return Hold(f"{limit} runs in the last seven days are the most; next at {stamp(until)}", until)
+    return Hold(f"maxPerWeek {limit} is reached until {stamp(until)}", until)
+
+
+def timed(world: TriggerWorld, starts: Sequence[str]) -> Hold | None:
+    """Of what holds a start back up to a known time the longest: whoever reads that time relies on it."""
+    found = [one for one in (cooling(world, starts), capped(world, starts)) if one is not None]
+    return max(found, key=lambda one: one.until or world.now, default=None)
 
 
 def held(world: TriggerWorld, starts: Sequence[str]) -> Hold | None:
     """The first of what holds a start back, in order."""
-    return under_way(world) or forbidden(world) or cooling(world, starts) or capped(world, starts)
+    return under_way(world) or forbidden(world) or timed(world, starts)

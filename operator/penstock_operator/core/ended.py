@@ -101,7 +101,8 @@ def _out_of_memory(_: JobView, pod: PodView, expected: Expectation, settings: Se
     limit = f" of {expected.memory}" if expected.memory and killed.name == contract.MAIN else ""
     what = f"{killed.name} needed more than its memory limit{limit} and was ended by the kernel"
     log = _log(killed, expected, settings)
-    return Failed(FailureClass.OUT_OF_MEMORY, what, log=log, image=_image(pod))
+    hint = "give the step more with resources.memory" if limit else ""
+    return Failed(FailureClass.OUT_OF_MEMORY, what, log=log, image=_image(pod), hint=hint)
 
 
 def _disrupted(job: JobView, pod: PodView, _: Expectation, __: Settings) -> Failed | None:

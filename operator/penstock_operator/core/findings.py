@@ -42,6 +42,7 @@ class Failed:
     image: str = ""
     inquire: bool = False  # its Events may say why
     inputs: Sequence[str] = ()  # of InputMissing: those that are gone
+    hint: str = ""  # what to do where it is not tried again
 
     @property
     def shown_reason(self) -> str:

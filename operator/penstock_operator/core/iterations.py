@@ -9,7 +9,7 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.pairs import first_cause
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.taking import cell_label
-from penstock_operator.core.text import clip
+from penstock_operator.core.text import one_line
 from penstock_spec.cells import Repeat
 from penstock_spec.names import Reason
 from penstock_spec.status import SATISFYING, StepState
@@ -58,7 +58,7 @@ def good_enough(context: RunContext, iteration: StepRecord, repeat: Repeat) -> b
 def said_of(iteration: StepRecord) -> str:
     """`iteration 3, which gave loss 0.2, rows 7`."""
     gave = ", ".join(f"{name} {text}" for name, text in sorted(iteration.results.items()))
-    return clip(f"iteration {iteration.cell}, which gave {gave}", _WORDS)
+    return one_line(f"iteration {iteration.cell}, which gave {gave}", _WORDS)
 
 
 def _ended_well(group: StepRecord) -> StepRecord | None:
@@ -84,5 +84,7 @@ def _shown(group: StepRecord, repeat: Repeat, rest: str) -> StepRecord:
         return replace(group, message=f"iteration {number} of at most {repeat.limit}{words}")
     before = group.cells.get(group.cell_count - 1)
     words = f" after {said_of(before)}" if before is not None and before.results else ""
+    now = group.cells.get(group.cell_count)
+    rest = rest or ("" if now is None or now.ended or now.state is StepState.RUNNING else now.message)
     said = f"iteration {group.cell_count} of at most {repeat.limit}{words}{f': {rest}' if rest else ''}"
     return replace(group, reason=group.reason or str(Reason.RUNNING), message=said)

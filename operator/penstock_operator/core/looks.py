@@ -26,6 +26,7 @@ from penstock_spec.names import FailureClass, Reason
 from penstock_spec.probed import REVISION_LENGTH
 from penstock_spec.status import StepState
 from penstock_spec.trigger_names import probe_job
+from penstock_spec.trigger_status import TROUBLE_LENGTH
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0
 _REASONS: Mapping[str, Reason] = {
@@ -160,7 +161,7 @@ def _failed(world: TriggerWorld, target: Target, sight: Sight, reason: str, word
     longest = max(float(seconds_of(target.every)), _LONGEST_PAUSE)
     pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 16), longest)
     opens = read(stamp_not_before(after(world.now, pause))) or world.now
-    trouble = one_line(words, 512)
+    trouble = one_line(words, TROUBLE_LENGTH)
     note = EventNote(
         reason, one_line(f"trigger {world.trigger.name}: {target.what}: {trouble}", 1000), warning=True
     )

@@ -18,9 +18,11 @@ class Due:
     skipped: datetime | None = None  # the newest of those that are not made
 
 
-def due(schedule: Schedule, decided: datetime, now: datetime, late: float) -> Due | None:
+def due(
+    schedule: Schedule, decided: datetime, now: datetime, late: float, *, one_at_most: bool = False
+) -> Due | None:
     """The starts after `decided` up to `now`; one that is more than `late` seconds old was missed."""
-    wanted = schedule.max_missed if schedule.missed is Missed.RUN_ALL else 1
+    wanted = schedule.max_missed if schedule.missed is Missed.RUN_ALL and not one_at_most else 1
     back = ticks_until(schedule.cron, schedule.time_zone, now)
     # One more than are wanted, to know whether any is left out. The newest come first.
     found = tuple(islice(takewhile(lambda tick: tick > decided, back), wanted + 1))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.text import clip
+from penstock_operator.core.text import clip, one_line
 from penstock_spec.edges import DEPENDS_ON, ENDPOINT, GATE, INPUT, RESULT, SAME, STATE, VALUE
 from penstock_spec.names import Reason
 from penstock_spec.status import SATISFYING, StepState
@@ -77,7 +77,7 @@ def as_skipped(context: RunContext, record: StepRecord, reason: str, words: str)
         record,
         state=StepState.SKIPPED,
         reason=reason,
-        message=clip(words, _MESSAGE),
+        message=one_line(words, _MESSAGE),
         finished_at=context.stamp,
     )
 
@@ -91,7 +91,8 @@ def _missing_input(needs: list[tuple[StepRecord, frozenset[str]]]) -> str:
         if need.state is not StepState.SKIPPED:
             continue
         if {INPUT, VALUE} & kinds:
-            return f"takes the output of step {need.name}, which was skipped"
+            what = "the output" if INPUT in kinds else "a result"
+            return f"takes {what} of step {need.name}, which was skipped"
         if {DEPENDS_ON, SAME} & kinds and need.reason != Reason.WHEN_NOT_MET:
             return f"comes after step {need.name}, which was skipped for want of an input"
     return ""

@@ -146,7 +146,7 @@ def _columns(
     observed: ObservedPipeline, current: RunObject | None, runs: Sequence[RunObject]
 ) -> dict[str, str]:
     before = observed.pipeline.status
-    run = current.status if current is not None else {}
+    run = current.status if current is not None else _without_run(str(before.get("lastRun", "")))
     return {
         "status": run.get("status", StatusWord.WAITING if current is not None else ""),
         "reason": run.get("reason", ""),
@@ -156,6 +156,12 @@ def _columns(
         "model": _model(runs) or before.get("model", ""),
         "lastRun": current.meta.name if current is not None else before.get("lastRun", ""),
     }
+
+
+def _without_run(last: str) -> Mapping[str, Any]:
+    """What is shown where no run is left: the same change does not start another one by itself."""
+    words = sentence(f"run {last} was deleted", "nothing has run since; create a PipelineRun to run it again")
+    return {"message": words} if last else {}
 
 
 def _model(runs: Sequence[RunObject]) -> str:

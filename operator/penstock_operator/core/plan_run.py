@@ -40,6 +40,7 @@ from penstock_operator.core.start import (
 )
 from penstock_operator.core.taking import cell_label
 from penstock_operator.core.times import after, earliest
+from penstock_spec.policy import OnFailure
 from penstock_spec.resolve import run_values
 
 RunRule = Callable[[ObservedRun, datetime, Settings], Plan | None]
@@ -156,8 +157,9 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         return Plan(confirm=confirm)
     run, now = context.observed.run, context.now
     records = [context.records[step.name] for step in context.pipeline.spec.steps]
-    summary = without_news(run, summary_of(records, context.namespace), records)
-    summary = shown_suspended(run, summary)
+    stops = context.policy.on_failure is OnFailure.STOP
+    summary = without_news(run, summary_of(records, context.namespace, stops=stops), records)
+    summary = shown_suspended(run, summary, records)
     status = build(run, summary, records, now, run.status["snapshot"], started=True)
     # What waited for a step that ended only now has its turn at once, when that end has been written.
     again = now if _moved(context) and not summary.finished else None

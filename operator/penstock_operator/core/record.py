@@ -94,6 +94,12 @@ def is_remade(record: StepRecord) -> bool:
     return record.why == OUTPUT_LOST or record.failure_class == FailureClass.INPUT_MISSING
 
 
+def is_under_way(record: StepRecord) -> bool:
+    """Whether an attempt of it goes on just now."""
+    begun = record.state in (StepState.STARTING, StepState.RUNNING)
+    return begun or (record.state is StepState.QUEUED and record.attempt > 0)
+
+
 def leaves(records: Mapping[str, StepRecord]) -> Iterator[StepRecord]:
     """Everything in these steps that has attempts."""
     return (leaf for record in records.values() for leaf in record.leaves)
@@ -182,9 +188,10 @@ def _keys(*names: str) -> Mapping[str, str]:
 # Of a cell: what the step's entry does not say already, and what cannot be computed.
 _CELL_KEYS_WELL = _keys("results", "metrics", "verdict", "model_version", "source_revision", "made_at")
 _CELL_KEYS_CUT = _keys("attempt")
-_CELL_KEYS_RETRIED = {**_CELL_KEYS_WELL, **_CELL_KEYS_CUT}
+# What it needed in the end is what its resources should say from then on.
+_CELL_KEYS_RETRIED = {**_CELL_KEYS_WELL, **_CELL_KEYS_CUT, **_keys("memory", "scratch")}
 _CELL_KEYS = {
     **_CELL_KEYS_RETRIED,
-    **_keys("reason", "message", "failure_class", "retries", "retry_at", "memory", "scratch", "remakes"),
+    **_keys("reason", "message", "failure_class", "retries", "retry_at", "remakes"),
     **_keys("finished_at", "log"),
 }

@@ -32,19 +32,22 @@ def failed(context: RunContext, record: StepRecord, failure: Failed, job: JobVie
         return Decision(record, confirm=change.confirm)
     if used < budget.retries and change.possible:
         return _again(context, record, failure, change, budget.wait(used + 1))
-    tries = "retry" if used == 1 else "retries"
-    spent = change.words if used < budget.retries else f"after {used} {tries}" if used else ""
+    spent = change.words if used < budget.retries else _spent(used)
     ended = replace(
         record,
         state=StepState.FAILED,
         failure_class=str(failure.failure_class),
         reason=failure.shown_reason,
-        message=sentence(failure.message, spent) if spent else failure.message,
+        message=sentence(failure.message, spent, failure.hint) if spent or failure.hint else failure.message,
         image=failure.image or record.image,
         log=failure.log if _tails(context) < context.settings.log_tails else "",
         finished_at=context.stamp,
     )
     return Decision(ended, after=_leave_nothing(job))
+
+
+def _spent(used: int) -> str:
+    return "" if not used else "after 1 retry" if used == 1 else f"after {used} retries"
 
 
 def _leave_nothing(job: JobView | None) -> Sequence[Action]:

@@ -32,8 +32,10 @@ class Summary:
     succeeded: bool | None = None
 
 
-def summary_of(records: Sequence[StepRecord], namespace: str) -> Summary:
-    """The summary that follows from the steps. A failed run is known by the step that failed first."""
+def summary_of(records: Sequence[StepRecord], namespace: str, *, stops: bool = False) -> Summary:
+    """The summary that follows from the steps. A failed run is known by the step that failed first; one that
+    `stops` then has no step that goes on.
+    """
     failed = [(broken[0].finished_at, one) for one in records if (broken := failures(one))]
     first = min(failed, key=lambda one: one[0])[1] if failed else None
     if all(one.ended for one in records):
@@ -45,7 +47,7 @@ def summary_of(records: Sequence[StepRecord], namespace: str) -> Summary:
         message = sentence(f"step {first.name}: {first.message}")
         return Summary(StatusWord.FAILED, first.reason, message, first.name, finished=True, succeeded=False)
     if first is not None:
-        stopped = any(one.state is StepState.CANCELLED for one in records)
+        stopped = stops or any(one.state is StepState.CANCELLED for one in records)
         going_on = "" if stopped else "independent steps go on"
         message = sentence(f"step {first.name}: {first.message}", going_on)
         return Summary(StatusWord.RUNNING, first.reason, message, first.name)
@@ -231,7 +233,7 @@ def _empty(fields: Sequence[str]) -> dict[str, Any]:
 # outputs and versions: decisions rest on them.
 _SAVINGS: Sequence[_Saving] = (
     _Saving(("metrics",)),
-    _Saving(("image", "why")),
+    _Saving(("image", "why", "memory", "scratch")),
     _Saving(("source_revision", "started_at"), message=0, cell_message=200),
     _Saving(("metrics", "image"), message=300, failures_too=True, of_cells=("metrics",), cell_message=60),
     _Saving(("why", "log"), message=80, failures_too=True, of_cells=("log", "reason"), cell_message=0),

@@ -15,7 +15,7 @@ from penstock_spec import object_names
 from penstock_spec.names import Reason
 from penstock_spec.policy import Concurrency
 from penstock_spec.ticks import in_words, next_tick
-from penstock_spec.triggers import Schedule
+from penstock_spec.triggers import Missed, Schedule
 
 _AHEAD = 3600.0  # a clock that was further ahead than this is spoken of
 
@@ -42,21 +42,29 @@ def scheduled(world: TriggerWorld, schedule: Schedule) -> Outcome:
     memory = _Memory(armed, until or world.now, entry.get("lastRun", ""), entry.get("lastSkipped", ""))
     if world.armed_anew(armed) or until is None:
         return _outcome(world, schedule, replace(memory, decided=max(world.now, memory.decided)))
-    wanted = due(schedule, until, world.now, world.settings.late_start)
+    wanted = due(schedule, until, world.now, world.settings.late_start, one_at_most=_forbids(world))
     if wanted is None:
         return _outcome(world, schedule, memory)
     waiting = next((one for one in world.mine if _waits(one)), None)
-    concurrency = world.definition.pipeline.spec.policy.concurrency
     known = _made(world, wanted.newest)  # by a plan that was cut short
-    if concurrency is Concurrency.FORBID and world.unfinished and not known:
+    if _forbids(world) and world.unfinished and not known:
         return _outcome(world, schedule, _forbidden(world, memory, wanted, world.unfinished))
-    if waiting is not None and concurrency is Concurrency.QUEUE:
+    if waiting is not None and _concurrency(world) is Concurrency.QUEUE:
         held = f"the start of {stamp(wanted.newest)} waits: run {waiting.meta.name} has not begun"
         return _outcome(world, schedule, replace(memory, held=held))
     if wanted.run and world.unseen:
         return Outcome(entry, confirm=world.unseen)
     memory = _decided(world, schedule, memory, wanted)
     return _outcome(world, schedule, replace(memory, more=memory.decided < wanted.newest))
+
+
+def _concurrency(world: TriggerWorld) -> Concurrency:
+    return world.definition.pipeline.spec.policy.concurrency
+
+
+def _forbids(world: TriggerWorld) -> bool:
+    """Whether whatever comes behind a run starts nothing: then the latest is the one to run."""
+    return _concurrency(world) is Concurrency.FORBID
 
 
 def _waits(run: RunObject) -> bool:
@@ -81,9 +89,12 @@ def _forbidden(world: TriggerWorld, memory: _Memory, wanted: Due, run: str) -> _
 
 
 def _skipped(world: TriggerWorld, schedule: Schedule, memory: _Memory, tick: datetime) -> _Memory:
+    most = ""
+    if schedule.missed is Missed.RUN_ALL:
+        most = ", concurrency: Forbid" if _forbids(world) else f", maxMissed: {schedule.max_missed}"
     words = (
         f"trigger {world.trigger.name}: what should have started up to {in_words(tick, schedule.time_zone)} "
-        f"was missed and is left out (missed: {schedule.missed})"
+        f"was missed and is left out (missed: {schedule.missed}{most})"
     )
     note = EventNote(Reason.RUN_SKIPPED, words)
     return replace(memory, decided=tick, skipped=stamp(tick), notes=(*memory.notes, note))

@@ -21,7 +21,7 @@ from penstock_operator.core.run_status import (
     waiting,
 )
 from penstock_operator.core.settings import Settings
-from penstock_operator.core.text import clip
+from penstock_operator.core.text import clip, sentence
 from penstock_operator.core.times import after
 from penstock_operator.manifests.identity import owner
 from penstock_operator.manifests.revisions import revision
@@ -133,8 +133,10 @@ def frozen_for(observed: ObservedRun, now: datetime, settings: Settings) -> Froz
         return thawed(observed, run.revision)
     if pipeline is None:
         patient = now < after(run.meta.created, settings.pipeline_grace)
-        message = (
-            f"there is no Pipeline {run.pipeline} in namespace {run.meta.namespace}; apply it and start a run"
+        waits = f"apply it: the run waits {settings.pipeline_grace:g}s for it"
+        message = sentence(
+            f"there is no Pipeline {run.pipeline} in namespace {run.meta.namespace}",
+            waits if patient else "apply it and start a run",
         )
         return CannotStart(Reason.PIPELINE_NOT_FOUND, message, for_good=not patient)
     if run.pipeline_owner not in ("", pipeline.meta.uid):

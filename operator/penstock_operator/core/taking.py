@@ -6,6 +6,7 @@ from typing import Any
 from penstock_operator.core.cells import cell_of
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.record import StepRecord
+from penstock_operator.core.text import one_line
 from penstock_spec.base import FromValue
 from penstock_spec.contract import PREVIOUS, Input
 from penstock_spec.edges import Source
@@ -91,5 +92,5 @@ def cell_label(context: RunContext, record: StepRecord) -> str:
     """The cell in words: `model=b, month=2`, or `item 3`, or `iteration 3`."""
     cells = context.pipeline.cells(record.name)
     if cells is not None:
-        return label(cells[record.cell - 1])
+        return one_line(label(cells[record.cell - 1]))
     return f"{'iteration' if context.pipeline.repeated(record.name) else 'item'} {record.cell}"

@@ -37,8 +37,9 @@ def objection(context: RunContext, when: When) -> str:
 def _none_of(context: RunContext, tests: Sequence[WhenTest]) -> str:
     if not tests or any(_holds(context, one) for one in tests):
         return ""
-    more = f" (and {len(tests) - 1} other tests do not hold)" if len(tests) > 1 else ""
-    return _said(context, tests[0]) + more
+    others = len(tests) - 1
+    more = f" (and {others} other tests do not hold)" if others > 1 else " (nor does the other test hold)"
+    return _said(context, tests[0]) + (more if others else "")
 
 
 def _holds(context: RunContext, test: WhenTest) -> bool:
@@ -72,6 +73,11 @@ def _result(context: RunContext, test: WhenTest) -> tuple[str, str] | None:
     return None if text is None else (context.pipeline.results(step)[name], text)
 
 
+def _without(context: RunContext, test: WhenTest) -> str:
+    step = (test.result or "").partition(".")[0]
+    return f"step {step} is {context.records[step].state}, so there is no result {test.result}"
+
+
 def _said(context: RunContext, test: WhenTest) -> str:
     """How the asked value stands to the test: `result probe.rows is 0; asked for greater than 0`."""
     if test.trigger is not None:
@@ -85,6 +91,8 @@ def _said(context: RunContext, test: WhenTest) -> str:
         value, what = text_of(context.values[test.parameter]), f"parameter {test.parameter}"
     else:
         found = _result(context, test)
-        value, what = ("missing" if found is None else found[1]), f"result {test.result}"
+        if found is None:
+            return _without(context, test)
+        value, what = found[1], f"result {test.result}"
     operator, literal = comparison(test)
     return f"{what} is {value[:_SHOWN]}; asked for {operator} {literal[:_SHOWN]}".replace("  ", " ")

@@ -11,7 +11,10 @@ _PODLESS = ("deploy", "monitor", "pipeline")
 
 
 def contradictions(document: Document) -> Iterator[Problem]:
-    """A step cannot be given more time than its run has, and a start deadline needs a pod that starts."""
+    """A step cannot be given more time than its run has, and a start deadline needs a pod that starts.
+
+    One that always runs does so when the run's time is over.
+    """
     policy = document.data.get("policy")
     whole = policy.get("deadline") if isinstance(policy, Mapping) else None
     limit = _seconds(whole)
@@ -22,7 +25,7 @@ def contradictions(document: Document) -> Iterator[Problem]:
             yield problem((*step.path, "startDeadline"), SpecReason.CONFLICTING_FIELDS, message, hint)
         for name in ("deadline", "startDeadline"):
             own = _seconds(step.data.get(name))
-            if own is not None and limit is not None and own > limit:
+            if own is not None and limit is not None and own > limit and not step.always:
                 message = f"is {step.data[name]}, but policy.deadline ends the whole run after {whole}"
                 hint = "Give the step less time, or the run more."
                 yield problem((*step.path, name), SpecReason.CONFLICTING_FIELDS, message, hint)

@@ -110,7 +110,9 @@ def _parameter(document: Document, name: str, target: Shape, path: Path) -> Iter
         return
     wanted = misfit(parameter.type, target)
     if wanted:
-        message = f'the parameter "{name}" is a {parameter.type}; this field takes {" or ".join(wanted)}'
+        message = (
+            f'the parameter "{name}" is of type {parameter.type}; this field takes {" or ".join(wanted)}'
+        )
         hint = f"Declare the parameter with type: {wanted[0]}."
         yield problem(path, SpecReason.TYPE_MISMATCH, message, hint)
     elif parameter.default is not None:

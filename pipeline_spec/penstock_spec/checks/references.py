@@ -48,7 +48,7 @@ def _input(document: Document, step: StepFacts, reference: Reference) -> Problem
         message = f'"{reference}" is a list: step "{reference.step}" gives one for each of its cells'
         return problem(reference.path, SpecReason.TYPE_MISMATCH, message, gather(source))
     if reference.wanted and given != reference.wanted:
-        message = f'"{reference}" is a {given}; a {reference.wanted} is needed here'
+        message = f'"{reference}" is of type {given}; {reference.wanted} is needed here'
         return problem(
             reference.path, SpecReason.TYPE_MISMATCH, message, _fitting(document, step, reference.wanted)
         )

@@ -80,9 +80,8 @@ def column_names(document: Document) -> Iterator[Problem]:
                 message = f'step "{origin.name}" gives no column "{name}"'
                 yield problem(path, SpecReason.UNKNOWN_COLUMN, message, hint)
             elif name in declared and wanted and declared[name].get("type") not in wanted:
-                message = (
-                    f'column "{name}" is a {declared[name].get("type")}; this takes {" or ".join(wanted)}'
-                )
+                type_, able = declared[name].get("type"), " or ".join(wanted)
+                message = f'column "{name}" is of type {type_}; this takes {able}'
                 yield problem(path, SpecReason.TYPE_MISMATCH, message, "Name columns of that type.")
 
 

@@ -38,7 +38,7 @@ def result(document: Document, reference: str, target: Shape, path: Path) -> Ite
         type_ = ParameterType(other.results[taken.result])
         wanted = misfit(type_, target)
         if wanted:
-            message = f'the result "{reference}" is a {type_}; this field takes {" or ".join(wanted)}'
+            message = f'the result "{reference}" is of type {type_}; this field takes {" or ".join(wanted)}'
             hint = f"Declare the result with type: {wanted[0]}."
             yield problem(path, SpecReason.TYPE_MISMATCH, message, hint)
 

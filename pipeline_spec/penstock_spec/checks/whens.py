@@ -87,7 +87,7 @@ def types(document: Document) -> Iterator[Problem]:
                 continue
             for operator in NUMBER_OPERATORS:
                 if operator in test.data and type_ not in _NUMBERS:
-                    message = f"compares numbers, but {what} is a {type_}"
+                    message = f"compares numbers, but {what} is of type {type_}"
                     hint = "Use equals, notEquals, in or notIn."
                     yield problem((*test.path, operator), SpecReason.TYPE_MISMATCH, message, hint)
             for path, literal in _literals(test):
@@ -120,7 +120,7 @@ def _literal(
     document: Document, test: TestFacts, type_: ParameterType, what: str, path: Path, literal: str
 ) -> Iterator[Problem]:
     if not _can_be(type_, literal):
-        message = f'{what} is a {type_} and can never be "{clip(literal, 80)}"'
+        message = f'{what} is of type {type_} and can never be "{clip(literal, 80)}"'
         yield problem(path, SpecReason.TYPE_MISMATCH, message, _LIKE[type_])
         return
     parameter = document.parameters.get(str(test.data.get("parameter")))
