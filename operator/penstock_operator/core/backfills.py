@@ -260,7 +260,7 @@ def _tick(
 
 
 def _status(parent: RunObject, progress: Progress, now: datetime, held: str = "") -> dict[str, Any]:
-    summary = shown_suspended(parent, _summary(progress, held))
+    summary = shown_suspended(parent, _summary(progress, held), ())
     status = build(parent, summary, (), now, None, started=True)
     return {**status, "progress": f"{progress.ended}/{progress.total}", "backfill": progress.to_status()}
 
