@@ -52,7 +52,7 @@ def test_nothing_starts_twice_too_early_or_against_the_rules(some: Sequence[Star
             id="no turn is waited for",
         ),
         pytest.param(
-            schedules.scheduled, "concurrency is Concurrency.FORBID", "False", FORBIDDEN, id="forbidden ticks"
+            schedules.scheduled, "if _forbids(world) and", "if False and", FORBIDDEN, id="forbidden ticks"
         ),
         pytest.param(
             schedules._started, "decided=tick, last_run=made", "last_run=made", QUEUED, id="decided for ever"

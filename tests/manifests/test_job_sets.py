@@ -103,5 +103,6 @@ def test_what_webhook_and_kueue_add_hinders_no_adoption_and_another_owner_does()
     other = copy.deepcopy(live)
     other["metadata"]["ownerReferences"][0]["uid"] = "another"
     assert not may_adopt(wanted, other)
-    part["template"]["spec"]["template"]["metadata"]["labels"]["penstock.dev/spec-hash"] = "0"
+    marks = part["template"]["spec"]["template"]["metadata"]["labels"]
+    marks["penstock.dev/attempt"] = "2"
     assert not may_adopt(wanted, live)
