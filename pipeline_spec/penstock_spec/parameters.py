@@ -33,6 +33,9 @@ def value_problem(parameter: Parameter, value: Any, path: str) -> Problem | None
 
 
 def _text_problem(parameter: Parameter, value: str, path: str) -> Problem | None:
+    if "\0" in value:
+        message = "has a NUL character, which no program can be given"
+        return Problem(path, SpecReason.INVALID_VALUE, message, "Remove it.")
     if len(value) > MAX_TEXT:
         message = f"has {len(value)} characters, more than {MAX_TEXT}"
         return Problem(path, SpecReason.TOO_LARGE, message, "Put it into a file that the step reads.")

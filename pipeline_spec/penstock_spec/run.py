@@ -79,6 +79,10 @@ BACKFILL_ALONE = Rule(
     "!has(self.backfill) || (!has(self.rerun) && !(has(self.mode) && self.mode == 'Plan'))",
     "a backfill neither repeats a run nor only plans: remove backfill, or rerun and mode",
 )
+BACKFILL_HAS_TIMES = Rule(
+    "!has(self.backfill) || (!has(self.scheduledTime) && !has(self.triggeredBy))",
+    "each run of a backfill has a time of its own: remove scheduledTime and triggeredBy",
+)
 NO_REUSE_IN_RERUN = Rule(
     "!has(self.rerun) || !has(self.reuse) || self.reuse == 'ByStep'",
     "a rerun says itself what is done again: remove reuse, or name more steps in rerun.from",
@@ -88,7 +92,13 @@ NO_REUSE_IN_RERUN = Rule(
 class PipelineRunSpec(SpecModel):
     """What to execute, and with which values."""
 
-    cel_rules: ClassVar[tuple[Rule, ...]] = (IMMUTABLE, ONE_WAY, BACKFILL_ALONE, NO_REUSE_IN_RERUN)
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
+        IMMUTABLE,
+        ONE_WAY,
+        BACKFILL_ALONE,
+        BACKFILL_HAS_TIMES,
+        NO_REUSE_IN_RERUN,
+    )
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")
     parameters: JsonMap = Field(

@@ -148,6 +148,11 @@ RANGE = {"trigger": "daily", "from": "2026-11-01T00:00:00Z", "to": "2026-11-02T0
         ({"reuse": "Never", "rerun": AGAIN}, "a rerun says itself what is done again"),
         ({"mode": "Plan", "backfill": RANGE}, "a backfill neither repeats a run nor only plans"),
         ({"rerun": AGAIN, "backfill": RANGE}, "a backfill neither repeats a run nor only plans"),
+        ({"scheduledTime": RANGE["from"], "backfill": RANGE}, "each run of a backfill has a time of its own"),
+        (
+            {"triggeredBy": {"delivery": "m"}, "backfill": RANGE},
+            "each run of a backfill has a time of its own",
+        ),
         ({"reuse": "Sometimes"}, "Unsupported value"),
     ],
 )

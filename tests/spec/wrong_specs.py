@@ -902,6 +902,14 @@ WRONG = (
         ("parameters.trees.default", "many"),
     ),
     _row(
+        "a text that no program can be given",
+        "spec.parameters[2].default",
+        Reason.INVALID_VALUE,
+        "Remove it.",
+        ("parameters.region.default", "e\0u"),
+        ("parameters.region.allowed", REMOVE),
+    ),
+    _row(
         "the default of a parameter is out of its range",
         "spec.parameters[0].default",
         Reason.OUT_OF_RANGE,
