@@ -9,7 +9,6 @@ import contextlib
 import json
 import re
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
@@ -61,7 +60,6 @@ class Write:
     name: str
     code: int
     body: str = field(default="", repr=False)
-    at: float = field(default=0.0, repr=False)  # seconds of a clock that only goes on
 
 
 @dataclass
@@ -160,9 +158,7 @@ class _Handler:
             return web.Response(status=502)
         async with self._send(request, body) as answer:
             if counted:
-                self._proxy.writes.append(
-                    Write(verb, resource, name, answer.status, body.decode(), time.monotonic())
-                )
+                self._proxy.writes.append(Write(verb, resource, name, answer.status, body.decode()))
             if moment is Moment.AFTER_COMMIT and (dying or _deadly(self._proxy.writes[-1])):
                 await answer.read()
                 self._kill(self._proxy.writes[-1])
