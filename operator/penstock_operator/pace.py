@@ -17,10 +17,10 @@ from penstock_operator.workqueue import Key
 from penstock_spec import names
 from penstock_spec.names import StatusWord
 
-# Seconds between two writes of one object where the later one is only news. A Pipeline repeats its run.
-INTERVALS: Mapping[str, float] = {names.PIPELINE: 5.0, names.PIPELINE_RUN: 2.0}
+NEWS_INTERVAL = 5.0  # seconds between two writes of one object where the later one is only news
 IN_LINE = 30.0  # of a run that goes on waiting: it names those before it, each end changes that for all
-PRESSING = 0.2  # the same for all else: steps that end at about the same time share a write
+UNHURRIED = 2.0  # where steps have ended, and no other waits for that
+PRESSING = 0.2  # for all else: steps that end at about the same time share a write
 REMEMBERED = 10_000
 # The fields that only tell how it goes. Steps that end are no news, nor is what is told in an Event.
 NEWS: Mapping[str, frozenset[str]] = {
@@ -63,7 +63,7 @@ class Pace:
             return 0.0
         before: Mapping[str, Any] = item.get("status") or {}
         news = is_news(key.kind, before, plan, wanted)
-        interval = _interval(key.kind, before, wanted) if news else PRESSING
+        interval = _interval(key.kind, plan, before, wanted, news=news)
         pause = max(0.0, self._written.get(key, float("-inf")) + interval - self.clock())
         if pause and news:
             self._held[key] = _Held(item["metadata"]["uid"], before, wanted)
@@ -82,10 +82,14 @@ class Pace:
         self._written.pop(key, None)
 
 
-def _interval(kind: str, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> float:
+def _interval(
+    kind: str, plan: Plan, before: Mapping[str, Any], wanted: Mapping[str, Any], *, news: bool
+) -> float:
+    if not news:
+        return UNHURRIED if plan.unhurried else PRESSING
     in_line = kind == names.PIPELINE_RUN and wanted.get("status") == StatusWord.WAITING
     # That it waits at all is told as soon as any news.
-    return IN_LINE if in_line and before.get("reason") == wanted.get("reason") else INTERVALS[kind]
+    return IN_LINE if in_line and before.get("reason") == wanted.get("reason") else NEWS_INTERVAL
 
 
 def is_news(kind: str, before: Mapping[str, Any], plan: Plan, wanted: Mapping[str, Any]) -> bool:

@@ -68,6 +68,7 @@ class FakeShell:
     # What happens at the n-th write: nothing, or death before or after it is committed.
     fate_of_write: Callable[[], str] = lambda: ""
     # Whether a status that is news, and nothing else, is held back for now; it is planned from all the same.
+    # Ends that let nothing begin wait as well, and are planned for anew.
     hold: Callable[[], bool] = lambda: False
     # Is told of the status that was planned from, and of what is to follow it.
     planned: Callable[[Object, Mapping[str, Any]], None] = lambda _before, _after: None
@@ -107,8 +108,10 @@ class FakeShell:
             wanted = plan.status if plan.status is not None or seen is item else seen["status"]
             if wanted is not None:
                 self.planned(seen, wanted)
-                if self._is_news(item, plan, wanted) and self.hold():
-                    self.held[item["metadata"]["uid"]] = (item["status"], wanted)
+                news = self._is_news(item, plan, wanted)
+                if (news or plan.unhurried) and not finished(wanted) and self.hold():
+                    if news:
+                        self.held[item["metadata"]["uid"]] = (item["status"], wanted)
                     soon = self.cluster.now + timedelta(seconds=1)
                     return soon if plan.look_again is None else min(soon, plan.look_again)
                 version = item["metadata"]["resourceVersion"]
@@ -357,6 +360,10 @@ class FakeShell:
         return Previous(
             run.meta.name, revision.pipeline, run.given, run.logical_time, steps, pinned, run.cause
         )
+
+
+def finished(status: Mapping[str, Any]) -> bool:
+    return any(one["type"] == "Finished" and one["status"] == "True" for one in status.get("conditions", ()))
 
 
 def meta_of(item: Object) -> Meta:

@@ -91,7 +91,7 @@ CUT = [
         fates={**HANGING, "s2": ["store"]},
         always=["z0"],
         deadline="20s" if seed % 2 else "",
-        cancel_at=None if seed % 2 else 9.0,
+        cancel_at=None if seed % 2 else 14.0,
         suspended=(1.0, 3.0 + seed),
         lags=0.5,
         kills=0.1,
@@ -188,7 +188,7 @@ PATIENT = [
 # Its Job is suspended for longer than a start may take, and a cache shows it as it was before.
 TAKEN_BACK = [
     World({"s0": []}, fates={"s0": ["preempted"]}, lags=0.3, drops=1.0, holds=0.9, seed=seed)
-    for seed in (5, 10, 17)
+    for seed in (0, 19, 20)
 ]
 GANGS = [
     World(
@@ -210,12 +210,12 @@ JOB_SETS_CUT = [
         gangs=["s0"],
         job_sets=0.0,
         fates={"s0": ["hangs"]},
-        deadline="6s",
+        deadline="3s",
         lags=0.9,
         drops=1.0,
         seed=seed,
     )
-    for seed in range(12)
+    for seed in (2, 13, 17)
 ]
 # The others of a gang that has failed still end, and no cache shows them.
 ENDING = [World(CHAIN, gangs=["s0", "s1"], fates={"s0": ["evicted"], "s1": ["oom"]}, blind=True)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock_operator.pace import INTERVALS
+from penstock_operator.pace import NEWS_INTERVAL
 from tests.support import ROOT, pipeline, steps_of, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -40,7 +40,7 @@ def writes(kubectl, namespace: str) -> dict[str, str]:
 def settled(kubectl, namespace: str) -> bool:
     """Whether nothing changes for longer than any news waits."""
     before = writes(kubectl, namespace)
-    time.sleep(max(INTERVALS.values()) + 1)
+    time.sleep(NEWS_INTERVAL + 1)
     return writes(kubectl, namespace) == before
 
 

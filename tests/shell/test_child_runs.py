@@ -101,6 +101,11 @@ async def applied(at: Desk) -> str:
     return child_of(at)
 
 
+def state_of(at: Desk, name: str) -> str:
+    steps = (at.api.held("PipelineRun", name).get("status") or {}).get("steps") or [{}]
+    return str(steps[0].get("state", ""))
+
+
 def word(at: Desk, name: str) -> str:
     return str((at.api.held("PipelineRun", name).get("status") or {}).get("status", ""))
 
@@ -108,6 +113,8 @@ def word(at: Desk, name: str) -> str:
 async def test_a_cancelled_run_has_its_child_cancelled_and_ends_behind_it(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         child = await applied(at)
+        # The news that its step has begun is out: it is no part of what follows.
+        await at.until(lambda: state_of(at, child) == "Starting")
         await at.until(lambda: word(at, "r") == "Running" == word(at, child))
         at.api.writes.clear()
         path = "/apis/penstock.dev/v1alpha1/namespaces/ml/pipelineruns"

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.pace import INTERVALS
+from penstock_operator.pace import NEWS_INTERVAL
 from tests.shell.fault_proxy import FaultProxy, fault_proxy
 from tests.shell.nursery import Nursery, nursery
 from tests.shell.operator_process import OperatorProcess
@@ -28,9 +28,7 @@ from tests.support import ROOT, Kubectl, keep_evidence, wait_for
 pytestmark = [pytest.mark.e2e, pytest.mark.own_operator, pytest.mark.xdist_group("kills-of-rules")]
 
 AT_ONCE = 4  # one or two of them only wait
-SILENCE = (
-    max(INTERVALS.values()) + 1
-)  # seconds for which one that is ready writes nothing more, no news either
+SILENCE = NEWS_INTERVAL + 1  # seconds for which one that is ready writes nothing more, no news either
 PATIENCE = 300  # seconds for what a story waits for, on a machine with other work as well
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from penstock_operator import permissions
-from penstock_operator.pace import INTERVALS
+from penstock_operator.pace import NEWS_INTERVAL
 from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import at_rest, tumour
 from tests.support import Kubectl, Runs, pipeline, wait_for
@@ -141,7 +141,7 @@ def test_at_rest_nothing_is_written_and_the_probes_say_so(
 def settled(operator: OperatorProcess) -> bool:
     """Whether no write comes for longer than any news waits."""
     before = writes(operator.get("/metrics")[1])
-    time.sleep(max(INTERVALS.values()) + 1)
+    time.sleep(NEWS_INTERVAL + 1)
     return writes(operator.get("/metrics")[1]) == before
 
 

@@ -9,11 +9,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from penstock_operator.pace import INTERVALS
-from penstock_spec import names
+from penstock_operator.pace import NEWS_INTERVAL
 from tests.shell.fault_proxy import Write, fault_proxy
 from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import at_rest, tumour
@@ -64,14 +64,16 @@ def count(writes: Iterable[Write], resources: Iterable[str]) -> int:
 
 def check(writes: list[Write], steps: int, seconds: float) -> None:
     """The budgets of a run of so many steps that took so long."""
+    own = sum(one.resource in RUN for one in writes)
     print(f"\n{steps} steps in {seconds:.1f} s: {len(writes)} writes\n{table(writes)}")
+    print(f"  of the run's own objects: {own}, of which news: {own - count(writes, RUN)}")
     assert all(200 <= one.code < 300 for one in writes), "a write was refused: it was in vain"
     known = {*RUN, *REGISTRY, *ENDPOINT, "events"}
     assert {one.resource for one in writes} <= known, "a write that is nobody's"
     assert count(writes, RUN) <= PER_STEP * steps + PER_RUN
     news = told(writes)
-    assert news.get("pipelineruns/status", 0) <= seconds / INTERVALS[names.PIPELINE_RUN] + 1
-    assert news.get("pipelines/status", 0) <= seconds / INTERVALS[names.PIPELINE] + 1
+    assert news.get("pipelineruns/status", 0) <= seconds / NEWS_INTERVAL + 1
+    assert news.get("pipelines/status", 0) <= seconds / NEWS_INTERVAL + 1
 
 
 def played(kubectl: Kubectl, operator: OperatorProcess, manifest: dict, over: Callable[[], bool]) -> float:
@@ -82,8 +84,22 @@ def played(kubectl: Kubectl, operator: OperatorProcess, manifest: dict, over: Ca
     kubectl.apply(manifest)
     wait_for("the run to end", over, 150, every=0.5)
     took = time.monotonic() - began
-    time.sleep(max(INTERVALS.values()) + 1)  # whatever is held back is written by then
+    time.sleep(NEWS_INTERVAL + 1)  # whatever is held back is written by then
     return took
+
+
+def program(image: str) -> dict[str, Any]:
+    """A step that does nothing, and ends well."""
+    return {
+        "run": {"image": image, "command": ["true"]},
+        "resources": {"cpu": "10m", "memory": "32Mi"},
+    }
+
+
+def succeeded(kubectl: Kubectl, namespace: str) -> bool:
+    """Whether the one pipeline there says so."""
+    found = kubectl.list("pipelines", namespace)
+    return bool(found) and found[0].get("status", {}).get("status") == "Succeeded"
 
 
 @pytest.fixture
@@ -108,14 +124,21 @@ def test_steps_beside_each_other_share_the_writes_of_their_ends(
     kubectl: Kubectl, arena_of, standin: str
 ) -> None:
     proxy, operator, namespace = arena_of
-    steps = [{"name": f"s{n}", "run": {"image": standin, "command": ["true"]}} for n in range(12)]
-    small = {"resources": {"cpu": "10m", "memory": "32Mi"}}
-    manifest = pipeline("p", namespace, {"steps": [{**one, **small} for one in steps]})
-
-    def over() -> bool:
-        found = kubectl.list("pipelines", namespace)
-        return bool(found) and found[0].get("status", {}).get("status") == "Succeeded"
-
-    check(proxy.writes, 12, played(kubectl, operator, manifest, over))
+    steps = [{"name": f"s{n}", **program(standin)} for n in range(12)]
+    manifest = pipeline("p", namespace, {"steps": steps})
+    check(proxy.writes, 12, played(kubectl, operator, manifest, lambda: succeeded(kubectl, namespace)))
     # One Event for each step, one for the run's beginning and one for its end.
     assert sum(one.resource == "events" for one in proxy.writes) == 12 + 2
+
+
+def test_ten_steps_one_after_the_other_are_the_longest_chain_of_that_cost(
+    kubectl: Kubectl, arena_of, standin: str
+) -> None:
+    """A step begins only when the end before it is written, so each costs two: its Job and its end."""
+    proxy, operator, namespace = arena_of
+    after = [{"dependsOn": [f"s{n - 1}"]} if n else {} for n in range(10)]
+    steps = [{"name": f"s{n}", **program(standin), **one} for n, one in enumerate(after)]
+    manifest = pipeline("p", namespace, {"steps": steps})
+    check(proxy.writes, 10, played(kubectl, operator, manifest, lambda: succeeded(kubectl, namespace)))
+    # The Pipeline twice, the run, its frozen spec, and that it has begun; its end is that of the last step.
+    assert count(proxy.writes, RUN) == 2 * 10 + 5

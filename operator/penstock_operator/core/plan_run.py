@@ -40,8 +40,10 @@ from penstock_operator.core.start import (
 )
 from penstock_operator.core.taking import cell_label
 from penstock_operator.core.times import after, earliest
+from penstock_spec.names import Reason
 from penstock_spec.policy import OnFailure
 from penstock_spec.resolve import run_values
+from penstock_spec.status import StepState
 
 RunRule = Callable[[ObservedRun, datetime, Settings], Plan | None]
 
@@ -158,11 +160,15 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
     run, now = context.observed.run, context.now
     records = [context.records[step.name] for step in context.pipeline.spec.steps]
     stops = context.policy.on_failure is OnFailure.STOP
-    summary = without_news(run, summary_of(records, context.namespace, stops=stops), records)
+    upcoming = _upcoming(context, records)
+    summary = summary_of(records, context.namespace, stops=stops, upcoming=upcoming)
+    summary = without_news(run, summary, records)
     summary = shown_suspended(run, summary, records)
     status = build(run, summary, records, now, run.status["snapshot"], started=True)
     # What waited for a step that ended only now has its turn at once, when that end has been written.
-    again = now if _moved(context) and not summary.finished else None
+    moved = _moved(context)
+    again = now if moved and not summary.finished else None
+    events = notes(before, records, summary, lambda one: cell_label(context, one))
     kept = clearing(run, context.observed.jobs.values(), context.policy.keep_pods, now)
     resync = None if summary.finished else after(now, context.settings.resync)
     return Plan(
@@ -174,11 +180,12 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
             *kept.after,
             *left_over(context.observed, [leaf for one in records for leaf in one.leaves]),
         ),
-        events=notes(before, records, summary, lambda one: cell_label(context, one)),
+        events=events,
         look_again=earliest(
             again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)
         ),
-        pressing=_built_upon(context, before),
+        pressing=_built_upon(context, before) or _claims(before, records),
+        unhurried=moved and not (upcoming or _in_line(records) or any(one.warning for one in events)),
         steps_ended={
             one.name: str(one.state) for one in records if one.ended and not _was_ended(before, one.name)
         },
@@ -193,6 +200,27 @@ def _built_upon(context: RunContext, before: Mapping[str, StepRecord]) -> bool:
         _ended_leaves(one) > (_ended_leaves(before[name]) if name in before else 0)
         for name, one in context.records.items()
         if context.pipeline.repeated(name) or context.pipeline.followed(name)
+    )
+
+
+def _upcoming(context: RunContext, records: Sequence[StepRecord]) -> str:
+    """The step that begins once the ends of this pass have been written; empty where none does."""
+    waiting = (one.name for one in records if one.state is StepState.WAITING)
+    known = context.records
+    return next((name for name in waiting if not needs.awaited(context, known[name], known)), "")
+
+
+def _in_line(records: Sequence[StepRecord]) -> bool:
+    """Whether anything waits for a place that an end may free, or for its next attempt."""
+    lined = (StepState.QUEUED, StepState.RETRYING)
+    return any(one.state in lined or one.cell_count for one in records if not one.ended)
+
+
+def _claims(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> bool:
+    """Whether a step waits only now for a place in the namespace: younger runs leave it one."""
+    full = Reason.NAMESPACE_FULL
+    return any(
+        one.reason == full and not (one.name in before and before[one.name].reason == full) for one in records
     )
 
 

@@ -19,7 +19,7 @@ from penstock_operator.core.pins import (
     to_status,
 )
 from penstock_operator.core.record import StepRecord
-from penstock_operator.core.run_status import build, waiting
+from penstock_operator.core.run_status import about_to_start, build
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import CannotStart, thawed
 from penstock_operator.core.taking import giver
@@ -56,7 +56,7 @@ def pins(observed: ObservedRun, now: datetime, _: Settings) -> Plan | None:
     if isinstance(chosen, Plan):
         return chosen
     records = [StepRecord.from_status(entry) for entry in run.status.get("steps", ())]
-    summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
+    summary = about_to_start("its steps are", begun="startedAt" in run.status)
     status = build(with_pins(run, chosen), summary, records, now, snapshot, started=False)
     return Plan(status=status, look_again=now)
 

@@ -32,9 +32,11 @@ class Summary:
     succeeded: bool | None = None
 
 
-def summary_of(records: Sequence[StepRecord], namespace: str, *, stops: bool = False) -> Summary:
+def summary_of(
+    records: Sequence[StepRecord], namespace: str, *, stops: bool = False, upcoming: str = ""
+) -> Summary:
     """The summary that follows from the steps. A failed run is known by the step that failed first; one that
-    `stops` then has no step that goes on.
+    `stops` then has no step that goes on. `upcoming` is the step that begins as soon as this is written.
     """
     failed = [(broken[0].finished_at, one) for one in records if (broken := failures(one))]
     first = min(failed, key=lambda one: one[0])[1] if failed else None
@@ -56,8 +58,9 @@ def summary_of(records: Sequence[StepRecord], namespace: str, *, stops: bool = F
         if found is not None:
             words = sentence(f"step {found.name}: {found.message}") if found.message else ""
             return Summary(StatusWord.RUNNING, found.reason, words, found.name)
-    words = sentence("the next step is about to start", f"kubectl get events -n {namespace}")
-    return Summary(StatusWord.RUNNING, Reason.STEPS_WAITING, words)
+    what = f"step {upcoming} starts" if upcoming else "the next step is about to start"
+    words = sentence(what, f"kubectl get events -n {namespace}")
+    return Summary(StatusWord.RUNNING, Reason.STEPS_WAITING, words, upcoming)
 
 
 def _well_or_cancelled(records: Sequence[StepRecord]) -> Summary:
@@ -115,6 +118,12 @@ def failed_before_steps(reason: str, message: str) -> Summary:
 def waiting(reason: str, message: str) -> Summary:
     """A run that has not begun."""
     return Summary(StatusWord.WAITING, reason, message)
+
+
+def about_to_start(what: str, *, begun: bool) -> Summary:
+    """A run of which no step has started, whether it still has to wait for its turn or not."""
+    word = StatusWord.RUNNING if begun else StatusWord.WAITING
+    return Summary(word, Reason.STEPS_WAITING, f"{what} about to start")
 
 
 def build(

@@ -15,6 +15,7 @@ from penstock_operator.core.policies import DEFAULTS, effective, kept_defaults
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.run_status import (
     Summary,
+    about_to_start,
     build,
     failed_before_steps,
     replaced_before_steps,
@@ -71,9 +72,10 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     problem = parameter_problem(found.pipeline, run.parameters, run.logical_time, run.cause)
     if problem is not None:
         return not_started(observed, problem, now, settings)
-    summary = waiting(Reason.STEPS_WAITING, "its steps are about to start")
+    begun = has_its_turn(observed)
+    summary = about_to_start("its steps are", begun=begun)
     records = fresh_records(found.pipeline)
-    status = build(run, summary, records, now, snapshot_of(observed, found, settings), started=False)
+    status = build(run, summary, records, now, snapshot_of(observed, found, settings), started=begun)
     return Plan(actions=(*adoption(observed), *found.actions), status=status, look_again=now)
 
 
@@ -217,6 +219,17 @@ def _written(observed: ObservedRun, summary: Summary, now: datetime, look_again:
     changed = status if status != run.status else None
     # One that never begins goes with its Pipeline as well.
     return Plan(actions=adoption(observed), status=changed, look_again=look_again)
+
+
+def has_its_turn(observed: ObservedRun) -> bool:
+    """Whether a run begins as soon as it has a snapshot: then that says so, and no second write is needed."""
+    run, pipeline = observed.run, observed.pipeline
+    if run.suspended or (pipeline is not None and pipeline.suspended):
+        return False
+    concurrency = concurrency_of(pipeline, observed.defaults)
+    if concurrency is Concurrency.REPLACE and observed.behind:
+        return False
+    return concurrency is Concurrency.ALLOW or not observed.ahead
 
 
 def wait_for_turn(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
