@@ -28,7 +28,7 @@ ScheduledTime = Annotated[
         pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
         r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$",
         min_length=20,
-        max_length=20,
+        max_length=35,  # a time with an offset is to hear of the pattern, not of its length
     ),
 ]
 

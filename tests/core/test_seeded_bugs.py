@@ -185,10 +185,10 @@ PATIENT = [
     )
     for seed in (4, 21, 50)
 ]
-# Its Job is suspended for longer than a start may take, and a cache shows it as it was before.
+# Its Job is suspended for longer than a start may take, and a cache shows it, or its pod, as it was before.
 TAKEN_BACK = [
     World({"s0": []}, fates={"s0": ["preempted"]}, lags=0.3, drops=1.0, holds=0.9, seed=seed)
-    for seed in (0, 19, 20)
+    for seed in (0, 19, 20, 27)
 ]
 GANGS = [
     World(
@@ -542,6 +542,13 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "(PODS,)",
             TAKEN_BACK,
             id="patience lost by a cache of Jobs",
+        ),
+        pytest.param(
+            attempts._seems_to_wait,
+            "not is_at_rest(job) if is_over(job) else is_stuck(job)",
+            "is_stuck(job)",
+            TAKEN_BACK,
+            id="patience lost with a pod of a Job that is over",
         ),
         pytest.param(
             classify.is_at_rest,

@@ -146,6 +146,7 @@ RANGE = {"trigger": "daily", "from": "2026-11-01T00:00:00Z", "to": "2026-11-02T0
         ({"mode": "Plan", "rerun": AGAIN}, ""),
         ({"backfill": RANGE, "reuse": "Never"}, ""),
         ({"reuse": "Never", "rerun": AGAIN}, "a rerun says itself what is done again"),
+        ({"backfill": {**RANGE, "from": "2026-11-01T00:00:00+01:00"}}, "should match '^[0-9]{4}"),
         ({"mode": "Plan", "backfill": RANGE}, "a backfill neither repeats a run nor only plans"),
         ({"rerun": AGAIN, "backfill": RANGE}, "a backfill neither repeats a run nor only plans"),
         ({"scheduledTime": RANGE["from"], "backfill": RANGE}, "each run of a backfill has a time of its own"),

@@ -179,7 +179,7 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
         return well(context, record, finding)
     seen = (*objects_of(context, record.name, record.job), PODS)
     not_live = tuple(ref for ref in seen if not context.is_live(ref))
-    if isinstance(finding, Failed) and is_stuck(job) and not_live:
+    if isinstance(finding, Failed) and _seems_to_wait(job) and not_live:
         # Patience has run out with what waits, perhaps in a queue by now, by what caches say of it.
         return Decision(record, confirm=not_live)
     if isinstance(finding, Failed):
@@ -188,6 +188,11 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
         decision = _underway(context, record, finding)
         decision = replace(decision, actions=needed(context, decision.record))
     return replace(decision, inquire=(record.job,)) if finding.inquire else decision
+
+
+def _seems_to_wait(job: JobView) -> bool:
+    """Whether nothing of it has ended: of a Job that is over, a pod may have that no cache shows so."""
+    return not is_at_rest(job) if is_over(job) else is_stuck(job)
 
 
 def _unseen(context: RunContext, job: JobView | None) -> Ref | None:
