@@ -69,6 +69,11 @@ class Pace:
             self._held[key] = _Held(item["metadata"]["uid"], before, wanted)
         return pause
 
+    def holds(self, key: Key, status: Mapping[str, Any]) -> bool:
+        """Whether this very status is held, and planned from."""
+        held = self._held.get(key)
+        return held is not None and held.status is status
+
     def wrote(self, key: Key) -> None:
         """It has just been written."""
         self.forget(key)
@@ -86,7 +91,8 @@ def _interval(
     kind: str, plan: Plan, before: Mapping[str, Any], wanted: Mapping[str, Any], *, news: bool
 ) -> float:
     if not news:
-        return UNHURRIED if plan.unhurried else PRESSING
+        # An end may be written with something that may not wait: that the run has begun, say.
+        return UNHURRIED if plan.unhurried and _only_tells(kind, before, wanted) else PRESSING
     in_line = kind == names.PIPELINE_RUN and wanted.get("status") == StatusWord.WAITING
     # That it waits at all is told as soon as any news.
     return IN_LINE if in_line and before.get("reason") == wanted.get("reason") else NEWS_INTERVAL
@@ -94,9 +100,14 @@ def _interval(
 
 def is_news(kind: str, before: Mapping[str, Any], plan: Plan, wanted: Mapping[str, Any]) -> bool:
     """Whether nothing rests on this status: nothing ends, and nothing is to follow the write."""
-    if kind not in NEWS or plan.steps_ended or plan.pressing or plan.events or plan.after:
+    if plan.steps_ended or plan.pressing or plan.events or plan.after:
         return False
+    return _only_tells(kind, before, wanted)
+
+
+def _only_tells(kind: str, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether no field changes but those that tell how it goes."""
     changed = {name for name in {*before, *wanted} if before.get(name) != wanted.get(name)}
     if kind == names.PIPELINE and wanted.get("status") == StatusWord.RUNNING:
         changed.discard("status")  # that its run has begun
-    return changed <= NEWS[kind]
+    return changed <= NEWS.get(kind, frozenset())

@@ -44,7 +44,8 @@ AFTER_CONFLICT = 0.2
 class _Outcome(Enum):
     """What became of a status that was not written."""
 
-    LATER = "later"  # too soon after the last one; a timer is set
+    HELD = "held"  # news, and too soon after the last write: it is planned from as if it had been written
+    LATER = "later"  # too soon as well, but nothing is built upon it before it is written
     AGAIN = "again"  # the object is another one by now: plan again
 
 
@@ -131,8 +132,8 @@ class Reconciler:
             elif await self._actor.carry_out(plan.actions, findings):
                 continue
             written = await self._write_status(key, item, plan)
-            if written is _Outcome.LATER:
-                self._look_again(key, plan)
+            if written is _Outcome.HELD or written is _Outcome.LATER:
+                self._look_again(key, plan, anew=written is _Outcome.LATER)
                 return "Later"
             if written is _Outcome.AGAIN:
                 continue
@@ -180,7 +181,7 @@ class Reconciler:
         pause = self._pace.pause(key, item, plan, wanted)
         if pause:
             self._queue.add_after(key, pause)
-            return _Outcome.LATER
+            return _Outcome.HELD if self._pace.holds(key, wanted) else _Outcome.LATER
         version = item["metadata"]["resourceVersion"]
         try:
             written = await self._cluster.patch_status(*key, version, operations)
@@ -200,9 +201,12 @@ class Reconciler:
             self._queue.add(key)
         self._look_again(key, plan)
 
-    def _look_again(self, key: Key, plan: Plan) -> None:
-        if plan.look_again is not None:
-            pause = (plan.look_again - clock.now()).total_seconds()
+    def _look_again(self, key: Key, plan: Plan, *, anew: bool = False) -> None:
+        """`anew`: the status is planned again in a moment, so what is due now is due when that is written."""
+        if plan.look_again is None:
+            return
+        pause = (plan.look_again - clock.now()).total_seconds()
+        if pause > 0 or not anew:
             self._queue.add_after(key, max(SHORTEST_LOOK, pause))
 
     def _tell(self, key: Key, plan: Plan, written: Object, before: Object) -> None:

@@ -108,8 +108,9 @@ class FakeShell:
             wanted = plan.status if plan.status is not None or seen is item else seen["status"]
             if wanted is not None:
                 self.planned(seen, wanted)
-                news = self._is_news(item, plan, wanted)
-                if (news or plan.unhurried) and not finished(wanted) and self.hold():
+                tells = self._only_tells(item, wanted)
+                news = tells and not (plan.steps_ended or plan.pressing or plan.events or plan.after)
+                if (news or (tells and plan.unhurried)) and not finished(wanted) and self.hold():
                     if news:
                         self.held[item["metadata"]["uid"]] = (item["status"], wanted)
                     soon = self.cluster.now + timedelta(seconds=1)
@@ -127,12 +128,12 @@ class FakeShell:
         written, status = self.held.get(item["metadata"]["uid"], (None, {}))
         return {**item, "status": dict(status)} if written == item.get("status") and status else item
 
-    def _is_news(self, before: Object, plan: Plan, wanted: Mapping[str, Any]) -> bool:
-        """Whether nobody waits for this status: nothing begins or ends, and nothing follows the write."""
+    def _only_tells(self, before: Object, wanted: Mapping[str, Any]) -> bool:
+        """Whether no field changes that others go by. It is news where nothing ends, or follows, as well."""
         known = before.get("status", {})
         changed = {name for name in {*known, *wanted} if known.get(name) != wanted.get(name)}
         telling = {"conditions", "reason", "message", "step", "progress", "steps"}
-        return changed <= telling and not (plan.steps_ended or plan.pressing or plan.events or plan.after)
+        return changed <= telling
 
     # Carrying out
 

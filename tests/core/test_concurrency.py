@@ -38,6 +38,21 @@ def test_in_a_queue_each_waits_for_its_turn(concurrency: str | None) -> None:
     assert {one for one, _ in words(simulation).values()} == {"Succeeded"}
 
 
+def test_of_two_runs_of_one_second_the_one_that_has_begun_goes_first_whatever_its_name() -> None:
+    simulation = Simulation(FakeCluster())
+    cluster, look = simulation.cluster, simulation.shell.run_pass
+    cluster.create(pipeline("tumour", programs({"x": []}, policy={"onChange": "Wait"})))
+    cluster.create(new_run("z"))
+    look("z")  # its snapshot is written, and it has no Job yet
+    cluster.create(new_run("a"))
+    for name in "aazz":
+        look(name)
+    found = {one: status(simulation, "PipelineRun", one) for one in "az"}
+    assert found["a"]["reason"] == "WaitingForRun"
+    assert found["z"]["status"] == "Running"
+    assert [name[0] for name in simulation.jobs_created()] == ["z"]
+
+
 def test_where_it_is_allowed_they_run_side_by_side() -> None:
     simulation = two_runs("Allow")
     assert {one for one, _ in words(simulation).values()} == {"Running"}

@@ -1,5 +1,6 @@
 """Room in a namespace: never more Jobs than the installation allows, older runs first, nobody forgotten."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,7 +12,7 @@ from penstock_operator.core import room
 from penstock_operator.core.observed import Meta, RunObject
 from penstock_operator.core.settings import Settings
 from penstock_spec.defaults import read_defaults
-from tests.core.fake_cluster import FakeCluster
+from tests.core.fake_cluster import FakeCluster, Object
 from tests.core.pipelines import programs
 from tests.core.pods import NOW
 from tests.core.simulation import Simulation, pipeline
@@ -132,3 +133,22 @@ def test_an_old_run_that_is_suspended_holds_up_nobody() -> None:
     took = datetime.fromisoformat(ends[0]) - datetime.fromisoformat(begun)
     assert took.total_seconds() < 400
     assert ends == sorted(ends)
+
+
+def test_cells_that_claim_a_place_now_and_then_share_the_writes_of_that() -> None:
+    """Each end of a cell may move its step from the namespace's bound to its own, and back."""
+    cells = {"a": {"matrix": {"axes": {"n": list(range(16))}}, "maxParallel": 4}}
+    writes: Counter[str] = Counter()
+
+    def watch(verb: str, item: Object) -> None:
+        if (verb, item["kind"]) == ("status", "PipelineRun"):
+            writes[item["metadata"]["name"]] += 1
+
+    simulation = Simulation(FakeCluster(), settings=Settings(max_parallel=4), hold=lambda: True)
+    simulation.cluster.watchers.append(watch)
+    for name in "pqr":
+        simulation.person(applied(simulation.cluster, name, programs({"a": []}, more=cells)))
+    simulation.run_to_rest()
+    # The snapshot, that it waits for its first place and has got it, and the end.
+    assert max(writes.values()) <= 4
+    assert {one["state"] for run in writes for one in simulation.steps(run).values()} == {"Succeeded"}

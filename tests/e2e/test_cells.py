@@ -89,7 +89,7 @@ def test_another_value_runs_one_more_cell_and_reuses_the_others(runs, kubectl, n
 
 def test_cells_wait_for_room_and_say_so(runs, kubectl, namespace, images) -> None:
     found = gridded(namespace, images["server"], [1, 2, 3], "", maxParallel=1)
-    # That a cell waits is news, which comes up to two seconds late.
+    # That a cell waits is news, which comes up to five seconds late.
     found["spec"]["steps"][0]["run"]["command"][-1] = f"import time; time.sleep(5)\n{PROGRAM}"
     kubectl.apply(found)
     name = runs.started("p", 1)

@@ -1,12 +1,16 @@
 """When a status is written: at once where something rests on it, seldom where it only tells how it goes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from penstock_operator import reconcile
 from penstock_operator.core.actions import Delete, EventNote, Plan
+from penstock_operator.core.observed_run import ObservedRun
+from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
 from penstock_operator.pace import IN_LINE, NEWS_INTERVAL, PRESSING, UNHURRIED, Pace
 from penstock_operator.workqueue import Key
@@ -74,6 +78,21 @@ def test_an_end_that_lets_nothing_begin_waits_for_others_to_share_its_write() ->
     assert pace.seen(RUN, item(STATUS)) == item(STATUS), "it is planned for anew"
     clock.now += UNHURRIED + 0.01
     assert pace.pause(RUN, item(STATUS), plan, NEWS) == 0
+
+
+@pytest.mark.parametrize(
+    ("why", "before", "after"),
+    [
+        ("others wait for a run until it has begun", {**STATUS, "startedAt": ""}, NEWS),
+        ("the word in the column changes", STATUS, {**NEWS, "status": "Suspended"}),
+    ],
+)
+def test_such_an_end_does_not_keep_back_what_is_pressing(
+    why: str, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    pace, _ = just_written()
+    plan = Plan(steps_ended={"fit": "Succeeded"}, unhurried=True)
+    assert pace.pause(RUN, item(before), plan, after) == pytest.approx(PRESSING), why
 
 
 def test_the_end_of_a_run_never_waits() -> None:
@@ -151,3 +170,34 @@ async def test_a_step_that_begins_and_ends_between_two_writes_is_written_once(tm
         await seen.until(lambda: {one["state"] for one in entries(seen.api)} == {"Succeeded"})
         # The snapshot, which says that it has begun, and the end.
         assert seen.api.writes.count("PATCH pipelineruns/r/status") == 2
+
+
+async def test_an_end_that_waits_is_not_planned_for_all_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[Plan] = []
+
+    def planned(observed: ObservedRun, now: datetime, settings: Settings) -> Plan:
+        plan = plan_run(observed, now, settings)
+        plans.append(replace(plan, look_again=now) if plan.unhurried else plan)
+        return plans[-1]
+
+    monkeypatch.setattr(reconcile, "plan_run", planned)
+    async with desk(tmp_path, Settings()) as seen:
+        jobs: list[dict[str, Any]] = []
+
+        async def made(job: dict[str, Any]) -> None:
+            jobs.append(job)
+            await seen.api.add(pod_of(job, "Pending", {"running": {}}))
+
+        seen.api.created = made
+        await a_run(seen, steps=2)
+        await seen.until(lambda: len(jobs) == 2)
+        over = {"conditions": [{"type": "Complete", "status": "True"}]}
+        await seen.api.add(pod_of(jobs[0], "Succeeded", {"terminated": {"exitCode": 0}}))
+        await seen.api.add({**jobs[0], "status": over})
+        await seen.look("PipelineRun", "r")
+        await seen.until(lambda: "Succeeded" in {one["state"] for one in entries(seen.api)})
+    waiting = [one for one in plans if one.unhurried]
+    assert waiting
+    assert len(waiting) <= 5, "when it is seen, and when its time has come"

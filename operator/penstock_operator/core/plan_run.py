@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from penstock_operator.core import attempts, children, halts, misfits, needs, parallel, remakes, whens
-from penstock_operator.core.actions import Action, Plan
+from penstock_operator.core import attempts, children, halts, misfits, needs, parallel, remakes, room, whens
+from penstock_operator.core.actions import Action, EventNote, Plan
 from penstock_operator.core.backfills import backfills
 from penstock_operator.core.called_off import called_off
 from penstock_operator.core.cancels import cancels, held, held_from_above, holds_back, shown_suspended
@@ -19,6 +20,7 @@ from penstock_operator.core.gang_services import left_over
 from penstock_operator.core.kept_jobs import clearing
 from penstock_operator.core.monitor import monitors
 from penstock_operator.core.notes import notes
+from penstock_operator.core.observed import RunObject
 from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.pins import pins_of
 from penstock_operator.core.plan_cells import decide, recalled, take_cells
@@ -162,13 +164,14 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
     stops = context.policy.on_failure is OnFailure.STOP
     upcoming = _upcoming(context, records)
     summary = summary_of(records, context.namespace, stops=stops, upcoming=upcoming)
-    summary = without_news(run, summary, records)
-    summary = shown_suspended(run, summary, records)
+    summary = shown_suspended(run, without_news(run, summary, records), records)
     status = build(run, summary, records, now, run.status["snapshot"], started=True)
-    # What waited for a step that ended only now has its turn at once, when that end has been written.
-    moved = _moved(context)
-    again = now if moved and not summary.finished else None
     events = notes(before, records, summary, lambda one: cell_label(context, one))
+    pressing = _built_upon(context, before) or _heeded(run, status)
+    moved = _moved(context)
+    unhurried = moved and not (pressing or upcoming) and _lets_wait(context, records, events)
+    # What waited for a step that ended only now has its turn at once, when that end has been written.
+    again = now if moved and not (summary.finished or unhurried) else None
     kept = clearing(run, context.observed.jobs.values(), context.policy.keep_pods, now)
     resync = None if summary.finished else after(now, context.settings.resync)
     return Plan(
@@ -184,8 +187,8 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
         look_again=earliest(
             again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)
         ),
-        pressing=_built_upon(context, before) or _claims(before, records),
-        unhurried=moved and not (upcoming or _in_line(records) or any(one.warning for one in events)),
+        pressing=pressing,
+        unhurried=unhurried,
         steps_ended={
             one.name: str(one.state) for one in records if one.ended and not _was_ended(before, one.name)
         },
@@ -203,25 +206,32 @@ def _built_upon(context: RunContext, before: Mapping[str, StepRecord]) -> bool:
     )
 
 
+def _heeded(run: RunObject, status: Mapping[str, Any]) -> bool:
+    """Whether other runs go by what changes: how many places in the namespace it claims, for younger ones
+    leave it these and no more; and that it rolls out, for the run that it is a step of is not replaced then.
+    """
+    claimed = [room.lasting_claims(one) for one in (run, replace(run, status=status))]
+    begins = run.status.get("reason") != status.get("reason") == Reason.DEPLOYING
+    return claimed[0] != claimed[1] or bool(run.step and begins)
+
+
 def _upcoming(context: RunContext, records: Sequence[StepRecord]) -> str:
     """The step that begins once the ends of this pass have been written; empty where none does."""
+    if context.observed.run.suspended:
+        return ""
     waiting = (one.name for one in records if one.state is StepState.WAITING)
     known = context.records
     return next((name for name in waiting if not needs.awaited(context, known[name], known)), "")
 
 
-def _in_line(records: Sequence[StepRecord]) -> bool:
-    """Whether anything waits for a place that an end may free, or for its next attempt."""
+def _lets_wait(context: RunContext, records: Sequence[StepRecord], events: Sequence[EventNote]) -> bool:
+    """Whether all that has ended has ended well, and nothing waits for a place that this may free, or for its
+    next attempt.
+    """
+    if context.halt is not None or any(one.warning for one in events):
+        return False
     lined = (StepState.QUEUED, StepState.RETRYING)
-    return any(one.state in lined or one.cell_count for one in records if not one.ended)
-
-
-def _claims(before: Mapping[str, StepRecord], records: Sequence[StepRecord]) -> bool:
-    """Whether a step waits only now for a place in the namespace: younger runs leave it one."""
-    full = Reason.NAMESPACE_FULL
-    return any(
-        one.reason == full and not (one.name in before and before[one.name].reason == full) for one in records
-    )
+    return not any(one.state in lined or one.cell_count for one in records if not one.ended)
 
 
 def _was_ended(before: Mapping[str, StepRecord], name: str) -> bool:

@@ -4,7 +4,8 @@ The bound is the namespace's or the installation's. Older runs come first: a you
 places that they claim.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import Refusal, RunObject
@@ -40,15 +41,26 @@ def limit_of(defaults: Defaults, settings: Settings) -> int:
 
 def claims(run: RunObject) -> int:
     """How many attempts of the run wait for a place. One that may not start now claims none."""
+    return len(_claiming(run))
+
+
+def lasting_claims(run: RunObject) -> int:
+    """How many of these are worth a write when they change. What claims one for its next cell comes and goes
+    with each of a thousand, between the step's own bound and the namespace's.
+    """
+    return sum(1 for one in _claiming(run) if not one.get("cells"))
+
+
+def _claiming(run: RunObject) -> Sequence[Mapping[str, Any]]:
     # One that is part of a suspended run is not suspended itself, but says that it is held.
     held = run.suspend or run.status.get("status") == StatusWord.SUSPENDED
     if run.finished or held or run.cancel or run.meta.deleting:
-        return 0
+        return ()
     waiting = (str(StepState.QUEUED), str(StepState.RETRYING))
     steps = run.status.get("steps") or ()
     full = [one for one in steps if one.get("reason") == Reason.NAMESPACE_FULL]
     # A step of which other cells run claims a place for the next one.
-    return sum(1 for one in full if one["state"] in waiting or one.get("cells"))
+    return [one for one in full if one["state"] in waiting or one.get("cells")]
 
 
 def older_claims(run: RunObject, waiting: Iterable[RunObject]) -> int:
