@@ -74,6 +74,10 @@ class Pace:
         held = self._held.get(key)
         return held is not None and held.status is status
 
+    def took_back(self, key: Key) -> None:
+        """What is written is right: news that says something else is out of date."""
+        self._held.pop(key, None)
+
     def wrote(self, key: Key) -> None:
         """It has just been written."""
         self.forget(key)

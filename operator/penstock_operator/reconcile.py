@@ -177,6 +177,7 @@ class Reconciler:
         wanted: dict[str, Any] = json.loads(json.dumps(planned))  # as the API server will give it back
         operations = status_patch(item.get("status") or {}, wanted)
         if not operations:
+            self._pace.took_back(key)
             return item
         pause = self._pace.pause(key, item, plan, wanted)
         if pause:

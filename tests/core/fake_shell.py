@@ -108,6 +108,9 @@ class FakeShell:
             wanted = plan.status if plan.status is not None or seen is item else seen["status"]
             if wanted is not None:
                 self.planned(seen, wanted)
+            if wanted == item.get("status"):
+                self.held.pop(item["metadata"]["uid"], None)  # news that was taken back
+            elif wanted is not None:
                 tells = self._only_tells(item, wanted)
                 news = tells and not (plan.steps_ended or plan.pressing or plan.events or plan.after)
                 if (news or (tells and plan.unhurried)) and not finished(wanted) and self.hold():

@@ -128,6 +128,17 @@ def test_news_stays_when_a_person_changes_the_spec_and_goes_when_the_status_is_a
     assert pace.seen(RUN, item(STATUS)) == item(STATUS), "it is not held any more"
 
 
+def test_news_that_is_taken_back_is_not_planned_from_any_more() -> None:
+    pace, clock = just_written()
+    pace.pause(RUN, item(STATUS), Plan(), NEWS)
+    pace.took_back(RUN)
+    assert pace.seen(RUN, item(STATUS)) == item(STATUS)
+    clock.now += 1
+    assert pace.pause(RUN, item(STATUS), Plan(), NEWS) == pytest.approx(NEWS_INTERVAL - 1), (
+        "no write was made"
+    )
+
+
 def test_news_of_an_object_that_is_gone_is_not_told_of_another_one_of_its_name() -> None:
     pace, _ = just_written()
     pace.pause(RUN, item(STATUS), Plan(), NEWS)
