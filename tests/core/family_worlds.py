@@ -23,6 +23,7 @@ class Family:
 
     fates: Mapping[str, list[str]] = field(default_factory=dict)
     again: bool = False  # all has run before; only `use` is another program, and may find its inputs lost
+    forced: bool = False  # the step that is the child says `reuse: Never`
     stops: bool = False  # policy.onFailure: Stop, of the parent
     deadline: str = ""  # policy.deadline of the parent
     step_deadline: str = ""  # deadline of the step that is the child
@@ -47,6 +48,11 @@ class Family:
         return "p-g2" if self.again else "p-g1"
 
     @property
+    def executes(self) -> bool:
+        """Whether the run of the child takes nothing over from an earlier one."""
+        return self.forced or not self.again
+
+    @property
     def undisturbed(self) -> bool:
         """Whether nothing but the fates says how it ends."""
         acts = (self.cancel_at, self.child_cancelled_at, self.child_deleted_at)
@@ -57,17 +63,18 @@ class Family:
 def families(draw: st.DrawFn) -> Family:
     cut = draw(st.booleans())
     kinds = ["success", "exit3", "oom", "store", "evicted", "job_deleted", "no_result"]
-    again = draw(st.booleans())
+    again, forced = draw(st.booleans()), draw(st.booleans())
     fates = st.lists(st.sampled_from([*kinds, "hangs"] if cut else kinds), min_size=1, max_size=3)
     moment = st.one_of(st.none(), st.floats(0, 30))
     span = st.one_of(st.none(), st.none(), st.tuples(st.floats(0, 15), st.floats(16, 300)))
     # Nothing bounds a step that always runs: one that hangs would hang for ever.
     fated = draw(st.dictionaries(st.sampled_from(["a", "use", *CHILD]), fates, max_size=3))
-    if again and draw(st.booleans()):
+    if again and not forced and draw(st.booleans()):
         fated["use"] = ["lost", *fated.get("use", ())]
     return Family(
         fates=fated,
         again=again,
+        forced=forced,
         stops=draw(st.integers(0, 3)) == 0,
         deadline="90s" if cut else "",
         step_deadline=draw(st.sampled_from(["", "20s"])) if cut else "",
@@ -102,6 +109,7 @@ def specs_of(family: Family) -> tuple[Any, Any]:
         "pipeline": {"name": "c", "outputs": [{"name": "files", "from": "c1.files"}]},
         "retry": {"userError": {"limit": family.retries, "backoff": {"first": "1s"}}},
         **({"deadline": family.step_deadline} if family.step_deadline else {}),
+        **({"reuse": {"policy": "Never"}} if family.forced else {}),
         **({"matrix": {"axes": {"n": list(range(family.cells))}}} if family.cells else {}),
     }
     return {**outer, "steps": [sub, *outer["steps"]]}, inner
@@ -221,7 +229,7 @@ def check(family: Family) -> None:
     if family.undisturbed:
         _check_fates(family, found)
         _check_child(family, simulation, found["sub"])
-    elif not family.again and states["sub"] in GOOD and not all(goes_well(family, one) for one in CHILD):
+    elif family.executes and states["sub"] in GOOD and not all(goes_well(family, one) for one in CHILD):
         raise BrokenPromise("the step succeeded, and its child cannot have")
     if states["use"] in GOOD and not {states["a"], states["sub"]} <= set(GOOD):
         raise BrokenPromise(f"use ran without its inputs: {states}")
@@ -247,7 +255,7 @@ def _check_child(family: Family, simulation: Simulation, sub: Any) -> None:
 def _check_fates(family: Family, found: Mapping[str, Any]) -> None:
     # Of a second run nothing is executed but what is found lost, and of the child only what gives that.
     lost = _is_lost(family)
-    executed = ("c1",) if lost else () if family.again else CHILD
+    executed = CHILD if family.executes else ("c1",) if lost else ()
     well = all(goes_well(family, one) for one in executed)
     before = 1 if lost else 0
     wanted = ("Succeeded", 1 + before) if well else ("Failed", 1 + before + family.retries)

@@ -55,6 +55,14 @@ HELD = [Family(suspended=(2.0, 40.0))]
 CELLED = [Family(cells=3, fates={"c0": ["oom"]}, kills=0.2, seed=seed) for seed in range(2)]
 DELETED_CELLS = [Family(cells=2, child_deleted_at=4.0)]
 FAILING = [Family(fates={"c1": ["exit3"]}, retries=1)]
+FORCED = [Family(again=True, forced=True, fates={"c1": ["exit3"]}, retries=1)]
+FORCED_DELETED = [
+    Family(again=True, forced=True, fates={"c1": ["exit3"]}, child_deleted_at=at) for at in (4, 7)
+]
+FORCED_CELLS = [
+    Family(again=True, forced=True, fates={"c1": ["exit3"]}, retries=1, cells=2, kills=0.2, seed=seed)
+    for seed in range(2)
+]
 LOST = [Family(again=True, fates={"use": ["lost"]})]
 LOST_CELLS = [Family(again=True, cells=2, fates={"use": ["lost"]})]
 LOST_UNSEEN = [Family(again=True, fates={"use": ["lost"]}, lags=0.9, seed=1)]
@@ -161,10 +169,25 @@ def check_all(some: Sequence[Family]) -> None:
         pytest.param(
             child_starts,
             child_starts._repeated,
-            "if record.attempt and is_remade(record):",
+            "if record.attempt and is_apart(context, record):",
             "if False:",
             LOST,
             id="all of the child is executed again",
+        ),
+        *(
+            pytest.param(
+                child_starts,
+                child_starts.is_apart,
+                "bool(forced(context, record) or context.observed.run.rerun)",
+                "bool((forced(context, record) or context.observed.run.rerun) and not record.attempt)",
+                some,
+                id=f"a second child takes over what an earlier run has made: {what}",
+            )
+            for what, some in (
+                ("it failed", FORCED),
+                ("it was deleted", FORCED_DELETED),
+                ("of cells", FORCED_CELLS),
+            )
         ),
         pytest.param(
             child_remakes,

@@ -1,4 +1,5 @@
-"""Lost outputs of a step that is another pipeline: which of its child's steps have to make them again.
+"""What another child of a step goes on from: lost outputs that have to be made again, or a child that failed,
+where nothing of an earlier run may be taken over.
 
 The step is never reused as a whole, so it has succeeded though what it gives may be an earlier run's. What a
 child of it has made is not made again; what it had only taken over is, by another child.
@@ -13,9 +14,12 @@ from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import RunObject
 from penstock_operator.core.record import StepRecord, leaves
 from penstock_spec.kinds.child import Child
-from penstock_spec.names import Condition
+from penstock_spec.names import Condition, Reason
 from penstock_spec.reuse import RunReuse
 from penstock_spec.status import ENDED_ILL, StepState
+
+# Why a child failed that says of all before it: their frozen steps, or their Pipeline, are gone.
+_LOST_STEPS = frozenset({Reason.REVISION_NOT_FOUND, Reason.INVALID_RERUN})
 
 
 def is_settled(context: RunContext, record: StepRecord) -> bool:
@@ -45,9 +49,14 @@ def is_made_here(context: RunContext, record: StepRecord, outputs: Collection[st
     return len(taken_over(context, record, outputs)) < len(_givers(context, record, outputs))
 
 
+def in_vain(context: RunContext, record: StepRecord) -> bool:
+    """Whether a child of the step has found that none before it can be repeated."""
+    return any(run.status.get("reason") in _LOST_STEPS for run in _mine(context, record))
+
+
 def mending(context: RunContext, record: StepRecord) -> Mapping[str, Any]:
-    """`rerun` of a child that makes lost outputs again: with the steps of the one before, from those that
-    give them, or from what failed in it. Empty where there is none left: then all of it has to be executed.
+    """`rerun` of a child that goes on from the one before, with its steps: from those that give what is lost,
+    or from what failed in it. Empty where there is none left that can be repeated.
     """
     for run in _mine(context, record):
         steps = run.status.get("steps", ())

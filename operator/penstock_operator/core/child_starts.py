@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from penstock_operator.core.child_remakes import mending
+from penstock_operator.core.child_remakes import in_vain, mending
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import RunObject
 from penstock_operator.core.record import StepRecord, is_remade
@@ -32,30 +32,32 @@ def child_manifest(context: RunContext, record: StepRecord, body: Child, name: s
         scheduled_time=run.logical_time,
         triggered_by=run.saw,
         rerun=rerun,
-        reuse=str(RunReuse.NEVER) if not rerun and _anew(context, record) else "",
+        reuse=str(RunReuse.NEVER) if not rerun and is_apart(context, record) else "",
     )
     return child_run(start)
 
 
-def _anew(context: RunContext, record: StepRecord) -> bool:
-    """Whether all of the child is executed, whatever there is. A second one builds on the first, but where
-    what that had taken over is gone.
+def is_apart(context: RunContext, record: StepRecord) -> bool:
+    """Whether the child takes nothing over from other runs by what it is: only from those that are named, and
+    a second one from the first of this very step. Else an old result would end a run that was to renew it.
     """
-    if is_remade(record):
-        return True
-    return bool(forced(context, record) or context.observed.run.rerun) and not record.attempt
+    return is_remade(record) or bool(forced(context, record) or context.observed.run.rerun)
 
 
 def _repeated(context: RunContext, record: StepRecord) -> Mapping[str, Any]:
-    """`rerun` of the child, where its run repeats another one: as that is repeated, so is its child of then.
+    """`rerun` of the child: of the one before in this run, where it takes nothing over from others; else,
+    where its run repeats another one, of its child of then, in the way that that is repeated.
 
-    Empty where there is none to repeat any more, or a first one of this run has been made. One whose outputs
-    are lost is repeated in any run.
+    Empty where there is none to repeat any more.
     """
-    if record.attempt and is_remade(record):
-        return mending(context, record)
+    if in_vain(context, record):
+        return {}
+    if record.attempt and is_apart(context, record):
+        before = mending(context, record)
+        if before or is_remade(record):
+            return before  # what is lost may be the child's of then
     asked, old = context.observed.run.rerun, _child_of_then(context, record)
-    if not asked or old is None or record.attempt:
+    if not asked or old is None:
         return {}
     steps = old.status.get("steps", ())
     if asked.get("failed") and any(one["state"] in ENDED_ILL for one in steps):

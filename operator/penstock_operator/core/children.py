@@ -10,13 +10,13 @@ from datetime import datetime
 from penstock_operator.core.actions import Create
 from penstock_operator.core.child_ends import child_ended, due_end, misfit
 from penstock_operator.core.child_runs import KIND, RUNS, child_of, endings, going_of
-from penstock_operator.core.child_starts import child_manifest
+from penstock_operator.core.child_starts import child_manifest, is_apart
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.findings import Failed
 from penstock_operator.core.observed import Ref
 from penstock_operator.core.observed_run import ChildView
 from penstock_operator.core.queued import HELD
-from penstock_operator.core.record import StepRecord, is_remade
+from penstock_operator.core.record import StepRecord
 from penstock_operator.core.retry import failed, refused
 from penstock_operator.core.text import clip, one_line, sentence
 from penstock_operator.core.times import after, earliest, read
@@ -64,7 +64,7 @@ def composes(context: RunContext, record: StepRecord) -> Decision | None:
     # The child before has ended, or its absence was read live: two of one step are never side by side.
     if context.now < due:
         return Decision(record, look_again=due)
-    if is_remade(record) and not context.is_live(RUNS):
+    if is_apart(context, record) and not context.is_live(RUNS):
         return Decision(record, confirm=(RUNS,))  # the new child repeats one of those that are there
     return _create(context, record, body, record.attempt + 1)
 

@@ -181,7 +181,7 @@ def _all_ended(context: RunContext, name: str) -> bool:
 def _holds(context: RunContext, known: StepRecord) -> bool:
     """Whether what the old run recorded is what the new one would get."""
     if known.state is StepState.SKIPPED:
-        return not context.observed.run.parameters  # else its condition is asked again
+        return not _alters(context)  # else its condition is asked again
     if known.state not in SATISFYING:
         return False
     if context.pipeline.has_cells(known.name) and not known.cell:
@@ -201,10 +201,17 @@ def _holds(context: RunContext, known: StepRecord) -> bool:
 
 def _may_go_on(context: RunContext, known: StepRecord) -> bool:
     """Whether the old run had come to the step's cells, and the new one would come to the same."""
-    if not known.cell_count or context.observed.run.parameters:
+    if not known.cell_count or _alters(context):
         return False
     opened = opens(context, StepRecord(known.name, known.kind)).record
     return opened.cell_count == known.cell_count or context.pipeline.repeated(known.name)
+
+
+def _alters(context: RunContext) -> bool:
+    """Whether the new run has other parameters. The run of a step is always given its own, also the same."""
+    run, old = context.observed.run, context.observed.origin
+    given = {} if old is None else old.given
+    return any(name not in given or given[name] != value for name, value in run.parameters.items())
 
 
 def _part_of(context: RunContext, known: StepRecord, run: str) -> StepRecord:
