@@ -70,7 +70,7 @@ def _next_in_line(namespace: str, caches: Caches) -> Iterator[Key]:
 
 
 def _resumes(change: Change) -> bool:
-    """Whether it was suspended or is no longer: runs that have not begun, or are part of it, wait."""
+    """Whether a Pipeline was suspended or is no longer: runs that have not begun wait."""
     return _suspended(change.before) != _suspended(change.after)
 
 
@@ -112,7 +112,7 @@ def _of_run(change: Change, caches: Caches) -> Iterator[Key]:
         yield from _unfinished(caches, "pipeline", _pipeline_index(item, pipeline))
     elif change.before is None and views.run(item).sort is RunSort.ORDINARY:
         yield from _begun(caches, _pipeline_index(item, pipeline))
-    if _resumes(change):
+    if _holds(change.before) != _holds(change.after):
         yield from _below(item, caches)
 
 
@@ -121,6 +121,10 @@ def _begun(caches: Caches, pipeline: str) -> Iterator[Key]:
     for run in caches[names.PIPELINE_RUN].find("pipeline", pipeline):
         if (run.get("status") or {}).get("startedAt") and not views.finished(run):
             yield _key(names.PIPELINE_RUN, run)
+
+
+def _holds(run: Object | None) -> bool:
+    return run is not None and views.run(run).holds
 
 
 def _below(item: Object, caches: Caches) -> Iterator[Key]:

@@ -280,11 +280,19 @@ class Simulation:
         return any(one["type"] == "Finished" and one["status"] == "True" for one in conditions)
 
     def _suspended(self, run: Object) -> bool:
-        """Whether the run, or one above it, is suspended and says so."""
-        if run["spec"].get("suspend") and run["status"].get("suspendedAt"):
+        """Whether the run, or one above it, is suspended and says so, and no newer run lifts that."""
+        if run["spec"].get("suspend") and run["status"].get("suspendedAt") and not self._replaced(run):
             return True
         above = self.cluster.get("PipelineRun", run["spec"].get("partOf", ""))
         return bool(run["spec"].get("step") and above is not None and self._suspended(above))
+
+    def _replaced(self, run: Object) -> bool:
+        """Whether a newer run waits for the end of this one, and ends it."""
+        name = run["spec"]["pipeline"]
+        whole = self.cluster.get("Pipeline", name) or {"spec": {}}
+        others = [one for one in self.cluster.find("PipelineRun") if one["spec"]["pipeline"] == name]
+        waits = [one for one in others if one is not run and not self.finished(one)]
+        return whole["spec"].get("policy", {}).get("concurrency") == "Replace" and bool(waits)
 
     def _may_start(self, step: str, run: Object, states: Mapping[str, str]) -> None:
         if self.finished(run):

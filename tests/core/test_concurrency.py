@@ -1,5 +1,6 @@
 """policy.concurrency: what becomes of a run that comes while another one is unfinished."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from tests.core.fake_cluster import FakeCluster
 from tests.core.pipelines import programs
 from tests.core.schedule_world import TriggerLife, scheduled
 from tests.core.simulation import Simulation, pipeline
+from tests.core.test_cancel import until
 from tests.core.test_pipelines import condition, new_run, status
 
 
@@ -100,6 +102,80 @@ def test_a_change_is_never_lost(concurrency: str, at_once: bool) -> None:
     assert life.unfinished() == (["p-g2", "p-g3"] if at_once else ["p-g2"])
     life.finish("p-g2")
     assert life.runs() == ["p-g1", "p-g2", "p-g3"]
+
+
+def held_and_replaced(first: Any, *more: Any, act: Any = None, fates: Any = None) -> Simulation:
+    """Its first run is at work when a person suspends it, and then a newer one comes that replaces it."""
+    simulation = Simulation(FakeCluster(fates=fates or {"w": ["hangs"]}), always=frozenset({"al"}))
+    cluster = simulation.cluster
+    for name, spec in more:
+        simulation.person(partial(cluster.create, pipeline(name, spec)))
+    first["policy"] = {"concurrency": "Replace", **first.get("policy", {})}
+    simulation.person(lambda: cluster.create(pipeline("tumour", first)))
+    until(simulation, 6)
+    simulation.person(lambda: simulation.say("tumour-g1", suspend=True))
+    until(simulation, 6)
+    assert status(simulation, "PipelineRun", "tumour-g1")["status"] == "Suspended"
+    if act:
+        act(simulation)
+    cluster.fates = {}
+    simulation.person(lambda: cluster.create(new_run("a")))
+    return simulation
+
+
+ALWAYS = {"al": {"always": True}}
+
+
+def test_a_newer_run_lifts_the_suspension_of_the_one_that_it_replaces() -> None:
+    simulation = held_and_replaced(programs({"w": [], "al": []}, None, ALWAYS))
+    until(simulation, 2)
+    found = status(simulation, "PipelineRun", "tumour-g1")
+    assert (found["status"], found["reason"]) == ("Running", "RunReplaced")
+    said = "it is not held any more; run a came, and policy.concurrency is Replace"
+    assert found["message"] == said
+    assert "suspendedAt" not in found
+    assert found["suspendedSeconds"] > 0
+    simulation.run_to_rest()
+    simulation.assert_at_rest()
+    states = {name: (one["state"], one["reason"]) for name, one in simulation.steps("tumour-g1").items()}
+    assert states == {"w": ("Cancelled", "RunReplaced"), "al": ("Succeeded", "Completed")}
+    assert status(simulation, "PipelineRun", "tumour-g1")["status"] == "Cancelled"
+    assert status(simulation, "PipelineRun", "a")["status"] == "Succeeded"
+
+
+def test_it_does_so_where_a_failure_had_stopped_the_run_before() -> None:
+    spec = programs({"w": [], "bad": [], "al": []}, None, ALWAYS, policy={"onFailure": "Stop"})
+    hangs = {"w": ["hangs"], "bad": ["hangs"]}
+    simulation = held_and_replaced(spec, fates=hangs, act=_fails_while_held)
+    simulation.run_to_rest()
+    assert simulation.steps("tumour-g1")["al"]["state"] == "Succeeded"
+    assert status(simulation, "PipelineRun", "a")["status"] == "Succeeded"
+
+
+def _fails_while_held(simulation: Simulation) -> None:
+    simulation.cluster.fates = {"w": ["hangs"], "bad": ["exit3"]}
+    until(simulation, 6)
+    found = {name: one["reason"] for name, one in simulation.steps("tumour-g1").items()}
+    assert found == {"w": "FailureStoppedRun", "bad": "UserError", "al": "RunSuspended"}
+
+
+def test_a_step_that_always_runs_is_not_held_with_its_child_either() -> None:
+    child = programs({"c": []}, policy={"onChange": "Wait"})
+    spec = programs({"w": []})
+    spec["steps"].append({"name": "al", "pipeline": {"name": "child"}, "always": True})
+    simulation = held_and_replaced(spec, ("child", child))
+    simulation.run_to_rest()
+    simulation.assert_at_rest()
+    assert simulation.steps("tumour-g1")["al"]["state"] == "Succeeded"
+    assert status(simulation, "PipelineRun", "a")["status"] == "Succeeded"
+
+
+def test_what_is_suspended_waits_for_a_person_where_the_newer_run_only_queues() -> None:
+    spec = programs({"w": [], "al": []}, None, ALWAYS, policy={"concurrency": "Queue"})
+    simulation = held_and_replaced(spec)
+    until(simulation, 20)
+    assert status(simulation, "PipelineRun", "tumour-g1")["reason"] == "RunSuspended"
+    assert status(simulation, "PipelineRun", "a")["reason"] == "WaitingForRun"
 
 
 def busy(concurrency: str, **schedule: Any) -> TriggerLife:

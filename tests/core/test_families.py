@@ -153,7 +153,7 @@ def check_all(some: Sequence[Family]) -> None:
             id="a cancelled parent ends before its child",
         ),
         pytest.param(
-            cancels, cancels.held_from_above, "if one.suspend", "if False", HELD, id="suspension stays above"
+            cancels, cancels.held_from_above, "if one.holds", "if False", HELD, id="suspension stays above"
         ),
         pytest.param(
             child_ends,

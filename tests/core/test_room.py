@@ -21,13 +21,13 @@ ONE = Settings(max_parallel=1)
 WORDS = "waits for a place: 1 Job of runs may live in namespace ml at a time, older runs first"
 
 
-def run(name: str, age: float, *reasons: str, **fields: Any) -> RunObject:
-    """A run of this age; each reason is that of a step that is Queued."""
+def run(name: str, age: float, *reasons: str, why: str = "", **fields: Any) -> RunObject:
+    """A run of this age; each reason is that of a step that is Queued, `why` its own."""
     steps = [
         {"name": f"s{index}", "state": "Queued", "reason": reason} for index, reason in enumerate(reasons)
     ]
     meta = Meta("ml", name, f"uid-{name}", NOW - timedelta(seconds=age))
-    return RunObject(meta, "p", status={"steps": steps}, **fields)
+    return RunObject(meta, "p", status={"reason": why, "steps": steps}, **fields)
 
 
 FULL = "NamespaceFull"
@@ -39,6 +39,9 @@ FULL = "NamespaceFull"
         pytest.param(run("r", 1), 0, id="it waits for nothing"),
         pytest.param(run("r", 1, FULL, "QuotaExceeded", FULL), 2, id="each attempt claims one place"),
         pytest.param(run("r", 1, FULL, suspend=True), 0, id="a suspended run starts nothing"),
+        pytest.param(
+            run("r", 1, FULL, suspend=True, why="RunReplaced"), 1, id="but one that is released does"
+        ),
         pytest.param(run("r", 1, FULL, cancel=True), 0, id="nor does a cancelled one"),
     ],
 )

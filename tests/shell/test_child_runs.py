@@ -56,6 +56,13 @@ def test_a_suspension_wakes_every_run_below_that_goes_on_and_nothing_else_does()
     assert woken(top, top) == own
 
 
+def test_a_newer_run_that_lifts_a_suspension_wakes_them_too() -> None:
+    top = run("top")
+    held = {**top, "spec": {**top["spec"], "suspend": True}}
+    lifted = {**held, "status": {"reason": "RunReplaced"}}
+    assert {"PipelineRun/middle", "PipelineRun/low"} < woken(held, lifted)
+
+
 async def seen(caches: Caches, name: str) -> ObservedRun:
     cluster: Any = None  # nothing is read live
     found = caches["PipelineRun"].get("ml", name)

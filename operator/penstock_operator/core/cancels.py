@@ -13,7 +13,7 @@ from penstock_operator.core.child_runs import RUNS, endings, going, may_have_chi
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Halt, RunContext
 from penstock_operator.core.forms import lists_of
-from penstock_operator.core.halts import cancelled
+from penstock_operator.core.halts import cancelled, replaced
 from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import RunObject
 from penstock_operator.core.observed_run import ChildView, ObservedRun
@@ -95,8 +95,19 @@ def held_from_above(observed: ObservedRun) -> ObservedRun:
 
     Its own spec is left alone: what a person has suspended stays so when the run above goes on.
     """
-    above = next((one.meta.name for one in observed.parents if one.suspend), "")
+    above = next((one.meta.name for one in observed.parents if one.holds), "")
     return replace(observed, run=replace(observed.run, held_by=above)) if above else observed
+
+
+def lifted(context: RunContext) -> RunContext:
+    """The context in which a newer run that replaces this one has lifted its suspension, as a cancel does.
+
+    Else steps with `always` would wait for a person, and the newer run for them.
+    """
+    run, halt = context.observed.run, replaced(context)
+    if halt is None or not run.suspend:
+        return context
+    return replace(context, observed=replace(context.observed, run=replace(run, lifted=halt.message)))
 
 
 def holds_back(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
@@ -142,10 +153,16 @@ def held(context: RunContext, record: StepRecord) -> Decision | None:
 
 def shown_suspended(run: RunObject, summary: Summary, records: Sequence[StepRecord]) -> Summary:
     """The summary of a run that may be suspended."""
-    if not run.suspended or summary.finished:
+    if summary.finished:
         return summary
-    words = _resume(run, f"nothing new starts{_going_on(records)}")
-    return Summary(StatusWord.SUSPENDED, Reason.RUN_SUSPENDED, words, summary.step)
+    if run.suspended:
+        words = _resume(run, f"nothing new starts{_going_on(records)}")
+        return Summary(StatusWord.SUSPENDED, Reason.RUN_SUSPENDED, words, summary.step)
+    if run.lifted:
+        # By this reason the runs that are part of it know that nothing holds them.
+        words = sentence("it is not held any more", run.lifted)
+        return Summary(StatusWord.RUNNING, Reason.RUN_REPLACED, words, summary.step)
+    return summary
 
 
 def _going_on(records: Sequence[StepRecord]) -> str:

@@ -16,10 +16,10 @@ from penstock_spec.status import StepState
 
 def halt_of(context: RunContext) -> Halt | None:
     """Why the run goes no further; None while it does."""
-    return _failure(context) or expired(context) or _replaced(context)
+    return _failure(context) or expired(context) or replaced(context)
 
 
-def _replaced(context: RunContext) -> Halt | None:
+def replaced(context: RunContext) -> Halt | None:
     """A newer run waits, and the policy is that it replaces this one; never in the middle of a roll-out."""
     observed, behind = context.observed, context.observed.behind
     if not behind or concurrency_of(observed.pipeline, observed.defaults) is not Concurrency.REPLACE:

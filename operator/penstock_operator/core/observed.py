@@ -13,6 +13,7 @@ from typing import Any
 from penstock_operator.core.run_sorts import RunSort
 from penstock_operator.core.times import stamp
 from penstock_spec.graph import CompiledPipeline
+from penstock_spec.names import Reason
 from penstock_spec.reuse import RunReuse
 from penstock_spec.run import RunMode
 from penstock_spec.triggers import cause_text
@@ -218,6 +219,7 @@ class RunObject:
     part_of: str = ""  # the backfill that made it, or the run whose step it is
     step: str = ""  # of that run; empty where it is none
     held_by: str = ""  # the nearest suspended run of those above it; empty where none is (plan_run fills it)
+    lifted: str = ""  # why its own suspension holds no longer; empty where it does (plan_run fills it)
     reuse: str = RunReuse.BY_STEP
     spec: Mapping[str, Any] = field(default_factory=dict)  # the raw one, for its record
     cell: int = 0  # of the step that it is; 0 where that has none
@@ -239,7 +241,14 @@ class RunObject:
     @property
     def suspended(self) -> bool:
         """Whether nothing new starts: by its own spec, or by that of a run above it."""
-        return self.suspend or bool(self.held_by)
+        return (self.suspend and not self.lifted) or bool(self.held_by)
+
+    @property
+    def holds(self) -> bool:
+        """Whether its own spec holds it and what is part of it, as others see it: its status says where a
+        newer run has lifted that.
+        """
+        return self.suspend and self.status.get("reason") != Reason.RUN_REPLACED
 
     @property
     def logical_time(self) -> str:

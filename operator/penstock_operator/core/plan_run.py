@@ -9,7 +9,14 @@ from penstock_operator.core import attempts, children, halts, misfits, needs, pa
 from penstock_operator.core.actions import Action, EventNote, Plan
 from penstock_operator.core.backfills import backfills
 from penstock_operator.core.called_off import called_off
-from penstock_operator.core.cancels import cancels, held, held_from_above, holds_back, shown_suspended
+from penstock_operator.core.cancels import (
+    cancels,
+    held,
+    held_from_above,
+    holds_back,
+    lifted,
+    shown_suspended,
+)
 from penstock_operator.core.child_runs import endings, going
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Rule, RunContext
@@ -144,7 +151,7 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
 def _prepared(context: RunContext) -> RunContext:
     """What holds for the whole pass, computed once."""
     recorded = {name: recalled(context, one) for name, one in context.recorded.items()}
-    context = replace(context, records=recorded, recorded=recorded)
+    context = lifted(replace(context, records=recorded, recorded=recorded))
     return replace(
         context,
         halt=halts.halt_of(context),

@@ -53,7 +53,7 @@ def lasting_claims(run: RunObject) -> int:
 
 def _claiming(run: RunObject) -> Sequence[Mapping[str, Any]]:
     # One that is part of a suspended run is not suspended itself, but says that it is held.
-    held = run.suspend or run.status.get("status") == StatusWord.SUSPENDED
+    held = run.holds or run.status.get("status") == StatusWord.SUSPENDED
     if run.finished or held or run.cancel or run.meta.deleting:
         return ()
     waiting = (str(StepState.QUEUED), str(StepState.RETRYING))
