@@ -49,14 +49,19 @@ class Actor:
         self._reads = reads
         self._numbers = ModelNumbers(cluster, caches, reads)
 
-    async def carry_out(self, actions: Sequence[Action], findings: Findings) -> bool:
+    async def carry_out(
+        self, actions: Sequence[Action], findings: Findings, overtaken: Callable[[], bool] = lambda: False
+    ) -> bool:
         """Do all of `actions`; True when the planner has to look again before anything else is done.
 
-        A refusal stops, goes into `findings` and asks for another plan. Raises ClusterError for what is to be
-        tried again later from a new observation.
+        A refusal stops, goes into `findings` and asks for another plan; so does it when something has
+        `overtaken` this one: a run of a thousand cells is cancelled before all their Jobs are made. Raises
+        ClusterError for what is to be tried again later from a new observation.
         """
         again = False
         for action in actions:
+            if isinstance(action, Create) and overtaken():
+                return True
             refused = await self._one(action, findings)
             if refused:
                 return True

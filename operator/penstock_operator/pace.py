@@ -112,6 +112,4 @@ def is_news(kind: str, before: Mapping[str, Any], plan: Plan, wanted: Mapping[st
 def _only_tells(kind: str, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether no field changes but those that tell how it goes."""
     changed = {name for name in {*before, *wanted} if before.get(name) != wanted.get(name)}
-    if kind == names.PIPELINE and wanted.get("status") == StatusWord.RUNNING:
-        changed.discard("status")  # that its run has begun
     return changed <= NEWS.get(kind, frozenset())

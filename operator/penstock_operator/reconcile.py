@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from enum import Enum
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -123,13 +124,14 @@ class Reconciler:
             plan = await self._plan(self._pace.seen(key, item), findings)
             if await self._learned_more(plan, item, findings):
                 continue
+            overtaken = partial(self._overtaken, key, item)
             if any(map(_makes_job, plan.actions)) and self._observer.is_bounded(key.namespace):
                 # Of those that see the last place only one may take it: each decides once more, alone.
                 async with self._gates[key.namespace]:
                     plan = await self._plan(self._pace.seen(key, item), findings)
-                    if plan.confirm or await self._actor.carry_out(plan.actions, findings):
+                    if plan.confirm or await self._actor.carry_out(plan.actions, findings, overtaken):
                         continue
-            elif await self._actor.carry_out(plan.actions, findings):
+            elif await self._actor.carry_out(plan.actions, findings, overtaken):
                 continue
             written = await self._write_status(key, item, plan)
             if written is _Outcome.HELD or written is _Outcome.LATER:
@@ -140,6 +142,11 @@ class Reconciler:
             await self._conclude(key, plan, written, item)
             return "Done"
         raise Conflict(f"{key} did not settle in {rounds} rounds")
+
+    def _overtaken(self, key: Key, item: Object) -> bool:
+        """Whether the object is gone, or somebody has asked something else of it, since this was planned."""
+        known = self._caches[key.kind].get(key.namespace, key.name)
+        return known is None or known["metadata"].get("generation") != item["metadata"].get("generation")
 
     async def _abandon(self, key: Key) -> None:
         """Take an endpoint that is gone, by a live look, out of the registry."""

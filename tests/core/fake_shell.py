@@ -123,6 +123,7 @@ class FakeShell:
                     self._write(self.cluster.put_status, kind, name, version, wanted)
                 except Refused:
                     continue
+                self.held.pop(item["metadata"]["uid"], None)  # the status may be as it was then again
             self._carry_out(plan.after, {})
             return plan.look_again
         raise NotSettled(f"{kind} {name}: {plan}")

@@ -359,6 +359,8 @@ def test_a_suspended_parent_holds_its_child_and_its_deadlines() -> None:
     assert states(simulation, child(simulation)) == {"c0": "Succeeded", "c1": "Waiting"}
     assert "suspend" not in simulation.cluster.objects[("PipelineRun", child(simulation))]["spec"]
     simulation.person(lambda: simulation.say("p-g1", suspend=False))
+    simulation.shell.run_pass("p-g1")
+    assert entry(simulation)["message"] == f"child run {child(simulation)} goes on", "before the child knows"
     simulation.run_to_rest()
     assert set(states(simulation).values()) == {"Succeeded"}
 

@@ -148,8 +148,11 @@ def test_news_of_an_object_that_is_gone_is_not_told_of_another_one_of_its_name()
 def test_a_pipeline_repeats_its_run_seldom_but_says_at_once_what_it_has_started() -> None:
     pace, _ = just_written(PIPELINE)
     waiting = {"status": "Waiting", "lastRun": "p-g1", "lastStarted": {"run": "p-g1"}}
-    repeated = {**waiting, "status": "Running", "step": "fit", "progress": "1/3"}
+    repeated = {**waiting, "step": "fit", "progress": "1/3"}
     assert pace.pause(PIPELINE, item(waiting), Plan(), repeated) == NEWS_INTERVAL
+    for word in ("Running", "Suspended"):
+        begun = {**repeated, "status": word}
+        assert pace.pause(PIPELINE, item(waiting), Plan(), begun) == pytest.approx(PRESSING), word
     started = {**waiting, "lastStarted": {"run": "p-g2"}}
     assert pace.pause(PIPELINE, item(waiting), Plan(), started) == pytest.approx(PRESSING)
     ended = {**waiting, "status": "Succeeded"}

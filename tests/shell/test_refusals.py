@@ -126,3 +126,20 @@ async def test_a_quota_that_changes_meanwhile_is_not_taken_for_a_field_of_somebo
         await seen.until(lambda: (seen.api.held("ModelEndpoint", "m").get("status") or {}).get("next"))
         words = seen.api.held("ModelEndpoint", "m")["status"]["message"]
         assert words == "m-1 starts: 0 of 1 pods ready"
+
+
+async def test_a_run_that_is_cancelled_while_its_jobs_are_made_gets_no_more_of_them(tmp_path: Path) -> None:
+    async with desk(tmp_path) as seen:
+
+        async def cancelled(_: dict[str, Any]) -> None:
+            path = "/apis/penstock.dev/v1alpha1/namespaces/ml/pipelineruns"
+            found = seen.api.held("PipelineRun", "r")
+            if not found["spec"].get("cancel"):
+                said = {**found["metadata"], "generation": 2}, {**found["spec"], "cancel": True}
+                await seen.api.put(path, {**found, "metadata": said[0], "spec": said[1]})
+                await seen.reads.compare("PipelineRun", "ml")
+
+        seen.api.created = cancelled
+        await a_run(seen, 40)
+        await seen.until(lambda: {one["state"] for one in entries(seen.api)} == {"Cancelled"})
+        assert seen.api.writes.count("POST jobs") == 1

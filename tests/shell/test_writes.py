@@ -27,7 +27,7 @@ RUN = ("pipelines/status", "pipelineruns", "pipelineruns/status", "jobs", "contr
 REGISTRY = ("configmaps", "modelversions", "modelversions/status")
 ENDPOINT = ("modelendpoints", "modelendpoints/status", "deployments", "services", "poddisruptionbudgets")
 PER_MODEL, PER_DEPLOY = 6, 8
-_TELLING = {"conditions", "reason", "message", "step", "progress", "steps", "status", "model"}
+_TELLING = {"conditions", "reason", "message", "step", "progress", "steps", "model"}
 _UNDER_WAY = {"Waiting", "Queued", "Starting", "Running"}
 
 
@@ -38,8 +38,7 @@ def is_news(write: Write) -> bool:
     operations = [one for one in json.loads(write.body) if one["op"] != "test"]
     fields = {one["path"].split("/")[2] if one["path"] != "/status" else "" for one in operations}
     states = {one["value"]["state"] for one in operations if one["path"].startswith("/status/steps/")}
-    words = {one["value"] for one in operations if one["path"] == "/status/status"}
-    return fields <= _TELLING and states <= _UNDER_WAY and words <= {"Running"}
+    return fields <= _TELLING and states <= _UNDER_WAY
 
 
 def told(writes: Iterable[Write]) -> dict[str, int]:

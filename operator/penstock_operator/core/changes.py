@@ -83,9 +83,17 @@ def _unexecuted(observed: ObservedPipeline, recorded: Mapping[str, Any] | None) 
     frozen = object_names.revision_name(meta.name, meta.uid, str(recorded["digest"]))
     # A run that has this pipeline as a step executes it as well.
     runs = (*own_runs(observed), *own_runs(observed, RunSort.CHILD))
-    if any((one.status.get("snapshot") or {}).get("revision", one.revision) == frozen for one in runs):
+    if any(_executes(one, frozen) for one in runs):
         return ""
     return _to_be_executed(recorded["generation"], planned.meta.name if planned is not None else "")
+
+
+def _executes(run: RunObject, revision: str) -> bool:
+    """Whether a run has executed this revision, or will: one that has no snapshot yet takes the newest."""
+    snapshot = run.status.get("snapshot")
+    if snapshot:
+        return bool(snapshot["revision"] == revision)
+    return run.revision == revision or (not run.revision and not run.finished)
 
 
 def _to_be_executed(generation: int, planned: str) -> str:

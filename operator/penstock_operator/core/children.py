@@ -163,9 +163,12 @@ def _underway(context: RunContext, record: StepRecord, child: ChildView, end: da
         state = StepState.QUEUED
     if state is not record.state and state not in TRANSITIONS[record.state]:
         state = record.state
-    shown = replace(
-        record, state=state, reason=str(status.get("reason") or Reason.CREATED), message=_words(child)
-    )
+    reason, words = str(status.get("reason") or Reason.CREATED), _words(child)
+    held = context.observed.run.suspended or child.run.suspended
+    if reason == Reason.RUN_SUSPENDED and not held:
+        # It has not heard yet that the suspension was lifted.
+        reason, words = str(Reason.STEPS_WAITING), f"child run {child.run.meta.name} goes on"
+    shown = replace(record, state=state, reason=reason, message=words)
     limit = after(context.now, context.settings.resync)
     return Decision(shown, look_again=earliest(limit, end))
 

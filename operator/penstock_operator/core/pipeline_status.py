@@ -38,10 +38,8 @@ def accepted_status(
         if change.actions and not change.plans
         else starting.started
     )
-    if begun:
-        started = begun[0]
-        columns |= {"status": StatusWord.WAITING, "reason": Reason.STEPS_WAITING, "lastRun": started}
-        columns |= {"message": f"run {started} starts", "step": "", "progress": ""}
+    if begun and (current is None or current.finished):
+        columns |= _starts(begun[0], at_once=not observed.pipeline.suspended) | {"lastRun": begun[0]}
     if change.waits_for:
         columns["message"] = sentence(
             f"the change of generation {observed.pipeline.meta.generation} waits for run {change.waits_for}",
@@ -147,8 +145,10 @@ def _columns(
 ) -> dict[str, str]:
     before = observed.pipeline.status
     run = current.status if current is not None else _without_run(str(before.get("lastRun", "")))
+    if current is not None and not run:
+        run = _starts(current.meta.name, at_once=not (current.suspended or observed.pipeline.suspended))
     return {
-        "status": run.get("status", StatusWord.WAITING if current is not None else ""),
+        "status": run.get("status", ""),
         "reason": run.get("reason", ""),
         "message": run.get("message", ""),
         "step": run.get("step", ""),
@@ -156,6 +156,15 @@ def _columns(
         "model": _model(runs) or before.get("model", ""),
         "lastRun": current.meta.name if current is not None else before.get("lastRun", ""),
     }
+
+
+def _starts(run: str, *, at_once: bool) -> dict[str, str]:
+    """The columns for a run that has said nothing yet; it does in a moment, and then it is Running in most
+    cases: told ahead, that takes no write of its own.
+    """
+    word = StatusWord.RUNNING if at_once else StatusWord.WAITING
+    words = {"reason": Reason.STEPS_WAITING, "message": f"run {run} starts", "step": "", "progress": ""}
+    return {"status": word, **words}
 
 
 def _without_run(last: str) -> Mapping[str, Any]:

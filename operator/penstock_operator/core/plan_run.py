@@ -1,5 +1,6 @@
 """What a run needs now: the first rule that applies decides, and the last one takes the steps forward."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -226,9 +227,14 @@ def _upcoming(context: RunContext, records: Sequence[StepRecord]) -> str:
     """The step that begins once the ends of this pass have been written; empty where none does."""
     if context.observed.run.suspended:
         return ""
+    known, most = context.records, context.policy.max_parallel
+    room = parallel.left_of(most, known) != 0
+    in_line = (
+        one.name for one in records if room and one.reason == Reason.MAX_PARALLEL and not one.cell_count
+    )
     waiting = (one.name for one in records if one.state is StepState.WAITING)
-    known = context.records
-    return next((name for name in waiting if not needs.awaited(context, known[name], known)), "")
+    ready = (name for name in waiting if not needs.awaited(context, known[name], known))
+    return next(itertools.chain(in_line, ready), "")
 
 
 def _lets_wait(context: RunContext, records: Sequence[StepRecord], events: Sequence[EventNote]) -> bool:

@@ -27,12 +27,13 @@ from penstock_operator.core.policies import DEFAULTS
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.registered import chosen_for, with_pins
 from penstock_operator.core.run_sorts import RunSort
-from penstock_operator.core.run_status import about_to_start, build
+from penstock_operator.core.run_status import build
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
     CannotStart,
     Frozen,
     adoption,
+    first_words,
     has_its_turn,
     not_started,
     parameter_problem,
@@ -79,10 +80,9 @@ def repeats(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | 
     saw = observed.origin.saw if observed.origin is not None else {}
     snapshot |= {"triggeredBy": dict(saw)} if saw else {}
     records = [found.context.records[step.name] for step in found.frozen.pipeline.spec.steps]
-    begun = has_its_turn(observed)
-    summary = about_to_start(f"what is left of run {run.rerun['run']} is", begun=begun)
+    summary = first_words(observed, f"what is left of run {run.rerun['run']} is")
     pinned = with_pins(run, found.context.pins)
-    status = build(pinned, summary, records, now, snapshot, started=begun)
+    status = build(pinned, summary, records, now, snapshot, started=has_its_turn(observed))
     return Plan(actions=adoption(observed), status=status, look_again=now)
 
 

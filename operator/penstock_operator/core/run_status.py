@@ -54,7 +54,7 @@ def summary_of(
         message = sentence(f"step {first.name}: {first.message}", going_on)
         return Summary(StatusWord.RUNNING, first.reason, message, first.name)
     for state in _LIVELY:
-        found = next((one for one in records if one.state is state), None)
+        found = next((one for one in records if one.state is state and one.name != upcoming), None)
         if found is not None:
             words = sentence(f"step {found.name}: {found.message}") if found.message else ""
             return Summary(StatusWord.RUNNING, found.reason, words, found.name)

@@ -72,8 +72,7 @@ def take_snapshot(observed: ObservedRun, now: datetime, settings: Settings) -> P
     problem = parameter_problem(found.pipeline, run.parameters, run.logical_time, run.cause)
     if problem is not None:
         return not_started(observed, problem, now, settings)
-    begun = has_its_turn(observed)
-    summary = about_to_start("its steps are", begun=begun)
+    summary, begun = first_words(observed, "its steps are"), has_its_turn(observed)
     records = fresh_records(found.pipeline)
     status = build(run, summary, records, now, snapshot_of(observed, found, settings), started=begun)
     return Plan(actions=(*adoption(observed), *found.actions), status=status, look_again=now)
@@ -232,6 +231,19 @@ def has_its_turn(observed: ObservedRun) -> bool:
     return concurrency is Concurrency.ALLOW or not observed.ahead
 
 
+def first_words(observed: ObservedRun, what: str) -> Summary:
+    """What a run says that has just got its snapshot, of which `what` is to start: also whom it waits for."""
+    begun = has_its_turn(observed)
+    ends = concurrency_of(observed.pipeline, observed.defaults) is Concurrency.FORBID
+    if observed.ahead and not (begun or ends):
+        return _in_line(observed)
+    return about_to_start(what, begun=begun)
+
+
+def _in_line(observed: ObservedRun) -> Summary:
+    return waiting(Reason.WAITING_FOR_RUN, clip(f"waits for run {', '.join(observed.ahead)}", 1024))
+
+
 def wait_for_turn(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
     """Rule: one run at a time, unless the Pipeline's policy allows more. One that has started goes on."""
     concurrency = concurrency_of(observed.pipeline, observed.defaults)
@@ -244,5 +256,4 @@ def wait_for_turn(observed: ObservedRun, now: datetime, settings: Settings) -> P
         what = f"run {observed.ahead[0]} is unfinished, and policy.concurrency is Forbid"
         hint = "start another when it has ended"
         return end_before_steps(observed, CannotStart(Reason.RUN_FORBIDDEN, f"{what}; {hint}"), now)
-    message = clip(f"waits for run {', '.join(observed.ahead)}", 1024)
-    return _written(observed, waiting(Reason.WAITING_FOR_RUN, message), now, after(now, settings.resync))
+    return _written(observed, _in_line(observed), now, after(now, settings.resync))
