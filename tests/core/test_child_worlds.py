@@ -86,6 +86,7 @@ def test_the_step_says_what_its_child_says(
 ) -> None:
     simulation = started(fates={"c0": ["hangs"]})
     until(simulation, 6)
+    simulation.say(child(simulation), suspend=changes["status"] == "Suspended")
     found = told(simulation, **changes)
     assert (found["state"], found["reason"]) == (state, reason)
     assert found["message"].startswith(f"child run {child(simulation)}")

@@ -40,7 +40,7 @@ def test_very_many_families_come_to_the_right_rest(family: Family) -> None:
     check(family)
 
 
-KILLED = [Family(fates={"c0": ["oom"]}, kills=0.3, seed=seed) for seed in (0, 4)]
+KILLED = [Family(fates={"c0": ["oom"]}, kills=0.3, seed=seed) for seed in (4, 5)]
 CUT = [Family(fates={"c1": ["hangs"]}, deadline="12s", tells=False)]
 # The parent ends when caches may not show yet that it has a child.
 UNSEEN = [
