@@ -228,13 +228,11 @@ def _upcoming(context: RunContext, records: Sequence[StepRecord]) -> str:
     if context.observed.run.suspended:
         return ""
     known, most = context.records, context.policy.max_parallel
-    room = parallel.left_of(most, known) != 0
-    in_line = (
-        one.name for one in records if room and one.reason == Reason.MAX_PARALLEL and not one.cell_count
-    )
+    free = parallel.left_of(most, known) != 0
+    lined = (one.name for one in records if one.reason == Reason.MAX_PARALLEL and not one.cell_count)
     waiting = (one.name for one in records if one.state is StepState.WAITING)
     ready = (name for name in waiting if not needs.awaited(context, known[name], known))
-    return next(itertools.chain(in_line, ready), "")
+    return next(itertools.chain(lined if free else (), ready), "")
 
 
 def _lets_wait(context: RunContext, records: Sequence[StepRecord], events: Sequence[EventNote]) -> bool:

@@ -11,7 +11,7 @@ from penstock_operator.core.gates import renewed
 from penstock_operator.core.history import registered_steps
 from penstock_operator.core.record import StepRecord
 from penstock_operator.core.times import after, age, read
-from penstock_operator.core.work import Work, work_of
+from penstock_operator.core.work import Work, job_name, work_of
 from penstock_spec.base import seconds_of
 from penstock_spec.contract import Known
 from penstock_spec.digest import key_of, reusable_image, same_digest
@@ -31,6 +31,8 @@ def reuses(context: RunContext, record: StepRecord) -> Decision | None:
     lost = context.records[record.name].failure_class == FailureClass.INPUT_MISSING
     if lost and context.pipeline.repeated(record.name):
         return None  # iterations before it had to be made again, and who waits for that waits for this one
+    if not record.attempt and context.job(job_name(context, record, 1)) is not None:
+        return None  # it has begun, and who wrote that down has died: the model it has made is its own
     work = work_of(context, record)
     found = find_earlier(context, record, work)
     if found is None:
