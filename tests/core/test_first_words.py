@@ -11,20 +11,24 @@ from tests.core.pipelines import programs
 from tests.core.simulation import Simulation, pipeline
 
 
+class Telling(FakeCluster):
+    """A cluster that keeps every status that is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[Object] = []
+
+    def put_status(self, kind: str, name: str, version: str, status: Any) -> None:
+        super().put_status(kind, name, version, status)
+        self.written.append({"kind": kind, "name": name, **status})
+
+
 def living(needs: dict[str, list[str]], **policy: Any) -> tuple[Simulation, list[Object]]:
-    """A pipeline that is applied, and all statuses of its runs that are written from then on."""
-    simulation = Simulation(FakeCluster())
-    cluster, written = simulation.cluster, []
-    put = cluster.put_status
-
-    def putting(kind: str, name: str, version: str, status: Any) -> None:
-        put(kind, name, version, status)
-        written.append({"kind": kind, "name": name, **status})
-
-    cluster.put_status = putting  # type: ignore[method-assign]
-    spec = programs(needs, policy=policy)
+    """A pipeline that is applied, and all statuses that are written from then on."""
+    cluster = Telling()
+    simulation, spec = Simulation(cluster), programs(needs, policy=policy)
     simulation.person(lambda: cluster.create(pipeline("p", spec)))
-    return simulation, written
+    return simulation, cluster.written
 
 
 def run(name: str, **spec: Any) -> Object:
