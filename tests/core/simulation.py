@@ -74,6 +74,7 @@ class Simulation:
     lag: Callable[[], int] = lambda: 0
     blind: bool = False  # caches show no pods
     fate_of_write: Callable[[], str] = lambda: ""
+    away: Callable[[], float] = lambda: 0.0  # for how many seconds nobody is there after a kill
     drop_event: Callable[[], bool] = lambda: False
     hold: Callable[[], bool] = lambda: False  # whether a status that is only news is written later
     acts: Sequence[tuple[float, Callable[[], Any]]] = ()  # what a person does, after so many seconds
@@ -411,6 +412,8 @@ class Simulation:
             again = work(name)
         except Killed:
             self.kills += 1
+            if away := self.away():
+                self.cluster.advance(away)
             self.shell = self._born()
             self.wake()  # a new operator lists everything
             return
