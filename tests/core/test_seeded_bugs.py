@@ -630,6 +630,13 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         pytest.param(room.full, " < limit", " <= limit", CROWDED, id="one Job too many"),
         pytest.param(room.full, " | unseen", "", CROWDED, id="what this pass starts does not count"),
         pytest.param(
+            room._spent,
+            "has_succeeded(job)",
+            "job.pods",
+            CROWDED,
+            id="a Job whose pod goes on takes no place",
+        ),
+        pytest.param(
             retry.failed,
             "used < budget.retries and",
             "used <= budget.retries and",
