@@ -29,6 +29,11 @@ class FakeApi:
         self.compacted = 0  # watches from before this version get 410
         self.streams: list[web.StreamResponse] = []
         self.lists = 0
+        self.pages: list[str] = []  # the limits that were asked for, of every page
+        self.forgets_pages = False  # what comes after a first page is of a moment that is no longer kept
+        self._rests: dict[
+            str, tuple[str, list[Object]]
+        ] = {}  # by token: version of the list, what is to come
         self.watched_from: list[int] = []
         self.refuse: Callable[[web.Request], web.Response | None] = lambda _request: None
         self.silent = False  # open streams say nothing more
@@ -90,10 +95,15 @@ class FakeApi:
         if request.method == "GET" and request.query.get("watch"):
             return await self._watch(request)
         if request.method == "GET":
-            return self._read(request.path)
+            return self._read(request)
         return web.json_response(_status(405, "MethodNotAllowed"), status=405)
 
-    def _read(self, path: str) -> web.Response:
+    def _read(self, request: web.Request) -> web.Response:
+        path, token = request.path, request.query.get("continue", "")
+        if token:
+            if self.forgets_pages:
+                return web.json_response(_status(410, "Expired"), status=410)
+            return self._page(request, *self._rests.pop(token))
         collection, _, name = path.rpartition("/")
         if (collection, name) in self.objects:
             return web.json_response(self.objects[collection, name])
@@ -101,7 +111,18 @@ class FakeApi:
         if not found and any(where == collection for where, _ in self.objects):
             return web.json_response(_status(404, "NotFound"), status=404)
         self.lists += 1
-        return web.json_response({"metadata": {"resourceVersion": str(self.version)}, "items": found})
+        return self._page(request, str(self.version), found)
+
+    def _page(self, request: web.Request, version: str, items: list[Object]) -> web.Response:
+        """As many as are asked for; the rest, as it was at the first page, under a token."""
+        limit = request.query.get("limit", "")
+        self.pages.append(limit)
+        first, rest = (items[: int(limit)], items[int(limit) :]) if limit else (items, [])
+        about = {"resourceVersion": version}
+        if rest:
+            about["continue"] = f"token-{len(self.pages)}"
+            self._rests[about["continue"]] = (version, rest)
+        return web.json_response({"metadata": about, "items": first})
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         start = int(request.query["resourceVersion"])
