@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -91,11 +91,11 @@ class WritableApi(FakeApi):
         made = {"generation": 1, "creationTimestamp": stamp(clock.now())}
         return await self.put(collection, {**item, "metadata": {**made, **item["metadata"]}})
 
-    def _read(self, path: str) -> web.Response:
+    def _read(self, path: str, query: Mapping[str, str]) -> web.Response:
         """An object, or a list."""
         collection, _, name = path.rpartition("/")
         if name in _PLURALS or (collection, name) in self.objects:
-            return super()._read(path)
+            return super()._read(path, query)
         return answer(404, "NotFound", f"{name} not found")
 
     async def _merged(self, collection: str, name: str, body: Object) -> Object:

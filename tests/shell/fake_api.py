@@ -6,7 +6,7 @@ It keeps a history of events as etcd does, can forget it (410), cut and silence 
 import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -95,15 +95,14 @@ class FakeApi:
         if request.method == "GET" and request.query.get("watch"):
             return await self._watch(request)
         if request.method == "GET":
-            return self._read(request)
+            return self._read(request.path, request.query)
         return web.json_response(_status(405, "MethodNotAllowed"), status=405)
 
-    def _read(self, request: web.Request) -> web.Response:
-        path, token = request.path, request.query.get("continue", "")
-        if token:
+    def _read(self, path: str, query: Mapping[str, str]) -> web.Response:
+        if token := query.get("continue"):
             if self.forgets_pages:
                 return web.json_response(_status(410, "Expired"), status=410)
-            return self._page(request, *self._rests.pop(token))
+            return self._page(query, *self._rests.pop(token))
         collection, _, name = path.rpartition("/")
         if (collection, name) in self.objects:
             return web.json_response(self.objects[collection, name])
@@ -111,11 +110,11 @@ class FakeApi:
         if not found and any(where == collection for where, _ in self.objects):
             return web.json_response(_status(404, "NotFound"), status=404)
         self.lists += 1
-        return self._page(request, str(self.version), found)
+        return self._page(query, str(self.version), found)
 
-    def _page(self, request: web.Request, version: str, items: list[Object]) -> web.Response:
+    def _page(self, query: Mapping[str, str], version: str, items: list[Object]) -> web.Response:
         """As many as are asked for; the rest, as it was at the first page, under a token."""
-        limit = request.query.get("limit", "")
+        limit = query.get("limit", "")
         self.pages.append(limit)
         first, rest = (items[: int(limit)], items[int(limit) :]) if limit else (items, [])
         about = {"resourceVersion": version}
