@@ -370,7 +370,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             id="start before the end is written",
         ),
         pytest.param(
-            cancels.cancels,
+            cancels._cut_short,
             "after=tuple(delete(job) for job in own if is_stuck(job)),",
             "",
             CALLED_OFF,

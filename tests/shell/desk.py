@@ -32,6 +32,7 @@ class WritableApi(FakeApi):
         super().__init__()
         self.writes: list[str] = []
         self.created: Callable[[Object], Awaitable[None]] | None = None  # is told of each new Job
+        self.patching: Callable[[Object], Awaitable[None]] | None = None  # is told before a status is patched
 
     def held(self, kind: str, name: str) -> Any:
         """The object, or None."""
@@ -109,6 +110,10 @@ class WritableApi(FakeApi):
 
     async def _patched(self, collection: str, name: str, operations: list[Object]) -> web.Response:
         known = self.objects[(collection, name)]
+        told = any(one["path"].startswith("/status") for one in operations)
+        if self.patching is not None and told:
+            await self.patching(known)
+            known = self.objects[(collection, name)]
         field = operations[0]["path"].rpartition("/")[2]
         if operations[0]["value"] != known["metadata"][field]:
             return answer(422, "Invalid", "the server rejected our request")
