@@ -323,6 +323,7 @@ def test_frozen_steps_that_are_not_whole_end_the_run(harm: Callable[[Simulation]
     found = status(simulation, "PipelineRun", "tumour-g1")
     assert (found["status"], found["reason"]) == ("Failed", reason)
     assert not [one for one in simulation.cluster.find("Job") if not one["status"].get("conditions")]
+    assert {(one["state"], one["reason"]) for one in found["steps"]} == {("Cancelled", reason)}
 
 
 # Failures

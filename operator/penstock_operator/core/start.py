@@ -1,6 +1,6 @@
 """The start of a run: what it executes is frozen before anything is executed, and it waits for its turn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -206,15 +206,24 @@ def not_started(observed: ObservedRun, found: CannotStart, now: datetime, settin
     return end_before_steps(observed, found, now)
 
 
-def end_before_steps(observed: ObservedRun, found: CannotStart, now: datetime) -> Plan:
-    """The run fails, with whatever entries its steps have."""
-    return _written(observed, failed_before_steps(found.reason, found.message), now, look_again=None)
+def end_before_steps(
+    observed: ObservedRun, found: CannotStart, now: datetime, records: Sequence[StepRecord] = ()
+) -> Plan:
+    """The run fails, with these last entries of its steps, or whatever entries they have."""
+    summary = failed_before_steps(found.reason, found.message)
+    return _written(observed, summary, now, look_again=None, records=records)
 
 
-def _written(observed: ObservedRun, summary: Summary, now: datetime, look_again: datetime | None) -> Plan:
+def _written(
+    observed: ObservedRun,
+    summary: Summary,
+    now: datetime,
+    look_again: datetime | None,
+    records: Sequence[StepRecord] = (),
+) -> Plan:
     run = observed.run
-    records = [StepRecord.from_status(entry) for entry in run.status.get("steps", ())]
-    status = build(run, summary, records, now, run.status.get("snapshot"), started=False)
+    entries = records or [StepRecord.from_status(entry) for entry in run.status.get("steps", ())]
+    status = build(run, summary, entries, now, run.status.get("snapshot"), started=False)
     changed = status if status != run.status else None
     # One that never begins goes with its Pipeline as well.
     return Plan(actions=adoption(observed), status=changed, look_again=look_again)
