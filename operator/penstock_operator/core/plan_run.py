@@ -120,7 +120,7 @@ def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Pla
 
 
 def _cut_off(observed: ObservedRun, found: CannotStart, now: datetime) -> Plan:
-    """The end of a run whose frozen steps are gone: what has not ended is cut off, and its Job goes in time."""
+    """The end of a run whose frozen steps are gone: no step of it seems to go on."""
     halt = Halt(found.reason, found.message)
     entries = map(StepRecord.from_status, observed.run.status.get("steps", ()))
     records = [one if one.ended else halts.cancelled(one, halt, stamp(now)) for one in entries]
