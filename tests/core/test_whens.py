@@ -84,6 +84,10 @@ OBJECT: dict[str, tuple[Any, str]] = {
         {"all": [{"parameter": "region", "equals": "us\n\u001b[1mtwo"}]},
         "parameter region is eu; asked for us two",
     ),
+    "a text is not empty": (
+        {"all": [{"parameter": "region", "equals": ""}]},
+        'parameter region is eu; asked for ""',
+    ),
     "a text is ruled out": (
         {"none": [{"parameter": "region", "in": ["eu", "us"]}]},
         "parameter region is eu; asked for one of eu, us, which rules it out",
