@@ -16,11 +16,12 @@ from penstock_operator.core.cancels import (
     held_from_above,
     holds_back,
     lifted,
+    lose,
     shown_suspended,
 )
 from penstock_operator.core.child_runs import endings, going
 from penstock_operator.core.classify import is_stuck
-from penstock_operator.core.context import Decision, Halt, Rule, RunContext
+from penstock_operator.core.context import Decision, Rule, RunContext
 from penstock_operator.core.deadlines import next_end, overdue
 from penstock_operator.core.deploy import deploys
 from penstock_operator.core.foresight import foresees
@@ -41,7 +42,6 @@ from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
     CannotStart,
     defaults_of,
-    end_before_steps,
     fresh_records,
     policy_of,
     take_snapshot,
@@ -49,7 +49,7 @@ from penstock_operator.core.start import (
     wait_for_turn,
 )
 from penstock_operator.core.taking import cell_label
-from penstock_operator.core.times import after, earliest, stamp
+from penstock_operator.core.times import after, earliest
 from penstock_spec.names import Reason
 from penstock_spec.policy import OnFailure
 from penstock_spec.resolve import run_values
@@ -119,20 +119,12 @@ def rest_when_finished(observed: ObservedRun, now: datetime, _: Settings) -> Pla
     return Plan(actions=left, after=kept.after, look_again=kept.look_again)
 
 
-def _cut_off(observed: ObservedRun, found: CannotStart, now: datetime) -> Plan:
-    """The end of a run whose frozen steps are gone: no step of it seems to go on."""
-    halt = Halt(found.reason, found.message)
-    entries = map(StepRecord.from_status, observed.run.status.get("steps", ()))
-    records = [one if one.ended else halts.cancelled(one, halt, stamp(now)) for one in entries]
-    return end_before_steps(observed, found, now, records)
-
-
 def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
     """Rule: every step, in topological order, goes as far as it can."""
     snapshot = observed.run.status["snapshot"]
     frozen = thawed(observed, snapshot["revision"], snapshot["digest"])
     if isinstance(frozen, CannotStart):
-        return _cut_off(observed, frozen, now)
+        return lose(observed, frozen.reason, frozen.message, now, settings)
     before = {entry["name"]: StepRecord.from_status(entry) for entry in observed.run.status.get("steps", ())}
     records = {one.name: before.get(one.name, one) for one in fresh_records(frozen.pipeline)}
     run = observed.run

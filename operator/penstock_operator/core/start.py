@@ -1,6 +1,6 @@
 """The start of a run: what it executes is frozen before anything is executed, and it waits for its turn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -206,24 +206,15 @@ def not_started(observed: ObservedRun, found: CannotStart, now: datetime, settin
     return end_before_steps(observed, found, now)
 
 
-def end_before_steps(
-    observed: ObservedRun, found: CannotStart, now: datetime, records: Sequence[StepRecord] = ()
-) -> Plan:
-    """The run fails, with these last entries of its steps, or whatever entries they have."""
-    summary = failed_before_steps(found.reason, found.message)
-    return _written(observed, summary, now, look_again=None, records=records)
+def end_before_steps(observed: ObservedRun, found: CannotStart, now: datetime) -> Plan:
+    """The run fails, with whatever entries its steps have."""
+    return _written(observed, failed_before_steps(found.reason, found.message), now, look_again=None)
 
 
-def _written(
-    observed: ObservedRun,
-    summary: Summary,
-    now: datetime,
-    look_again: datetime | None,
-    records: Sequence[StepRecord] = (),
-) -> Plan:
+def _written(observed: ObservedRun, summary: Summary, now: datetime, look_again: datetime | None) -> Plan:
     run = observed.run
-    entries = records or [StepRecord.from_status(entry) for entry in run.status.get("steps", ())]
-    status = build(run, summary, entries, now, run.status.get("snapshot"), started=False)
+    records = [StepRecord.from_status(entry) for entry in run.status.get("steps", ())]
+    status = build(run, summary, records, now, run.status.get("snapshot"), started=False)
     changed = status if status != run.status else None
     # One that never begins goes with its Pipeline as well.
     return Plan(actions=adoption(observed), status=changed, look_again=look_again)
@@ -250,7 +241,13 @@ def first_words(observed: ObservedRun, what: str) -> Summary:
 
 
 def _in_line(observed: ObservedRun) -> Summary:
-    return waiting(Reason.WAITING_FOR_RUN, clip(f"waits for run {', '.join(observed.ahead)}", 1024))
+    words = [f"waits for run {', '.join(observed.ahead)}"]
+    held = [one for one in observed.ahead if one in observed.held_ahead]
+    if held and len(observed.ahead) == 1:
+        words = [f"{words[0]}, which is suspended"]
+    elif held:
+        words.insert(0, f"{', '.join(held)} {'is' if len(held) == 1 else 'are'} suspended")
+    return waiting(Reason.WAITING_FOR_RUN, clip("; ".join(reversed(words)), 1024))
 
 
 def wait_for_turn(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:
