@@ -18,7 +18,7 @@ class ParameterType(StrEnum):
 
 TYPE_WORDS: Mapping[ParameterType, str] = {
     ParameterType.STRING: "a text",
-    ParameterType.INTEGER: "a whole number",
+    ParameterType.INTEGER: "a whole number of at most 64 bits",
     ParameterType.NUMBER: "a number",
     ParameterType.BOOLEAN: "true or false",
 }

@@ -49,14 +49,14 @@ def test_who_waits_for_a_suspended_run_says_that_it_is_suspended_and_no_longer_w
     simulation.person(lambda: simulation.say("tumour-g1", suspend=True))
     simulation._work()
     assert said("a") == "waits for run tumour-g1, which is suspended"
-    assert said("b") == "waits for run a, tumour-g1; tumour-g1 is suspended"
+    assert said("b") == "waits for runs a, tumour-g1; tumour-g1 is suspended"
     simulation.person(lambda: simulation.say("a", suspend=True))
     simulation._work()
-    assert said("b") == "waits for run a, tumour-g1; a, tumour-g1 are suspended"
+    assert said("b") == "waits for runs a, tumour-g1; a, tumour-g1 are suspended"
     for name in ("tumour-g1", "a"):
         simulation.person(lambda name=name: simulation.say(name, suspend=False))
     simulation._work()
-    assert (said("a"), said("b")) == ("waits for run tumour-g1", "waits for run a, tumour-g1")
+    assert (said("a"), said("b")) == ("waits for run tumour-g1", "waits for runs a, tumour-g1")
     simulation.run_to_rest()
     assert {one for one, _ in words(simulation).values()} == {"Succeeded"}
 

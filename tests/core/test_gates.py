@@ -52,6 +52,23 @@ def test_a_reused_verdict_counts_again_after_another_one_in_between() -> None:
     simulation.assert_at_rest()
 
 
+def test_a_reused_verdict_leaves_the_figures_that_are_shown() -> None:
+    simulation = living(without_deploy("gate"), gate=PASSES)
+
+    def message() -> str:
+        found: str = simulation.cluster.objects[("ModelVersion", "tumour-1")]["status"]["message"]
+        return found
+
+    assert message() == "step gate of run tumour-g1: roc_auc 0.97"
+    spec = without_deploy("gate")
+    other = {"name": "other", "run": {"image": "ghcr.io/acme/other:1", "command": ["true"]}}
+    simulation.needs = {**TUMOUR_NEEDS, "other": []}
+    apply(simulation, {**spec, "steps": [*spec["steps"], other]})
+    assert simulation.steps("tumour-g2")["gate"]["state"] == "Reused"
+    assert record(simulation)[1][-1] == ("tumour-g2", "gate", "Pass")
+    assert message() == "step gate of run tumour-g1: roc_auc 0.97"
+
+
 def test_a_model_that_one_of_two_gates_refuses_is_rejected_whichever_ends_last() -> None:
     for refusing, passing in (("early", "late"), ("late", "early")):
         simulation = living(without_deploy("early", "late"), **{refusing: FAILS, passing: PASSES})

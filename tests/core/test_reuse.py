@@ -70,6 +70,16 @@ def test_a_step_is_compared_with_the_newest_run_that_got_as_far() -> None:
     assert found["b"]["why"] == 'changed: parameters.n "1" -> "2"'
 
 
+def test_a_result_that_another_step_has_made_is_said_to_be_of_that_step() -> None:
+    simulation = living(programs({"a": []}), {"a": []})
+    spec = programs({"b": []})
+    spec["steps"][0]["run"] = programs({"a": []})["steps"][0]["run"]
+    simulation.needs = {"b": []}
+    simulation.person(lambda: simulation.cluster.edit("Pipeline", "tumour", spec))
+    simulation.run_to_rest()
+    assert simulation.steps("tumour-g2")["b"]["why"] == "output reused from step a of run tumour-g1"
+
+
 @pytest.mark.parametrize("image", ["ghcr.io/acme/step", "ghcr.io/acme/step:latest"])
 def test_an_image_without_a_fixed_tag_is_reused_where_the_step_says_so(image: str) -> None:
     spec = saying(policy="Always")

@@ -112,7 +112,7 @@ def test_news_waits_and_is_planned_from_meanwhile() -> None:
 
 def test_a_long_queue_is_not_told_of_each_end() -> None:
     pace, clock = just_written()
-    first = {"status": "Waiting", "reason": "WaitingForRun", "message": "waits for run p-g1, p-g2"}
+    first = {"status": "Waiting", "reason": "WaitingForRun", "message": "waits for runs p-g1, p-g2"}
     clock.now += NEWS_INTERVAL + 1
     assert pace.pause(RUN, item(first), Plan(), {**first, "message": "waits for run p-g2"}) > 20
     begun = {**first, "status": "Running", "startedAt": "t"}
@@ -162,7 +162,7 @@ def test_a_pipeline_repeats_its_run_seldom_but_says_at_once_what_it_has_started(
 def test_a_run_says_soon_that_it_waits_in_line_and_seldom_who_is_before_it() -> None:
     pace, _ = just_written()
     begins = {"status": "Waiting", "reason": "StepsWaiting", "message": "its steps are about to start"}
-    waits = {**begins, "reason": "WaitingForRun", "message": "waits for run a, b"}
+    waits = {**begins, "reason": "WaitingForRun", "message": "waits for runs a, b"}
     assert pace.pause(RUN, item(begins), Plan(), waits) == NEWS_INTERVAL
     assert pace.pause(RUN, item(waits), Plan(), {**waits, "message": "waits for run b"}) == IN_LINE
 

@@ -36,7 +36,7 @@ def test_everything_wrong_with_the_values_is_said_at_once():
     spec = spoiled(("parameters.seed.default", REMOVE))
     assert problems(spec, trees=2.5, bar=3, region="asia", imge="a:1") == [
         ("spec.parameters.imge", SpecReason.UNKNOWN_PARAMETER, 'Did you mean "image"?'),
-        ("spec.parameters.trees", SpecReason.WRONG_TYPE, "Give a whole number."),
+        ("spec.parameters.trees", SpecReason.WRONG_TYPE, "Give a whole number of at most 64 bits."),
         ("spec.parameters.bar", SpecReason.OUT_OF_RANGE, "Use at most 1."),
         ("spec.parameters.region", SpecReason.INVALID_VALUE, "Use one of eu, us."),
         ("spec.parameters.seed", SpecReason.MISSING_PARAMETER, "Set a value of type Integer."),

@@ -898,7 +898,7 @@ WRONG = (
         "the default of a parameter is of another type",
         "spec.parameters[0].default",
         Reason.WRONG_TYPE,
-        "Give a whole number.",
+        "Give a whole number of at most 64 bits.",
         ("parameters.trees.default", "many"),
     ),
     _row(

@@ -31,11 +31,14 @@ class Earlier:
     counts: Mapping[str, int] = field(default_factory=dict)
     entry: Mapping[str, Any] = field(default_factory=dict)  # of a step with cells: read when it is asked for
 
-    @property
-    def whence(self) -> str:
-        """Where the result comes from, in words."""
+    def whence(self, taken_by: str) -> str:
+        """Where the result that a step takes over comes from, in words; also of which step, if it is not of
+        the one of its own name.
+        """
         run = f"run {self.run}"
-        return f"ModelVersion {self.model_version} of {run}" if self.registered else run
+        if self.registered:
+            return f"ModelVersion {self.model_version} of {run}"
+        return run if self.step == taken_by else f"step {self.step} of {run}"
 
     def parts(self) -> Iterator["Earlier"]:
         """What can be taken over: the step, or each of its cells that ended well."""

@@ -36,7 +36,7 @@ def _read_anew(context: RunContext, record: StepRecord, done: Done) -> str:
     found = None if record.why == OUTPUT_LOST else find_earlier(context, record, work_of(context, record))
     if found is None or found.source_revision == done.result.source_revision[:160]:
         return record.why
-    return f"its source has changed since {found.whence}"
+    return f"its source has changed since {found.whence(record.name)}"
 
 
 def succeeded(context: RunContext, record: StepRecord, done: Done) -> StepRecord:

@@ -224,7 +224,9 @@ def _reuses(context: RunContext, record: StepRecord, _: Answers) -> Foreseen | N
         return None
     taken = reused(context, replace(record, digest=work.digest), found)
     if record.kind == "ingest":
-        words = f"reused from {found.whence}, if its source has not changed: that is looked at first"
+        words = (
+            f"reused from {found.whence(record.name)}, if its source has not changed: that is looked at first"
+        )
         return Foreseen(Reason.WOULD_REUSE, words, taken)
     return Foreseen(Reason.WOULD_REUSE, taken.why, taken)
 

@@ -91,9 +91,11 @@ def _decision(
         "decisions": decisions[-_DECISIONS:],
     }
     if lifecycle == (Lifecycle.APPROVED if passed else Lifecycle.REJECTED):
-        status["lifecycle"] = lifecycle
-        status["reason"] = str(Reason.GATE_PASSED if passed else Reason.GATE_FAILED)
-        status["message"] = one_line(f"step {ended.name} of run {meta.name}: {_said(result)}")
+        reason = str(Reason.GATE_PASSED if passed else Reason.GATE_FAILED)
+        # A verdict that is only repeated has no figures, and does not take away those that are shown.
+        if result.message or (lifecycle, reason) != (version.lifecycle, version.status.get("reason")):
+            status["message"] = one_line(f"step {ended.name} of run {meta.name}: {_said(result)}")
+        status["lifecycle"], status["reason"] = lifecycle, reason
     return (patch_version(version, status),)
 
 

@@ -49,7 +49,7 @@ def reused(context: RunContext, record: StepRecord, found: Earlier, because: str
         reason=Reason.UNCHANGED,
         message="",
         made_at=found.made,
-        why=f"output reused from {found.whence}{because}",
+        why=f"output reused from {found.whence(record.name)}{because}",
         outputs=dict(found.outputs),
         results=dict(found.results),
         counts=dict(found.counts),

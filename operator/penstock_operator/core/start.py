@@ -241,7 +241,8 @@ def first_words(observed: ObservedRun, what: str) -> Summary:
 
 
 def _in_line(observed: ObservedRun) -> Summary:
-    words = [f"waits for run {', '.join(observed.ahead)}"]
+    runs = "run" if len(observed.ahead) == 1 else "runs"
+    words = [f"waits for {runs} {', '.join(observed.ahead)}"]
     held = [one for one in observed.ahead if one in observed.held_ahead]
     if held and len(observed.ahead) == 1:
         words = [f"{words[0]}, which is suspended"]

@@ -23,7 +23,7 @@ def why(context: RunContext, record: StepRecord, work: Work, found: Earlier | No
     if context.pipeline.always(record.name):
         return "it runs after all others, whatever the outcome"
     if found is not None:
-        return f"checks whether its source has changed since {found.whence}"
+        return f"checks whether its source has changed since {found.whence(record.name)}"
     for previous in context.observed.previous:
         old = _components_before(context, previous, record)
         if old is not None:
