@@ -133,7 +133,7 @@ def prepare(cluster: Cluster) -> dict[str, str]:
     # Grace times of minutes are for people; the tests see the same rules in seconds.
     settings = {"imageGrace": 20, "containerGrace": 15, "sweepDay": 20}
     install(cluster, images, {"scope": {"clusterWide": True}, "settings": settings})
-    for name in ("digits", "wine"):
+    for name in ("digits", "torch", "wine"):
         folder = ROOT / "examples" / name
         images[name] = build_and_load(
             cluster, folder / "Dockerfile", f"penstock/example-{name}", [folder], context=folder

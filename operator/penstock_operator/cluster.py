@@ -23,9 +23,11 @@ CONNECT_SECONDS = 10.0
 # than SILENCE_SECONDS means a dead connection.
 WATCH_SECONDS = 240
 SILENCE_SECONDS = 70.0
+PAGE = 500  # objects of one answer to a list, as client-go asks for
 MAXIMUM_LINE = 8 * 1024 * 1024  # an object has at most 1.5 MiB in etcd, and may be escaped
 
 Object = dict[str, Any]
+Listed = tuple[list[Object], str]  # objects, and the resourceVersion of the list
 # Called after each request with verb, kind, HTTP status (0: no answer) and seconds.
 Meter = Callable[[str, str, int, float], None]
 
@@ -79,14 +81,28 @@ class Cluster:
             return False
         return any(one["name"] == resource.plural for one in answer.get("resources") or ())
 
-    async def list(
-        self, kind: str, namespace: str | None, labels: str = "", fields: str = ""
-    ) -> tuple[list[Object], str]:
-        """All objects as they are now (a quorum read), and the resourceVersion from which to watch."""
+    async def list(self, kind: str, namespace: str | None, labels: str = "", fields: str = "") -> Listed:
+        """All objects as they are now (a quorum read), and the resourceVersion from which to watch.
+
+        They come in pages, all of the moment of the first: neither side has thousands in hand at a time.
+        """
         query = {key: value for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
-        answer = await self._request("list", "GET", kind, RESOURCES[kind].path(namespace), query=query)
+        try:
+            return await self._pages(kind, namespace, {**query, "limit": str(PAGE)})
+        except errors.Gone:
+            # That moment is no longer kept. A list without pages is of one by itself, however long it takes.
+            return await self._pages(kind, namespace, query)
+
+    async def _pages(self, kind: str, namespace: str | None, query: Mapping[str, str]) -> Listed:
         about = {"apiVersion": RESOURCES[kind].api_version, "kind": kind}
-        return [{**about, **one} for one in answer.get("items") or ()], answer["metadata"]["resourceVersion"]
+        path = RESOURCES[kind].path(namespace)
+        answer = await self._request("list", "GET", kind, path, query)
+        version: str = answer["metadata"]["resourceVersion"]
+        found = [{**about, **one} for one in answer.get("items") or ()]
+        while rest := answer["metadata"].get("continue"):
+            answer = await self._request("list", "GET", kind, path, {**query, "continue": rest})
+            found += [{**about, **one} for one in answer.get("items") or ()]
+        return found, version
 
     async def create(self, manifest: Mapping[str, Any]) -> Object:
         """The created object. Raises AlreadyExists, QuotaExceeded, Forbidden, Invalid."""

@@ -9,7 +9,7 @@ from typing import Any
 from penstock_operator import clock, field_managers, views, views_endpoint
 from penstock_operator.caches import Caches
 from penstock_operator.core import history, room
-from penstock_operator.core.ahead import runs_ahead, runs_behind
+from penstock_operator.core.ahead import held_ahead, runs_ahead, runs_behind
 from penstock_operator.core.earlier import Previous
 from penstock_operator.core.observed import EndpointView, JobView, Revision, RunObject, VersionView
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
@@ -93,6 +93,7 @@ class Observer:
             children=await self._children(run),
             parents=self._parents(run),
             ahead=runs_ahead(run, runs),
+            held_ahead=held_ahead(run, runs),
             behind=runs_behind(run, runs),
             live_jobs=self._live_jobs(namespace),
             older_claims=self._older_claims(run),

@@ -4,11 +4,10 @@ Whatever fails is tried again from a new observation; nothing is remembered from
 spreads the writes of statuses (pace.py).
 """
 
-import asyncio
 import json
 import logging
-from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum
 from functools import partial
 from time import perf_counter
@@ -18,18 +17,18 @@ from penstock_operator import clock, events, views
 from penstock_operator.act import Actor
 from penstock_operator.caches import Caches
 from penstock_operator.cluster import Cluster
-from penstock_operator.core.actions import Action, Create, Plan
+from penstock_operator.core.actions import Plan
 from penstock_operator.core.lifecycles import abandoned
 from penstock_operator.core.plan_endpoint import plan_endpoint
 from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
 from penstock_operator.errors import ClusterError, Conflict, NotFound
+from penstock_operator.gates import Gate, Gates, gates_of
 from penstock_operator.metrics import Metrics
 from penstock_operator.observe import Observer
 from penstock_operator.pace import Pace
 from penstock_operator.reads import Findings, Reads
-from penstock_operator.resources import JOB, JOB_SET
 from penstock_operator.statuses import status_patch
 from penstock_operator.store import Object
 from penstock_operator.workqueue import Key, WorkQueue
@@ -50,10 +49,6 @@ class _Outcome(Enum):
     AGAIN = "again"  # the object is another one by now: plan again
 
 
-def _makes_job(action: Action) -> bool:
-    return isinstance(action, Create) and action.manifest["kind"] in (JOB, JOB_SET)
-
-
 class Reconciler:
     """Brings one object at a time to what is asked of it."""
 
@@ -69,7 +64,7 @@ class Reconciler:
         self._observer = Observer(caches, self._reads, settings)
         self._actor = Actor(cluster, caches, self._reads)
         self._pace = Pace()
-        self._gates: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by namespace
+        self._gates = Gates()
         self.finished_at = perf_counter()  # when the last pass ended, whatever its result
 
     async def work(self) -> None:
@@ -124,16 +119,15 @@ class Reconciler:
             plan = await self._plan(self._pace.seen(key, item), findings)
             if await self._learned_more(plan, item, findings):
                 continue
-            overtaken = partial(self._overtaken, key, item)
-            if any(map(_makes_job, plan.actions)) and self._observer.is_bounded(key.namespace):
-                # Of those that see the last place only one may take it: each decides once more, alone.
-                async with self._gates[key.namespace]:
+            gates = self._gates_of(item, plan)
+            async with self._gates.passed(gates):
+                if gates:
                     plan = await self._plan(self._pace.seen(key, item), findings)
-                    if plan.confirm or await self._actor.carry_out(plan.actions, findings, overtaken):
+                    if plan.confirm or not gates.issuperset(self._gates_of(item, plan)):
                         continue
-            elif await self._actor.carry_out(plan.actions, findings, overtaken):
-                continue
-            written = await self._write_status(key, item, plan)
+                if await self._actor.carry_out(plan.actions, findings, partial(self._overtaken, key, item)):
+                    continue
+                written = await self._write_status(key, item, plan)
             if written is _Outcome.HELD or written is _Outcome.LATER:
                 self._look_again(key, plan, anew=written is _Outcome.LATER)
                 return "Later"
@@ -142,6 +136,10 @@ class Reconciler:
             await self._conclude(key, plan, written, item)
             return "Done"
         raise Conflict(f"{key} did not settle in {rounds} rounds")
+
+    def _gates_of(self, item: Object, plan: Plan) -> frozenset[Gate]:
+        bounded = self._observer.is_bounded(item["metadata"]["namespace"])
+        return gates_of(item, plan, bounded=bounded)
 
     def _overtaken(self, key: Key, item: Object) -> bool:
         """Whether the object is gone, or somebody has asked something else of it, since this was planned."""
@@ -196,6 +194,11 @@ class Reconciler:
         except (Conflict, NotFound):
             await self._reads.fresh(*key)
             return _Outcome.AGAIN
+        except ClusterError:
+            # It may have been written all the same, and whoever passes the gate next has to know.
+            with suppress(ClusterError):
+                await self._reads.fresh(*key)
+            raise
         self._pace.wrote(key)
         self._caches.learn(key.kind, written)
         return written

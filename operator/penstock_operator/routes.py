@@ -114,12 +114,21 @@ def _of_run(change: Change, caches: Caches) -> Iterator[Key]:
         yield from _begun(caches, _pipeline_index(item, pipeline))
     if _holds(change.before) != _holds(change.after):
         yield from _below(item, caches)
+        if views.run(item).sort is RunSort.ORDINARY:
+            yield from _in_line(caches, _pipeline_index(item, pipeline))
 
 
 def _begun(caches: Caches, pipeline: str) -> Iterator[Key]:
     """The runs under way, which a new one may replace. Those that wait are looked at when these end."""
     for run in caches[names.PIPELINE_RUN].find("pipeline", pipeline):
         if (run.get("status") or {}).get("startedAt") and not views.finished(run):
+            yield _key(names.PIPELINE_RUN, run)
+
+
+def _in_line(caches: Caches, pipeline: str) -> Iterator[Key]:
+    """The runs that have not begun: one that waits for another says whether that is suspended."""
+    for run in caches[names.PIPELINE_RUN].find("pipeline", pipeline):
+        if not ((run.get("status") or {}).get("startedAt") or views.finished(run)):
             yield _key(names.PIPELINE_RUN, run)
 
 

@@ -110,7 +110,9 @@ PIPELINE = ApiKind(
     rules=(
         Rule(
             "self.spec.steps.all(step, !has(step.pipeline) || step.pipeline.name != self.metadata.name)",
-            "a pipeline cannot be a step of itself",
+            "a pipeline cannot be a step of itself: pipeline.name of one of the steps is its own name",
+            # A path cannot name an item of a list, and to reckon its place in a message costs too much.
+            ".spec.steps",
         ),
     ),
 )

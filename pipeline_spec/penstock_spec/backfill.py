@@ -46,4 +46,8 @@ class BackfillStatus(SpecModel):
     done: int = Field(default=0, description="How many of its runs have ended well.")
     failed: int = Field(default=0, description="How many of its runs ended in another way, or were deleted.")
     found: int = Field(default=0, description="How many times had a run already.")
-    first_failed: _Name63 = Field(default="", description="Which of its runs ended badly before all others.")
+    first_failed: _Name63 = Field(
+        default="",
+        description="Which of its runs ended badly before all others. "
+        "Where none did, the first such run that was there already.",
+    )

@@ -126,13 +126,23 @@ class _Reader:
         self.problems.append(Problem(show(path), reason, message, hint))
 
 
+def is_exact(value: int) -> bool:
+    """Whether a whole number keeps its value in canonical form: a larger one becomes a rounded float."""
+    return -_INT64 <= value < _INT64
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number has a canonical form. A whole number may be too large for any float."""
+    return _number(value) is not None
+
+
 def _number(value: float) -> int | float | None:
     """The canonical number, or None where it is none.
 
     Whole numbers of 64 bits are integers, all others floats.
     """
     if isinstance(value, int):
-        if -_INT64 <= value < _INT64:
+        if is_exact(value):
             return value
         try:
             return float(value)

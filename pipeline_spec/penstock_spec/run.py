@@ -87,6 +87,10 @@ NO_REUSE_IN_RERUN = Rule(
     "!has(self.rerun) || !has(self.reuse) || self.reuse == 'ByStep'",
     "a rerun says itself what is done again: remove reuse, or name more steps in rerun.from",
 )
+NO_TIME_IN_RERUN = Rule(  # a child that repeats another one is the operator's own
+    "!has(self.rerun) || has(self.partOf) || (!has(self.scheduledTime) && !has(self.triggeredBy))",
+    "a rerun is for the time and the cause of the run that it repeats: remove scheduledTime and triggeredBy",
+)
 
 
 class PipelineRunSpec(SpecModel):
@@ -98,6 +102,7 @@ class PipelineRunSpec(SpecModel):
         BACKFILL_ALONE,
         BACKFILL_HAS_TIMES,
         NO_REUSE_IN_RERUN,
+        NO_TIME_IN_RERUN,
     )
 
     pipeline: Name40 = Field(description="Pipeline in the same namespace that this run executes.")

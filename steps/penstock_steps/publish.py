@@ -27,7 +27,7 @@ def publish(task: Task, workspace: Workspace, store: Store) -> Result:
     """Check and store every output of the step; gives what stands in the termination message."""
     workspace.fresh(workspace.scratch)
     result, folders = _PUBLISHERS[task.kind](task, workspace)
-    result = replace(result, results=written.read_object(workspace.results_file, contract.RESULTS_FILE))
+    result = replace(result, results=written.read_results(workspace.results_file))
     digests = {}
     for name, type_ in task.outputs.items():
         try:

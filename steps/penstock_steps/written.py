@@ -1,7 +1,6 @@
 """What a user's program left behind, read with care: it may be missing, broken, or not what it seems."""
 
 import json
-import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from penstock_artifacts.errors import ArtifactCorrupt
 from penstock_artifacts.manifest import open_regular, regular_files
 from penstock_spec import contract
+from penstock_spec.plain import is_finite
 from penstock_steps.errors import invalid_result
 
 _SMALL = 64 << 10
@@ -50,6 +50,28 @@ def read_object(path: Path, shown: str) -> dict[str, Any]:
     return data
 
 
+def read_results(path: Path) -> dict[str, Any]:
+    """results.json: names and values of JSON. InvalidResult in words."""
+    shown = contract.RESULTS_FILE
+    data = read_object(path, shown)
+    for name, value in data.items():
+        if not _is_json(value):
+            raise invalid_result(
+                f"{shown}: the result {name[:_NAME_LENGTH]!r} holds NaN or an infinity, which JSON does not "
+                "have: write a finite number, or a text"
+            )
+    return data
+
+
+def _is_json(value: object) -> bool:
+    """Python's reader takes NaN and infinities for numbers."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
 def read_metrics(path: Path) -> dict[str, float]:
     """metrics.json: names and finite numbers. InvalidResult in words."""
     shown = contract.METRICS_FILE
@@ -59,7 +81,7 @@ def read_metrics(path: Path) -> dict[str, float]:
             f"{shown} has {len(data)} metrics, at most {_MOST_METRICS} fit; keep those that decide"
         )
     for name, value in data.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
             raise invalid_result(f"{shown}: metric {name[:_NAME_LENGTH]!r} is not a finite number")
         if len(name) > _NAME_LENGTH:
             raise invalid_result(f"{shown}: the name of a metric is longer than {_NAME_LENGTH} characters")

@@ -62,7 +62,7 @@ class FakeShell:
 
     cluster: FakeCluster
     settings: Settings = field(default_factory=Settings)
-    # How many changes the cache is behind, asked anew at every pass.
+    # How many changes the cache is behind, asked anew at every pass; never further back than its first list.
     lag: Callable[[], int] = lambda: 0
     blind: bool = False  # no cache shows any pod, as if each had lost the label by which they are watched
     # What happens at the n-th write: nothing, or death before or after it is committed.
@@ -75,10 +75,12 @@ class FakeShell:
     plans: list[Plan] = field(default_factory=list)
     held: dict[str, tuple[Object, Mapping[str, Any]]] = field(default_factory=dict)
     began: datetime = field(init=False)
+    listed: int = field(init=False)  # how many changes there had been when this life listed everything
 
     def __post_init__(self) -> None:
-        """This life begins now."""
+        """This life begins now: with lists of all that there is, which no plan comes before."""
         self.began = self.cluster.now
+        self.listed = len(self.cluster.past) - 1
 
     def run_pass(self, name: str) -> datetime | None:
         return self._pass("PipelineRun", name, self._observe_run, plan_run)
@@ -223,7 +225,7 @@ class FakeShell:
         return {
             key: one
             for kind in ("Job", "Pod", *more)
-            for key, one in past[max(0, len(past) - 1 - self.lag())].items()
+            for key, one in past[max(self.listed, len(past) - 1 - self.lag())].items()
             if key[0] == kind and not (self.blind and kind == "Pod")
         }
 
@@ -279,6 +281,7 @@ class FakeShell:
             children=self._children(view, run),
             parents=self._parents(run),
             ahead=ahead.runs_ahead(run, runs),
+            held_ahead=ahead.held_ahead(run, runs),
             behind=ahead.runs_behind(run, runs),
             live_jobs=frozenset(
                 one["metadata"]["name"]

@@ -71,6 +71,7 @@ class World:
     suspended: tuple[float, float] | None = None  # from and to, in seconds
     fates: Mapping[str, list[str]] = field(default_factory=dict)
     kills: float = 0.0  # share of writes at which the operator dies
+    away: float = 0.0  # for at most so many seconds nobody is there then; 0: the next one is there at once
     lags: float = 0.0  # share of passes that see an old state
     blind: bool = False  # caches show no pods: all is seen by live reads
     drops: float = 0.0  # share of events that get lost
@@ -156,6 +157,7 @@ def worlds(draw: st.DrawFn) -> World:
         suspended=draw(st.one_of(st.none(), st.tuples(st.floats(0, 20), st.floats(21, 900)))),
         fates=draw(some),
         kills=draw(st.sampled_from([0.0, 0.05, 0.2])),
+        away=draw(st.sampled_from([0.0, 20.0])),
         lags=draw(st.sampled_from([0.0, 0.3])),
         blind=draw(st.integers(0, 7)) == 7,
         drops=draw(st.sampled_from([0.0, 0.3, 1.0])),
@@ -462,6 +464,7 @@ def simulate(world: World) -> Simulation:
         blind=world.blind,
         keeps=True,
         fate_of_write=lambda: chance.choice(["before", "after"]) if chance.random() < world.kills else "",
+        away=lambda: chance.uniform(0, world.away) if world.away else 0.0,
         drop_event=lambda: chance.random() < world.drops,
         hold=lambda: chance.random() < world.holds,
     )

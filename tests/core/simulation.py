@@ -74,6 +74,7 @@ class Simulation:
     lag: Callable[[], int] = lambda: 0
     blind: bool = False  # caches show no pods
     fate_of_write: Callable[[], str] = lambda: ""
+    away: Callable[[], float] = lambda: 0.0  # for how many seconds nobody is there after a kill
     drop_event: Callable[[], bool] = lambda: False
     hold: Callable[[], bool] = lambda: False  # whether a status that is only news is written later
     acts: Sequence[tuple[float, Callable[[], Any]]] = ()  # what a person does, after so many seconds
@@ -169,9 +170,14 @@ class Simulation:
         named = fake_job_sets.is_inner(job) or self.cluster.get("Service", job["metadata"]["name"])
         if job["spec"]["completions"] > 1 and not named:
             raise BrokenPromise(f"the gang {attempt} was started without its Service")
-        live = [one for one in fake_job_sets.attempts(self.cluster) if not self._over(one)]
+        live = [one for one in fake_job_sets.attempts(self.cluster) if self._takes_a_place(one)]
         if self.settings.max_parallel and len(live) > self.settings.max_parallel:
             raise BrokenPromise(f"{len(live)} Jobs live at a time")
+
+    def _takes_a_place(self, job: Object) -> bool:
+        """Whether it may still have pods that run. The Job controller is a second behind what pods say."""
+        well = [one for one in self.cluster.pods_of(job) if one["status"]["phase"] == "Succeeded"]
+        return not self._over(job) and len(well) < job["spec"]["completions"]
 
     def _made(self, run: Object, step: str, task: Mapping[str, Any]) -> bool:
         """Whether it is written that the same cell of a step has ended well; what it made is given."""
@@ -411,6 +417,8 @@ class Simulation:
             again = work(name)
         except Killed:
             self.kills += 1
+            if away := self.away():
+                self.cluster.advance(away)
             self.shell = self._born()
             self.wake()  # a new operator lists everything
             return

@@ -309,6 +309,24 @@ def test_a_cancelled_backfill_takes_the_runs_with_it_that_it_has_had_made() -> N
     )
 
 
+def test_a_backfill_after_a_cancelled_one_says_that_not_all_that_it_found_ended_well() -> None:
+    life = Life()
+    life.start(backfill(parallelism=2))
+    life.finish(HOURS[0])
+    cancelled(life)
+    life.start(backfill("more", parallelism=9))
+    life.look("more")
+    for one in HOURS[3:]:
+        life.finish(one)
+    life.look("more")
+    more = life.cluster.objects[("PipelineRun", "more")]["status"]
+    assert (more["status"], more["backfill"]["firstFailed"]) == ("Succeeded", HOURS[1])
+    assert more["message"] == (
+        f"3 done; 0 failed; 3 had a run already; of these not all ended well, first {HOURS[1]}; "
+        "rerun such, or delete them and create another backfill"
+    )
+
+
 def test_a_run_that_was_made_and_never_written_down_is_cancelled_with_its_backfill() -> None:
     life = Life()
     life.start(backfill())

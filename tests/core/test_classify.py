@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core.classify import classify, is_stuck
+from penstock_operator.core.classify import classify, has_succeeded, is_stuck
 from penstock_operator.core.expectation import Expectation
 from penstock_operator.core.findings import Done, Failed, Underway
 from penstock_operator.core.observed import JobView, Trouble
@@ -587,6 +587,18 @@ def test_only_jobs_that_would_wait_for_ever_are_stuck() -> None:
     assert not is_stuck(job(failed)), "its log would be lost, and it ends by itself"
     assert not is_stuck(job(failed="BackoffLimitExceeded"))
     assert not is_stuck(job(waiting, deleting=True))
+
+
+def test_a_job_has_done_its_work_when_a_pod_of_its_own_for_each_worker_has_ended_well() -> None:
+    well = pod(*(container(name, exit_code=0) for name in ("main", "publish")), phase="Succeeded")
+    failed = program_pod(ended_main(3), phase="Failed")
+    stranger = replace(well, meta=meta("other", "other-uid", 5, owner="another-job-uid"))
+    assert has_succeeded(job(well))
+    assert not has_succeeded(job(failed)), "where it was suspended it goes on later"
+    assert not has_succeeded(job(stranger))
+    assert not has_succeeded(job())
+    assert not has_succeeded(replace(job(well, well), workers=2)), "the same worker twice"
+    assert has_succeeded(replace(job(well, replace(well, worker=1)), workers=2))
 
 
 def test_the_log_of_a_program_is_its_last_lines_without_control_characters() -> None:

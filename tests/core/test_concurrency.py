@@ -40,6 +40,44 @@ def test_in_a_queue_each_waits_for_its_turn(concurrency: str | None) -> None:
     assert {one for one, _ in words(simulation).values()} == {"Succeeded"}
 
 
+def test_who_waits_for_a_suspended_run_says_that_it_is_suspended_and_no_longer_when_it_is_not() -> None:
+    simulation = two_runs("Queue")
+
+    def said(name: str) -> str:
+        return str(status(simulation, "PipelineRun", name)["message"])
+
+    simulation.person(lambda: simulation.say("tumour-g1", suspend=True))
+    simulation._work()
+    assert said("a") == "waits for run tumour-g1, which is suspended"
+    assert said("b") == "waits for run a, tumour-g1; tumour-g1 is suspended"
+    simulation.person(lambda: simulation.say("a", suspend=True))
+    simulation._work()
+    assert said("b") == "waits for run a, tumour-g1; a, tumour-g1 are suspended"
+    for name in ("tumour-g1", "a"):
+        simulation.person(lambda name=name: simulation.say(name, suspend=False))
+    simulation._work()
+    assert (said("a"), said("b")) == ("waits for run tumour-g1", "waits for run a, tumour-g1")
+    simulation.run_to_rest()
+    assert {one for one, _ in words(simulation).values()} == {"Succeeded"}
+
+
+def test_a_change_that_waits_for_a_suspended_run_says_so_too() -> None:
+    simulation = Simulation(FakeCluster())
+    simulation.person(lambda: simulation.cluster.create(pipeline("tumour", programs({"x": []}))))
+    simulation._work()
+    changed = programs({"x": [], "y": []})
+    simulation.person(lambda: simulation.say("tumour-g1", suspend=True))
+    simulation.person(lambda: simulation.cluster.edit("Pipeline", "tumour", changed))
+    simulation._work()
+    told = "the change of generation 2 waits for run tumour-g1"
+    assert f"{told}, which is suspended" in status(simulation, "Pipeline", "tumour")["message"]
+    simulation.person(lambda: simulation.say("tumour-g1", suspend=False))
+    simulation._work()
+    message = status(simulation, "Pipeline", "tumour")["message"]
+    assert told in message
+    assert "suspended" not in message
+
+
 def test_of_two_runs_of_one_second_the_one_that_has_begun_goes_first_whatever_its_name() -> None:
     simulation = Simulation(FakeCluster())
     cluster, look = simulation.cluster, simulation.shell.run_pass

@@ -146,9 +146,9 @@ def check_all(some: Sequence[Family]) -> None:
         ),
         pytest.param(
             cancels,
-            cancels.cancels,
-            "_waiting_for(children) if children else _done(records, why or _who(run))",
-            "_done(records, why or _who(run))",
+            cancels._cut_short,
+            "_waiting_for(children, halt) if children else ended(records)",
+            "ended(records)",
             CANCELLED,
             id="a cancelled parent ends before its child",
         ),

@@ -322,6 +322,8 @@ def test_frozen_steps_that_are_not_whole_end_the_run(harm: Callable[[Simulation]
     simulation.run_to_rest()
     found = status(simulation, "PipelineRun", "tumour-g1")
     assert (found["status"], found["reason"]) == ("Failed", reason)
+    ends = {(one["state"], one["reason"], one["message"]) for one in found["steps"]}
+    assert ends == {("Cancelled", reason, found["message"])}, "no step goes on in a run that has ended"
     assert not [one for one in simulation.cluster.find("Job") if not one["status"].get("conditions")]
 
 

@@ -92,6 +92,26 @@ def test_what_waits_is_queued_and_says_for_what() -> None:
     simulation.run_to_rest()
 
 
+def writes_of(settings: Settings) -> tuple[int, set[str]]:
+    """How often the status of a run of three steps is written, and which reasons its steps ever have."""
+    said: list[Object] = []
+    simulation = Simulation(FakeCluster(), settings=settings, hold=lambda: False)
+    simulation.cluster.watchers.append(
+        lambda verb, item: said.append(item) if (verb, item["kind"]) == ("status", "PipelineRun") else None
+    )
+    simulation.person(applied(simulation.cluster, "p", programs({"a": [], "b": ["a"], "c": ["b"]})))
+    simulation.run_to_rest()
+    steps = [step for one in said for step in one["status"].get("steps", ())]
+    return len(said), {step.get("reason", "") for step in steps}
+
+
+def test_a_step_takes_the_place_of_the_one_that_it_follows_without_a_word() -> None:
+    """Also while the Job controller has not said yet that the Job before is over."""
+    writes, reasons = writes_of(ONE)
+    assert FULL not in reasons
+    assert writes == writes_of(Settings())[0]
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_older_runs_end_first_and_all_end(limit: int) -> None:
     simulation = lives(FakeCluster(), Settings(max_parallel=limit), "p", "q", "r")

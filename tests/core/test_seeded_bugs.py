@@ -111,6 +111,8 @@ UNSEEN = [
     )
     for seed in range(20)
 ]
+# The same of a run that a person cancels.
+CALLED_OFF = [replace(one, deadline="", cancel_at=6.0) for one in UNSEEN[:4]]
 # Cells that fail, cells that wait for room, and whoever gathers them, through kills.
 CELLED = [
     World(
@@ -128,6 +130,8 @@ CELLED = [
     )
     for seed in range(16)
 ]
+# An attempt comes due while nobody is there to start it, and a Job has begun of which no status tells.
+LEFT_ALONE = [replace(CELLED[9], away=away) for away in (10.0, 30.0)]
 # Steps that are done for the cells of another, through cells that fail, wait or are left out.
 PAIRED = [
     World(
@@ -236,7 +240,7 @@ SETS_SEEN_LATE = [
         holds=0.5,
         seed=seed,
     )
-    for seed in (12, 49, 126, 127)
+    for seed in (12, 18, 49, 126, 127)
 ]
 DELETED = [World(CHAIN, fates={"s1": ["job_deleted"], "s2": ["pod_deleted"]})]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
@@ -254,6 +258,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         CONDITIONS,
         CUT,
         UNSEEN,
+        CALLED_OFF,
         QUEUED,
         READING,
         CROWDED,
@@ -267,6 +272,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         PATIENT,
         TAKEN_BACK,
         CELLED,
+        LEFT_ALONE,
         REPEATED,
         PAIRED,
     ],
@@ -280,6 +286,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "conditions",
         "cut short",
         "unseen",
+        "called off",
         "queued",
         "reading",
         "crowded",
@@ -293,6 +300,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "patient",
         "taken back",
         "celled",
+        "left alone",
         "repeated",
         "paired",
     ],
@@ -362,10 +370,10 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             id="start before the end is written",
         ),
         pytest.param(
-            cancels.cancels,
+            cancels._cut_short,
             "after=tuple(delete(job) for job in own if is_stuck(job)),",
             "",
-            CUT,
+            CALLED_OFF,
             id="a cancel leaves Jobs behind",
         ),
         pytest.param(
@@ -498,7 +506,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             parallel.goes_on,
             "record.state is StepState.RETRYING and not record.remakes",
             "False",
-            CELLED,
+            LEFT_ALONE,
             id="a retry loses its place",
         ),
         pytest.param(
@@ -621,6 +629,13 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(room.full, " < limit", " <= limit", CROWDED, id="one Job too many"),
         pytest.param(room.full, " | unseen", "", CROWDED, id="what this pass starts does not count"),
+        pytest.param(
+            room._spent,
+            "has_succeeded(job)",
+            "job.pods",
+            CROWDED,
+            id="a Job whose pod goes on takes no place",
+        ),
         pytest.param(
             retry.failed,
             "used < budget.retries and",

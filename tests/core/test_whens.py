@@ -84,6 +84,10 @@ OBJECT: dict[str, tuple[Any, str]] = {
         {"all": [{"parameter": "region", "equals": "us\n\u001b[1mtwo"}]},
         "parameter region is eu; asked for us two",
     ),
+    "a text is not empty": (
+        {"all": [{"parameter": "region", "equals": ""}]},
+        'parameter region is eu; asked for ""',
+    ),
     "a text is ruled out": (
         {"none": [{"parameter": "region", "in": ["eu", "us"]}]},
         "parameter region is eu; asked for one of eu, us, which rules it out",
@@ -181,6 +185,8 @@ def test_each_run_is_asked_by_its_own_values() -> None:
 WRONG_RESULTS: dict[str, tuple[dict[str, Any], str]] = {
     "it is missing": ({**GIVEN, "rows": None}, "lacks the declared result rows"),
     "it is of another type": ({**GIVEN, "rows": "many"}, "is a text, not of type Integer"),
+    "it is a whole number beyond 64 bits": ({**GIVEN, "rows": 2**63}, "the result rows does not fit 64 bits"),
+    "it is a number beyond all floats": ({**GIVEN, "ratio": 10**400}, "result ratio is not a finite number"),
     "it is too long": ({**GIVEN, "zone": "z" * 300}, "has 300 characters, more than 256"),
 }
 

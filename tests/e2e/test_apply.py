@@ -44,6 +44,7 @@ def settled(kubectl, namespace: str) -> bool:
     return writes(kubectl, namespace) == before
 
 
+@pytest.mark.patient
 def test_applying_the_same_file_for_two_minutes_writes_nothing(runs, kubectl, namespace, tumour) -> None:
     runs.execute(tumour)
     kubectl.run("apply", "-f", "-", input=json.dumps(tumour))  # takes the field managers over once

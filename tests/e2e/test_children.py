@@ -179,9 +179,14 @@ def test_a_suspended_parent_holds_its_child_and_leaves_its_spec_alone(
 
 
 def test_a_pipeline_that_names_itself_is_refused_by_the_api_server(kubectl, namespace) -> None:
-    steps = [{"name": "again", "pipeline": {"name": "loop"}}]
+    steps = [
+        {"name": "other", "pipeline": {"name": "lake"}},
+        {"name": "again", "pipeline": {"name": "loop"}},
+    ]
     manifest = pipeline("loop", namespace, {"steps": steps})
-    with pytest.raises(AssertionError, match="a pipeline cannot be a step of itself"):
+    with pytest.raises(
+        AssertionError, match=r"spec\.steps: .*: a pipeline cannot be a step of itself: pipeline\.name of"
+    ):
         kubectl.apply(manifest)
 
 

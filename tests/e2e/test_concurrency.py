@@ -28,6 +28,11 @@ def begin(runs: Any, name: str, **spec: Any) -> None:
     runs.kubectl.apply({**run, "spec": {"pipeline": "busy", **spec}})
 
 
+def suspend(kubectl: Any, namespace: str, name: str, value: str) -> None:
+    words = ("patch", "pipelinerun", name, "-n", namespace, "--type=merge", "-p")
+    kubectl.run(*words, f'{{"spec":{{"suspend":{value}}}}}')
+
+
 def is_at_work(runs: Any, name: str) -> bool:
     return bool(steps_of(runs.get(name)).get("work", {}).get("state") == "Running")
 
@@ -56,6 +61,11 @@ def test_queue_the_second_waits_for_the_first_and_says_so(runs, kubectl, images)
     said = ("WaitingForRun", "waits for run one")
     wait_for("the second to wait", lambda: said == _reason(runs.get("two")))
     assert is_at_work(runs, "one")
+    suspend(kubectl, runs.namespace, "one", "true")
+    held = ("WaitingForRun", "waits for run one, which is suspended")
+    wait_for("the second to say that the first is suspended", lambda: held == _reason(runs.get("two")))
+    suspend(kubectl, runs.namespace, "one", "false")
+    wait_for("the second to say so no longer", lambda: said == _reason(runs.get("two")))
     open_gates(kubectl, runs.namespace, run="one")
     first = runs.finished("one")["status"]
     wait_for("the second to be at work", lambda: is_at_work(runs, "two"))

@@ -1,12 +1,14 @@
 """Gangs on a real cluster: workers that meet by name; attempts that fail, grow and are cancelled as one."""
 
 import copy
+import re
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.core.flow_page import GANGS
-from tests.support import pipeline, steps_of, wait_for
+from tests.support import ROOT, pipeline, steps_of, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -72,6 +74,30 @@ def test_workers_meet_by_name_and_worker_0_gives_the_output(runs, kubectl, names
     log = kubectl.run("logs", "-n", namespace, pods["2"]["metadata"]["name"], "-c", "main").stdout
     assert log == "worker 2 of 3 knows 303\n"
     wait_for("the Service to go", lambda: not services(kubectl, namespace))
+
+
+def test_processes_of_pytorch_train_one_model_by_an_all_reduce_over_gloo(
+    runs, kubectl, namespace, lake, data_folder, images
+) -> None:
+    lake("digits.csv", (data_folder / "digits.csv").read_bytes())
+    manifest = yaml.safe_load((ROOT / "examples/torch/pipeline.yaml").read_text())
+    manifest["metadata"]["namespace"] = namespace
+    fit = next(one for one in manifest["spec"]["steps"] if one["name"] == "fit")
+    fit["train"]["container"]["image"] = images["torch"]
+    run = runs.execute(manifest)
+    found = steps_of(run)
+    assert run["status"]["status"] == "Succeeded", found
+    assert found["fit"]["metrics"]["processes"] == 4, found["fit"]
+
+    said = []
+    for pod in workers_of(kubectl, namespace, "fit").values():
+        log = kubectl.run("logs", "-n", namespace, pod["metadata"]["name"], "-c", "main").stdout
+        said += re.findall(r"rank (\d) of 4: (\d+) of (\d+) rows, the same network as the others", log)
+    assert sorted(rank for rank, _, _ in said) == ["0", "1", "2", "3"], said
+    (rows,) = {int(rows) for _, _, rows in said}
+    assert sum(int(own) for _, own, _ in said) == rows > 1200, "what the sum is, told by each of them"
+    (endpoint,) = kubectl.list("modelendpoints", namespace)
+    assert endpoint["status"]["stable"] == found["fit"]["modelVersion"] == "torch-1"
 
 
 def test_a_worker_that_fails_ends_the_gang_and_is_named(runs, kubectl, namespace, images) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class WritableApi(FakeApi):
         super().__init__()
         self.writes: list[str] = []
         self.created: Callable[[Object], Awaitable[None]] | None = None  # is told of each new Job
+        self.patching: Callable[[Object], Awaitable[None]] | None = None  # is told before a status is patched
 
     def held(self, kind: str, name: str) -> Any:
         """The object, or None."""
@@ -91,11 +92,11 @@ class WritableApi(FakeApi):
         made = {"generation": 1, "creationTimestamp": stamp(clock.now())}
         return await self.put(collection, {**item, "metadata": {**made, **item["metadata"]}})
 
-    def _read(self, path: str) -> web.Response:
+    def _read(self, path: str, query: Mapping[str, str]) -> web.Response:
         """An object, or a list."""
         collection, _, name = path.rpartition("/")
         if name in _PLURALS or (collection, name) in self.objects:
-            return super()._read(path)
+            return super()._read(path, query)
         return answer(404, "NotFound", f"{name} not found")
 
     async def _merged(self, collection: str, name: str, body: Object) -> Object:
@@ -109,6 +110,10 @@ class WritableApi(FakeApi):
 
     async def _patched(self, collection: str, name: str, operations: list[Object]) -> web.Response:
         known = self.objects[(collection, name)]
+        told = any(one["path"].startswith("/status") for one in operations)
+        if self.patching is not None and told:
+            await self.patching(known)
+            known = self.objects[(collection, name)]
         field = operations[0]["path"].rpartition("/")[2]
         if operations[0]["value"] != known["metadata"][field]:
             return answer(422, "Invalid", "the server rejected our request")

@@ -6,7 +6,7 @@ It keeps a history of events as etcd does, can forget it (410), cut and silence 
 import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,11 @@ class FakeApi:
         self.compacted = 0  # watches from before this version get 410
         self.streams: list[web.StreamResponse] = []
         self.lists = 0
+        self.pages: list[str] = []  # the limits that were asked for, of every page
+        self.forgets_pages = False  # what comes after a first page is of a moment that is no longer kept
+        self._rests: dict[
+            str, tuple[str, list[Object]]
+        ] = {}  # by token: version of the list, what is to come
         self.watched_from: list[int] = []
         self.refuse: Callable[[web.Request], web.Response | None] = lambda _request: None
         self.silent = False  # open streams say nothing more
@@ -90,10 +95,14 @@ class FakeApi:
         if request.method == "GET" and request.query.get("watch"):
             return await self._watch(request)
         if request.method == "GET":
-            return self._read(request.path)
+            return self._read(request.path, request.query)
         return web.json_response(_status(405, "MethodNotAllowed"), status=405)
 
-    def _read(self, path: str) -> web.Response:
+    def _read(self, path: str, query: Mapping[str, str]) -> web.Response:
+        if token := query.get("continue"):
+            if self.forgets_pages:
+                return web.json_response(_status(410, "Expired"), status=410)
+            return self._page(query, *self._rests.pop(token))
         collection, _, name = path.rpartition("/")
         if (collection, name) in self.objects:
             return web.json_response(self.objects[collection, name])
@@ -101,7 +110,18 @@ class FakeApi:
         if not found and any(where == collection for where, _ in self.objects):
             return web.json_response(_status(404, "NotFound"), status=404)
         self.lists += 1
-        return web.json_response({"metadata": {"resourceVersion": str(self.version)}, "items": found})
+        return self._page(query, str(self.version), found)
+
+    def _page(self, query: Mapping[str, str], version: str, items: list[Object]) -> web.Response:
+        """As many as are asked for; the rest, as it was at the first page, under a token."""
+        limit = query.get("limit", "")
+        self.pages.append(limit)
+        first, rest = (items[: int(limit)], items[int(limit) :]) if limit else (items, [])
+        about = {"resourceVersion": version}
+        if rest:
+            about["continue"] = f"token-{len(self.pages)}"
+            self._rests[about["continue"]] = (version, rest)
+        return web.json_response({"metadata": about, "items": first})
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         start = int(request.query["resourceVersion"])

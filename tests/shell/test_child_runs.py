@@ -32,7 +32,8 @@ def run(name: str, parent: str = "", **fields: Any) -> dict[str, Any]:
 def family() -> Caches:
     caches = Caches(lambda _change: None)
     done = run("done", "top", status=FINISHED)
-    stranger = item("PipelineRun", "stranger", spec={"pipeline": "of-top"})
+    begun = {"startedAt": "2026-11-25T10:00:00Z"}
+    stranger = item("PipelineRun", "stranger", spec={"pipeline": "of-top"}, status=begun)
     for one in (run("top"), run("middle", "top"), run("low", "middle"), done, stranger):
         caches.learn("PipelineRun", one)
     return caches
@@ -54,6 +55,19 @@ def test_a_suspension_wakes_every_run_below_that_goes_on_and_nothing_else_does()
     own = {"PipelineRun/top", "Pipeline/of-top"}
     assert woken(top, held) == woken(held, top) == {*own, "PipelineRun/middle", "PipelineRun/low"}
     assert woken(top, top) == own
+
+
+def test_a_suspension_wakes_the_runs_in_line_which_say_so_and_so_does_its_end() -> None:
+    caches = family()
+    for name, status in (("next", {}), ("over", FINISHED)):
+        caches.learn("PipelineRun", item("PipelineRun", name, spec={"pipeline": "of-top"}, status=status))
+    top = run("top")
+    held = {**top, "spec": {**top["spec"], "suspend": True}}
+    for before, after in ((top, held), (held, top)):
+        keys = {key.name for key in affected(Change("PipelineRun", before, after), caches)}
+        assert "next" in keys
+        assert not {"stranger", "over"} & keys
+    assert "next" not in {key.name for key in affected(Change("PipelineRun", top, top), caches)}
 
 
 def test_a_newer_run_that_lifts_a_suspension_wakes_them_too() -> None:

@@ -79,6 +79,47 @@ async def test_it_lists_once_and_then_follows_the_stream(tmp_path: Path) -> None
         assert seen.api.lists == 1
 
 
+MANY = [f"j{number:04}" for number in range(1201)]
+
+
+async def test_many_are_listed_in_pages_of_one_moment_and_what_happens_meanwhile_comes_by_the_stream(
+    tmp_path: Path,
+) -> None:
+    api = FakeApi()
+    for name in MANY:
+        await api.put(JOBS, job(name))
+    async with served(api, tmp_path) as cluster:
+        before = api.version
+
+        def between(request: web.Request) -> None:
+            if request.query.get("continue"):
+                api.version += 1  # something changes
+
+        api.refuse = between
+        items, version = await cluster.list("Job", "ml")
+    assert sorted(one["metadata"]["name"] for one in items) == MANY
+    assert api.version > before
+    assert version == str(before), "a watch from later would miss what happened between two pages"
+    assert api.pages == ["500", "500", "500"]
+
+
+async def test_where_the_moment_of_the_first_page_is_forgotten_all_is_listed_at_once(tmp_path: Path) -> None:
+    api = FakeApi()
+    for name in MANY:
+        await api.put(JOBS, job(name))
+    api.forgets_pages = True
+    async with served(api, tmp_path) as cluster:
+        items, _ = await cluster.list("Job", "ml")
+    assert sorted(one["metadata"]["name"] for one in items) == MANY
+    assert api.pages == ["500", ""]
+
+
+async def test_the_first_list_of_an_informer_comes_in_pages_too(tmp_path: Path) -> None:
+    async with world(tmp_path, 30.0, *MANY) as seen:
+        assert seen.names() == MANY
+        assert (seen.api.lists, seen.api.pages) == (1, ["500", "500", "500"])
+
+
 async def test_a_cut_stream_is_taken_up_again_from_the_last_version_without_a_new_list(
     tmp_path: Path,
 ) -> None:

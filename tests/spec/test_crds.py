@@ -140,6 +140,17 @@ def test_every_field_has_a_description_that_says_more_than_its_name():
     assert silent == []
 
 
+def test_a_rule_of_a_whole_object_that_speaks_of_its_spec_says_where():
+    rules = [
+        (kind, rule)
+        for kind, schema in SCHEMAS.items()
+        for rule in schema["x-kubernetes-validations"]
+        if "self.spec." in rule["rule"]
+    ]
+    assert [kind for kind, rule in rules if not rule.get("fieldPath", "").startswith(".spec.")] == []
+    assert "Pipeline" in {kind for kind, _ in rules}
+
+
 def test_each_default_in_a_description_is_the_compilers_default():
     said = {
         (kind, path): json.loads(match[1])

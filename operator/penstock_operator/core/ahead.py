@@ -34,6 +34,13 @@ def runs_ahead(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
     )
 
 
+def held_ahead(run: RunObject, runs: Iterable[RunObject]) -> frozenset[str]:
+    """Names of those of `runs_ahead` that are suspended: they end only after somebody has lifted that."""
+    known = list(runs)
+    before = set(runs_ahead(run, known))
+    return frozenset(one.meta.name for one in known if one.meta.name in before and one.holds)
+
+
 def runs_behind(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
     """Names of the unfinished runs of the same Pipeline that come after `run`, the newest last."""
     found = [

@@ -214,7 +214,7 @@ def _counted(observed: ObservedRun, progress: Progress) -> Progress:
         if one is not None and is_true(one.status, Condition.SUCCEEDED):
             progress = replace(progress, active=active, done=progress.done + 1)
         else:  # failed, or somebody deleted it
-            first = progress.first_failed or name
+            first = progress.first_failed if progress.failed else name  # else it is one that was found
             progress = replace(progress, active=active, failed=progress.failed + 1, first_failed=first)
     return progress
 
@@ -234,7 +234,9 @@ def _tick(
         if known is None or known.meta.owner_uid != uid or known.scheduled_time != stamp(tick):
             continue
         if known.part_of != parent.meta.name:
-            return replace(decided, found=decided.found + 1), []
+            bad = known.finished and not is_true(known.status, Condition.SUCCEEDED)
+            first = decided.first_failed or (name if bad else "")
+            return replace(decided, found=decided.found + 1, first_failed=first), []
         return replace(decided, active=[*decided.active, name]), []
     plain, distinct = possible
     refused = observed.refusals.get(plain)
@@ -276,4 +278,7 @@ def _summary(progress: Progress, held: str) -> Summary:
         what = f"{progress.failed} of {progress.total} runs failed, first {progress.first_failed}"
         message = sentence(what, "rerun these, or delete them and create another backfill")
         return Summary(StatusWord.FAILED, Reason.BACKFILL_FAILED, message, finished=True, succeeded=False)
+    if progress.first_failed:
+        parts.append(f"of these not all ended well, first {progress.first_failed}")
+        parts.append("rerun such, or delete them and create another backfill")
     return Summary(StatusWord.SUCCEEDED, Reason.SUCCEEDED, sentence(*parts), finished=True, succeeded=True)

@@ -1,8 +1,8 @@
 """Cancel and suspend: what people say about a run that goes on. A cancel is final, a suspension is lifted
-again.
+again. A run whose frozen steps are lost ends as a cancelled one does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from penstock_operator.core.notes import notes
 from penstock_operator.core.observed import RunObject
 from penstock_operator.core.observed_run import ChildView, ObservedRun
 from penstock_operator.core.record import StepRecord, is_under_way
-from penstock_operator.core.run_status import Summary, build
+from penstock_operator.core.run_status import Summary, build, failed_before_steps
 from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import adoption
 from penstock_operator.core.text import clip, sentence
@@ -27,6 +27,7 @@ from penstock_spec.names import Reason, StatusWord
 from penstock_spec.status import StepState
 
 _HALT = Halt(Reason.RUN_CANCELLED, "the run was cancelled")
+_MESSAGE = 200  # of a step that is ended with its run: there may be many
 
 
 def cancels(observed: ObservedRun, now: datetime, settings: Settings, why: str = "") -> Plan | None:
@@ -39,6 +40,27 @@ def cancels(observed: ObservedRun, now: datetime, settings: Settings, why: str =
     run = observed.run
     if not run.cancel:
         return None
+    return _cut_short(observed, _HALT, lambda records: _done(records, why or _who(run)), now, settings)
+
+
+def lose(observed: ObservedRun, reason: str, message: str, now: datetime, settings: Settings) -> Plan:
+    """The end of a run whose frozen steps are gone, or not whole: as after a cancel, but Failed.
+
+    Nobody knows any more what was to be done, so nothing of it goes on unseen, and steps with `always` do not
+    run.
+    """
+    summary = failed_before_steps(reason, message)
+    return _cut_short(observed, Halt(reason, clip(message, _MESSAGE)), lambda _: summary, now, settings)
+
+
+def _cut_short(
+    observed: ObservedRun,
+    halt: Halt,
+    ended: Callable[[Sequence[StepRecord]], Summary],
+    now: datetime,
+    settings: Settings,
+) -> Plan:
+    run = observed.run
     before = {entry["name"]: StepRecord.from_status(entry) for entry in run.status.get("steps", ())}
     lists = lists_of(run.status)
     wanted = (*lists, RUNS) if may_have_children(before.values()) else lists
@@ -46,8 +68,8 @@ def cancels(observed: ObservedRun, now: datetime, settings: Settings, why: str =
         # A Job, or a child, that a cache does not show yet would run on unseen.
         return Plan(confirm=wanted)
     children = going(observed)
-    records = [_cut(one, children, stamp(now)) for one in before.values()]
-    summary = _waiting_for(children) if children else _done(records, why or _who(run))
+    records = [_cut(one, children, halt, stamp(now)) for one in before.values()]
+    summary = _waiting_for(children, halt) if children else ended(records)
     status = build(run, summary, records, now, run.status.get("snapshot"), started=False)
     own = [job for job in observed.jobs.values() if job.meta.owner_uid == run.meta.uid]
     return Plan(
@@ -60,22 +82,23 @@ def cancels(observed: ObservedRun, now: datetime, settings: Settings, why: str =
     )
 
 
-def _cut(record: StepRecord, children: Sequence[ChildView], at: str) -> StepRecord:
-    """The entry of a step of a cancelled run: final, but of one whose child has not ended yet."""
+def _cut(record: StepRecord, children: Sequence[ChildView], halt: Halt, at: str) -> StepRecord:
+    """The entry of a step of a run that ends: final, but of one whose child has not ended yet."""
     if record.cell_count and not record.ended:
-        return folded(every_cell(record, lambda one: _cut(one, children, at)), at)
+        return folded(every_cell(record, lambda one: _cut(one, children, halt, at)), at)
     leaf = (record.name, record.cell)
     child = next((one.run.meta.name for one in children if (one.run.step, one.run.cell) == leaf), "")
     if record.ended or not child:
-        return record if record.ended else cancelled(record, _HALT, at)
-    words = f"child run {child} is being ended: {_HALT.message}"
-    return replace(record, reason=_HALT.reason, message=words)
+        return record if record.ended else cancelled(record, halt, at)
+    words = f"child run {child} is being ended: {halt.message}"
+    return replace(record, reason=halt.reason, message=words)
 
 
-def _waiting_for(children: Sequence[ChildView]) -> Summary:
+def _waiting_for(children: Sequence[ChildView], halt: Halt) -> Summary:
     first = children[0].run
-    words = f"it is being cancelled: child run {first.meta.name} has not ended"
-    return Summary(StatusWord.RUNNING, Reason.RUN_CANCELLED, words, first.step)
+    what = "cancelled" if halt is _HALT else "ended"
+    words = f"it is being {what}: child run {first.meta.name} has not ended"
+    return Summary(StatusWord.RUNNING, halt.reason, words, first.step)
 
 
 def _who(run: RunObject) -> str:

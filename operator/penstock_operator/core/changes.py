@@ -30,7 +30,7 @@ class Change:
     actions: Sequence[Action] = ()
     confirm: Sequence[Ref] = ()
     last_started: Mapping[str, Any] | None = None  # to be recorded
-    waits_for: str = ""  # the unfinished run that a change waits for
+    waits_for: str = ""  # the unfinished run that a change waits for, in words
     suspended: bool = False  # a change waits until the Pipeline is no longer suspended
     refusal: Refusal | None = None  # of the run that should have started
     plans: bool = False  # whether the run to be made only plans
@@ -65,11 +65,15 @@ def wanted_change(observed: ObservedPipeline, definition: Definition) -> Change:
     unfinished = [one for one in own_runs(observed) if not one.finished and not one.meta.deleting]
     at_once = definition.pipeline.spec.policy.concurrency in (Concurrency.ALLOW, Concurrency.REPLACE)
     if unfinished and not at_once and on_change is not OnChange.PLAN:
-        return Change(last_started=recorded, waits_for=unfinished[0].meta.name)
+        return Change(last_started=recorded, waits_for=_named(unfinished[0]))
     if RUNS not in observed.live:
         # A start is decided on a live list only: a run that a cache does not show yet must not be doubled.
         return Change(confirm=(RUNS,), last_started=recorded)
     return _start(observed, definition, recorded)
+
+
+def _named(run: RunObject) -> str:
+    return f"{run.meta.name}, which is suspended" if run.holds else run.meta.name
 
 
 def _unexecuted(observed: ObservedPipeline, recorded: Mapping[str, Any] | None) -> str:

@@ -93,9 +93,14 @@ def is_stuck(job: JobView) -> bool:
     """
     if is_over(job) or job.meta.deleting:
         return False
-    pods = own_pods(job)
-    done = {pod.worker for pod in pods if pod.phase == "Succeeded"}
-    return len(done) < job.workers and not any(pod.phase == "Failed" for pod in pods)
+    return not has_succeeded(job) and not any(pod.phase == "Failed" for pod in own_pods(job))
+
+
+def has_succeeded(job: JobView) -> bool:
+    """Whether a pod of each worker has ended well: nothing of the Job runs, or ever will, whatever its
+    controller says by now.
+    """
+    return len({pod.worker for pod in own_pods(job) if pod.phase == "Succeeded"}) >= job.workers
 
 
 def lacks_pods(job: JobView) -> bool:

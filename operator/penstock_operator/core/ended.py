@@ -1,6 +1,5 @@
 """Pods that have ended: what they made, or whose fault it is that they made nothing."""
 
-import math
 import re
 
 from penstock_operator.core.expectation import Expectation
@@ -11,6 +10,7 @@ from penstock_operator.core.text import last_line, one_line, sentence, tail
 from penstock_spec import contract
 from penstock_spec.contract import Failure, Result
 from penstock_spec.names import FailureClass, Reason
+from penstock_spec.plain import is_exact, is_finite
 from penstock_spec.references import LIST
 from penstock_spec.scalars import said
 from penstock_spec.status import RESULT_LENGTH
@@ -71,8 +71,10 @@ def _wrong_results(result: Result, expected: Expectation) -> str:
             return f"the result {name} in {contract.RESULTS_FILE} is {said(value)}, not of type {type_}"
         if isinstance(value, str) and len(value) > RESULT_LENGTH:
             return f"the result {name} has {len(value)} characters, more than {RESULT_LENGTH}"
-        if isinstance(value, float) and not math.isfinite(value):
+        if isinstance(value, int | float) and not is_finite(value):
             return f"the result {name} is not a finite number"
+        if type_ == ParameterType.INTEGER and not is_exact(value):
+            return f"the result {name} does not fit 64 bits, so it would be rounded; declare it as String"
     return ""
 
 

@@ -60,6 +60,7 @@ class ObservedRun:
     parents: Sequence[RunObject] = ()  # the run that this one is a step of, then that one's, and so on
     made_by: RunObject | None = None  # the backfill that it is part of
     ahead: Sequence[str] = ()  # unfinished runs of the same Pipeline that come first: ahead.runs_ahead
+    held_ahead: frozenset[str] = frozenset()  # those of them that are suspended: ahead.held_ahead
     behind: Sequence[str] = ()  # those that come after this one: ahead.runs_behind
     defaults: Defaults = field(default_factory=Defaults)  # of the namespace, now
     # Where the installation bounds how many Jobs live at a time: the names of those of all runs of the

@@ -16,6 +16,7 @@ from penstock_operator.core.cancels import (
     held_from_above,
     holds_back,
     lifted,
+    lose,
     shown_suspended,
 )
 from penstock_operator.core.child_runs import endings, going
@@ -41,7 +42,6 @@ from penstock_operator.core.settings import Settings
 from penstock_operator.core.start import (
     CannotStart,
     defaults_of,
-    end_before_steps,
     fresh_records,
     policy_of,
     take_snapshot,
@@ -124,7 +124,7 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     snapshot = observed.run.status["snapshot"]
     frozen = thawed(observed, snapshot["revision"], snapshot["digest"])
     if isinstance(frozen, CannotStart):
-        return end_before_steps(observed, frozen, now)
+        return lose(observed, frozen.reason, frozen.message, now, settings)
     before = {entry["name"]: StepRecord.from_status(entry) for entry in observed.run.status.get("steps", ())}
     records = {one.name: before.get(one.name, one) for one in fresh_records(frozen.pipeline)}
     run = observed.run

@@ -7,6 +7,7 @@ places that they claim.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from penstock_operator.core.classify import has_succeeded
 from penstock_operator.core.context import RunContext
 from penstock_operator.core.observed import Refusal, RunObject
 from penstock_operator.core.record import leaves
@@ -26,11 +27,21 @@ def full(context: RunContext, name: str) -> Refusal | None:
     # Also those that this very pass asks for, and those that no cache shows yet.
     ours = {one.job for one in leaves(context.records) if one.job and one.state in _MAY_HAVE_A_JOB}
     unseen = {one for one in ours if context.job(one) is None}
-    if len(context.observed.live_jobs | unseen) + context.observed.older_claims < limit:
+    taken = (context.observed.live_jobs | unseen) - _spent(context)
+    if len(taken) + context.observed.older_claims < limit:
         return None
     jobs = "Job" if limit == 1 else "Jobs"
     said = f"waits for a place: {limit} {jobs} of runs may live in namespace {namespace} at a time"
     return Refusal(Reason.NAMESPACE_FULL, f"{said}, older runs first")
+
+
+def _spent(context: RunContext) -> frozenset[str]:
+    """The run's own Jobs that have done their work: the Job controller says so a moment later, and until then
+    what follows upon them would wait for a place that nothing takes. A pod that failed is no such sign: what
+    a queueing system takes back goes on later.
+    """
+    own = ((name, context.job(name)) for name in context.observed.live_jobs)
+    return frozenset(name for name, job in own if job is not None and has_succeeded(job))
 
 
 def limit_of(defaults: Defaults, settings: Settings) -> int:

@@ -241,7 +241,13 @@ def first_words(observed: ObservedRun, what: str) -> Summary:
 
 
 def _in_line(observed: ObservedRun) -> Summary:
-    return waiting(Reason.WAITING_FOR_RUN, clip(f"waits for run {', '.join(observed.ahead)}", 1024))
+    words = [f"waits for run {', '.join(observed.ahead)}"]
+    held = [one for one in observed.ahead if one in observed.held_ahead]
+    if held and len(observed.ahead) == 1:
+        words = [f"{words[0]}, which is suspended"]
+    elif held:
+        words.insert(0, f"{', '.join(held)} {'is' if len(held) == 1 else 'are'} suspended")
+    return waiting(Reason.WAITING_FOR_RUN, clip("; ".join(reversed(words)), 1024))
 
 
 def wait_for_turn(observed: ObservedRun, now: datetime, settings: Settings) -> Plan | None:

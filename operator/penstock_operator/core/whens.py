@@ -10,6 +10,7 @@ from penstock_spec.status import StepState
 from penstock_spec.when import EndState, TriggerTest, When, WhenTest, compares, comparison, text_of, value_of
 
 _SHOWN = 60  # characters of a value in a message
+_EMPTY = '""'  # an empty text
 
 
 def left_out(context: RunContext, record: StepRecord) -> Decision | None:
@@ -95,4 +96,5 @@ def _said(context: RunContext, test: WhenTest) -> str:
             return _without(context, test)
         value, what = found[1], f"result {test.result}"
     operator, literal = comparison(test)
-    return f"{what} is {value[:_SHOWN]}; asked for {operator} {literal[:_SHOWN]}".replace("  ", " ")
+    asked = f"{operator} {literal[:_SHOWN] or _EMPTY}".lstrip()
+    return f"{what} is {value[:_SHOWN] or _EMPTY}; asked for {asked}"
