@@ -10,10 +10,11 @@ A user's program sees files only. Its own last lines become the step's log; they
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock_spec.cell_numbers import cells_of, texts_of
 from penstock_spec.gathered import Gathered, gathered_variable
 from penstock_spec.names import FailureClass
 
@@ -219,6 +220,8 @@ class Failure:
     failure_class: FailureClass
     message: str
     inputs: tuple[str, ...] = ()  # of InputMissing: those that are gone
+    # Of those that are gathered: the cells whose artifacts are gone. One that is not named may lack all.
+    cells: Mapping[str, Collection[int]] = field(default_factory=dict)
 
 
 def encode(outcome: Result | Failure) -> str:
@@ -227,13 +230,7 @@ def encode(outcome: Result | Failure) -> str:
     A Failure is shortened to fit, never refused.
     """
     if isinstance(outcome, Failure):
-        message = outcome.message
-        while True:
-            said = {"version": CONTRACT_VERSION, "class": outcome.failure_class, "message": message}
-            text = json.dumps({**said, "inputs": list(outcome.inputs)} if outcome.inputs else said)
-            if len(text.encode()) <= TERMINATION_BYTES:
-                return text
-            message = message[: int(len(message) * 0.9) - 1].rstrip() + "…"
+        return _encoded_failure(outcome)
     data = {
         "version": CONTRACT_VERSION,
         "outputs": dict(outcome.outputs),
@@ -261,6 +258,21 @@ def encode(outcome: Result | Failure) -> str:
     return text
 
 
+def _encoded_failure(failure: Failure) -> str:
+    said: dict[str, Any] = {"version": CONTRACT_VERSION, "class": failure.failure_class}
+    said |= {"inputs": list(failure.inputs)} if failure.inputs else {}
+    told = texts_of({name: failure.cells[name] for name in failure.inputs if name in failure.cells})
+    while told and len(json.dumps({**said, "cells": told}).encode()) > TERMINATION_BYTES // 2:
+        del told[max(told, key=lambda name: len(told[name]))]  # half is for the words
+    said |= {"cells": told} if told else {}
+    message = failure.message
+    while True:
+        text = json.dumps({**said, "message": message})
+        if len(text.encode()) <= TERMINATION_BYTES:
+            return text
+        message = message[: int(len(message) * 0.9) - 1].rstrip() + "…"
+
+
 def decode(text: str) -> Result | Failure:
     """What `encode` wrote. ValueError in words when the text is not that."""
     try:
@@ -272,7 +284,8 @@ def decode(text: str) -> Result | Failure:
     if "class" in data:
         inputs = data.get("inputs", [])
         known = tuple(str(one) for one in inputs) if isinstance(inputs, list) else ()
-        return Failure(FailureClass(data["class"]), str(data.get("message", "")), known)
+        message = str(data.get("message", ""))
+        return Failure(FailureClass(data["class"]), message, known, cells_of(data.get("cells")))
     return Result(
         outputs=dict(data.get("outputs", {})),
         metrics=dict(data.get("metrics", {})),

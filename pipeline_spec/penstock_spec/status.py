@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from penstock_spec.base import Digest, Identifier, ListMap, MapLimits, Name40, SpecModel
+from penstock_spec.cell_numbers import LENGTH
 from penstock_spec.matrix import MOST_CELLS
 
 Word = Annotated[str, StringConstraints(max_length=64)]
@@ -19,6 +20,7 @@ Time = Annotated[str, StringConstraints(max_length=32)]
 RESULT_LENGTH = 256
 ResultText = Annotated[str, StringConstraints(max_length=RESULT_LENGTH)]
 PackedDigest = Annotated[str, StringConstraints(pattern=r"^[-_A-Za-z0-9]{43}$", min_length=43, max_length=43)]
+CellNumbers = Annotated[str, StringConstraints(max_length=LENGTH)]
 Name63 = Annotated[str, StringConstraints(max_length=63)]
 
 
@@ -130,6 +132,10 @@ class CellStatus(SpecModel):
     remakes: Annotated[tuple[Name40, ...], Field(max_length=32)] = Field(
         default=(), description="Steps whose lost outputs are made again before the next attempt."
     )
+    remake_cells: Annotated[Mapping[str, CellNumbers], MapLimits(properties=32)] = Field(
+        default_factory=dict,
+        description="Cells of those steps that are made again, such as 2,5-7; of one that is left out, all.",
+    )
     remade: bool = Field(default=False, description="Whether it is, or was, made again after its loss.")
     digest: Annotated[str, StringConstraints(max_length=12)] = Field(
         default="", description="First 72 bits of the digest over all that determines the result, base64url."
@@ -207,6 +213,10 @@ class StepStatus(SpecModel):
     )
     remakes: Annotated[tuple[Name40, ...], Field(max_length=32)] = Field(
         default=(), description="Steps whose lost outputs are made again before the next attempt."
+    )
+    remake_cells: Annotated[Mapping[str, CellNumbers], MapLimits(properties=32)] = Field(
+        default_factory=dict,
+        description="Cells of those steps that are made again, such as 2,5-7; of one that is left out, all.",
     )
     job: Name63 = Field(default="", description="Job of the current or last attempt.")
     child: ChildRun | None = Field(

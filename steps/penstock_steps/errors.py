@@ -1,6 +1,6 @@
 """How a step says that it cannot go on: who is to blame, and words for the status."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from penstock_spec.names import FailureClass
 
@@ -10,14 +10,21 @@ class StepError(Exception):
     secret.
     """
 
-    def __init__(self, failure_class: FailureClass, message: str, inputs: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        failure_class: FailureClass,
+        message: str,
+        inputs: Sequence[str] = (),
+        cells: Mapping[str, Collection[int]] | None = None,
+    ) -> None:
         """Blame `failure_class`; it decides whether the operator tries again. `inputs` are those that are
-        gone.
+        gone, `cells` of those that are gathered the ones that are.
         """
         super().__init__(message)
         self.failure_class = failure_class
         self.message = message
         self.inputs = tuple(inputs)
+        self.cells = dict(cells or {})
 
 
 def user_error(message: str) -> StepError:

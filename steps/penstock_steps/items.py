@@ -1,16 +1,41 @@
 """Lists: what is gathered from the cells of a step, and the items that cells are done for."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from penstock_artifacts.errors import ArtifactCorrupt, ArtifactMissing
 from penstock_artifacts.store import Store
 from penstock_spec.contract import INDEX_FILE, LIST_FILE, MOST_ITEMS, OUT, Input
+from penstock_spec.matrix import label
 from penstock_steps.errors import invalid_result
 from penstock_steps.workspace import Workspace, say, write_json
 
+_NAMED = 3  # lost cells in a message; all of them stand beside it
 _BYTES = 16 * 1024 * 1024  # of a list: it is read as a whole
+
+
+class CellsMissing(ArtifactMissing):
+    """Some of what is gathered is gone: the cells' numbers, all that are."""
+
+    def __init__(self, entries: Sequence[Mapping[str, Any]], count: int, why: str) -> None:
+        named = [_named(entry) for entry in entries[:_NAMED]]
+        more = [f"and {len(entries) - _NAMED} more"] if len(entries) > _NAMED else []
+        super().__init__(f"{len(entries)} of {count} cells, {', '.join([*named, *more])}: {why}")
+        self.numbers = [int(entry["number"]) for entry in entries]
+
+
+def _is_gone(digest: str, store: Store) -> bool:
+    try:
+        return not store.holds(digest)
+    except ArtifactCorrupt:
+        return False  # whoever reads it will say so
+
+
+def _named(entry: Mapping[str, Any]) -> str:
+    """A cell by number and values: `3 (model=b, month=2)`."""
+    return f"{entry['number']} ({label(entry['values'])})" if "values" in entry else str(entry["number"])
 
 
 def fetch_folder(name: str, one: Input, folder: Path, store: Store) -> None:
@@ -23,14 +48,23 @@ def fetch_folder(name: str, one: Input, folder: Path, store: Store) -> None:
 
 
 def fetch_gathered(name: str, one: Input, workspace: Workspace, store: Store) -> None:
-    """Lay the artifacts of all cells out, each in a folder named by its number, beside index.json."""
+    """Lay the artifacts of all cells out, each in a folder named by its number, beside index.json.
+
+    CellsMissing where the store has not got all of them; those after the first are only looked for then.
+    """
     folder = workspace.fresh(workspace.input(name))
     if one.gathered is None or one.gathered.digest != one.digest:
         raise invalid_result(f"input {name}: the list of its cells is not the one that was asked for")
-    for entry, path in zip(one.gathered.entries(), folders_of(one, folder), strict=True):
+    entries = list(one.gathered.entries())
+    for entry, path in zip(entries, folders_of(one, folder), strict=True):
         path.mkdir()
-        fetch_folder(f"{name}/{path.name}", Input(entry["digest"], one.type), path, store)
-    write_json(folder / INDEX_FILE, list(one.gathered.entries()))
+        try:
+            fetch_folder(f"{name}/{path.name}", Input(entry["digest"], one.type), path, store)
+        except ArtifactMissing as error:
+            first = entry["number"]
+            later = [other for other in entries[first:] if _is_gone(other["digest"], store)]
+            raise CellsMissing([entry, *later], len(entries), str(error)) from error
+    write_json(folder / INDEX_FILE, entries)
 
 
 def folders_of(one: Input, folder: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ import errno
 import importlib
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from penstock_artifacts.errors import ArtifactCorrupt, ArtifactMissing, StoreUnavailable
@@ -46,7 +46,7 @@ def execute(mode: str, workspace: Workspace) -> int:
         if outcome is not None:
             _tell(workspace, _encoded(outcome))
     except StepError as error:
-        return _fail(workspace, Failure(error.failure_class, error.message, error.inputs))
+        return _fail(workspace, Failure(error.failure_class, error.message, error.inputs, error.cells))
     except StoreUnavailable as error:
         return _fail(workspace, Failure(FailureClass.STORE_UNAVAILABLE, str(error)))
     except (ArtifactMissing, ArtifactCorrupt) as error:
@@ -98,14 +98,17 @@ def store_outputs(task: Task, workspace: Workspace, store: Store) -> Mapping[str
 
 def _fetch_inputs(task: Task, workspace: Workspace, store: Store) -> None:
     missing: dict[str, str] = {}
+    cells: dict[str, Sequence[int]] = {}
     for name, one in task.inputs.items():
         try:
             _fetch_input(name, one, task, workspace, store)
         except ArtifactMissing as error:
             missing[name] = str(error)  # all of them are told at once: each is made again by its own step
+            if isinstance(error, items.CellsMissing):
+                cells[name] = error.numbers
     if missing:
         words = "; ".join(f"input {name} is gone from the store: {why}" for name, why in missing.items())
-        raise StepError(FailureClass.INPUT_MISSING, words, tuple(missing))
+        raise StepError(FailureClass.INPUT_MISSING, words, tuple(missing), cells)
 
 
 def _fetch_input(name: str, one: Input, task: Task, workspace: Workspace, store: Store) -> None:

@@ -18,6 +18,7 @@ from penstock_spec.batch import unpack
 from penstock_spec.contract import Failure, Result, encode
 from penstock_spec.names import FailureClass
 from tests.core import fake_job_sets
+from tests.core.fake_losses import Losses
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -103,6 +104,7 @@ class FakeCluster:
     objects: Store = field(default_factory=Store)
     log: list[tuple[str, str, str]] = field(default_factory=list)  # verb, kind, name
     watchers: list[Callable[[str, Object], None]] = field(default_factory=list)
+    losses: Losses = field(default_factory=Losses)
     archive: dict[str, Object] = field(default_factory=dict)  # what lies in the store, by uid of the run
     sweeper: Callable[[Object], Result] = lambda _job: nothing_swept()  # what a Job that sweeps comes to
 
@@ -397,7 +399,12 @@ class FakeCluster:
             "no_result": {"phase": "Succeeded", "message": ""},
             "start_error": {"phase": "Failed", "container": "main", "code": 128, "cause": "StartError"},
         }
-        return ends[fate] if fate in ends else ended(self._success(job))
+        if fate in ends:
+            return ends[fate]
+        missing = self.losses.found(task_of(job), environment_of(job))
+        if missing is not None:
+            return {"phase": "Failed", "container": "fetch", "code": 1, "message": encode(missing)}
+        return ended(self._success(job))
 
     def _success(self, job: Object) -> Result:
         task = task_of(job)
@@ -413,6 +420,7 @@ class FakeCluster:
         if known and known["sourceRevision"] == self.source_revision:
             return Result(unchanged=True, source_revision=self.source_revision, outputs=known["outputs"])
         made = {name: self._digest(task, name) for name in task["outputs"]}
+        self.losses.made(made.values())
         usual = Result(verdict="Pass" if task["kind"] == "validate" else "")
         told = self.verdicts.get(leaf_of(task), self.verdicts.get(task["step"], usual))
         source = self.source_revision if task["kind"] == "ingest" else ""

@@ -169,6 +169,21 @@ def test_a_run_of_a_thousand_leaves_fits_whatever_its_cells_do(state: StepState)
     assert all(one["state"] == state for one in entry["cells"])
 
 
+def test_a_run_of_a_thousand_cells_that_wait_for_lost_ones_fits_and_then_waits_for_all_of_them() -> None:
+    name, lost = "r" * 40, ",".join(map(str, range(100, 228, 2)))
+    cells = [
+        replace(worst_cell(number, StepState.RETRYING), remakes=(name,), remake_cells={name: lost})
+        for number in range(1, 950)
+    ]
+    status = status_of([group(cells)])
+    assert size(status) <= STATUS_BYTES
+    steps, few = status["steps"], status_of([group(cells[:20])])["steps"]
+    assert isinstance(steps, list)
+    assert isinstance(few, list)
+    assert all(one["remakes"] == [name] and "remakeCells" not in one for one in steps[0]["cells"])
+    assert all("remakeCells" in one for one in few[0]["cells"])
+
+
 def test_a_run_of_a_thousand_finished_leaves_gives_nothing_up() -> None:
     step = group([finished_cell(number) for number in range(1, 1000)])
     status = status_of([step])

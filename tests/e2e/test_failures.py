@@ -9,6 +9,7 @@ import pytest
 
 from hack.cluster.cluster import load
 from hack.project import bucket
+from penstock_spec.digest import unpacked
 from tests.gates import HEARS, WAITS, open_gates
 from tests.support import Kubectl, Runs, pipeline, steps_of, wait_for
 
@@ -342,6 +343,45 @@ def test_what_a_reused_step_had_made_is_made_again_when_the_store_has_lost_it(
     assert made["why"].startswith("output lost")
     assert made["outputs"] == before["first"]["outputs"]
     assert (took["state"], took["attempt"], took["retries"]) == ("Succeeded", 2, {"InputMissing": 1})
+
+
+def test_of_a_step_with_cells_only_what_the_store_has_lost_is_made_again(
+    runs, kubectl, namespace, images
+) -> None:
+    make = "import os; open('/penstock/out/data/x', 'w').write('part ' + os.environ['PENSTOCK_ARG_PART'])"
+    fit = {
+        "name": "fit",
+        "matrix": {"axes": {"part": [1, 2, 3, 4]}},
+        "run": {
+            "image": images["server"],
+            "command": [*PYTHON, make],
+            "argumentsFrom": {"part": {"cell": "part"}},
+            "outputs": [{"name": "data"}],
+        },
+    }
+
+    def gathering(change: str) -> dict[str, Any]:
+        take = f"print([open('/penstock/in/data/%d/x' % one).read() for one in range(1, 5)]); {change}"
+        program = {"command": [*PYTHON, take], "inputs": {"data": "fit.data"}}
+        return pipeline(
+            "p", namespace, {"steps": [fit, {"name": "best", "run": {"image": images["server"], **program}}]}
+        )
+
+    def cells(run: dict[str, Any]) -> dict[int, dict[str, Any]]:
+        return {one["number"]: one for one in steps_of(run)["fit"]["cells"]}
+
+    before = cells(runs.execute(gathering("0")))
+    for number in (2, 3):
+        lose(namespace, unpacked(before[number]["outputs"][0]))
+    after = runs.execute(gathering("1"))
+    assert after["status"]["status"] == "Succeeded", after["status"]
+    states = {number: one["state"] for number, one in cells(after).items()}
+    assert states == {1: "Reused", 2: "Succeeded", 3: "Succeeded", 4: "Reused"}
+    assert [one["outputs"] for one in cells(after).values()] == [one["outputs"] for one in before.values()]
+    best = steps_of(after)["best"]
+    assert (best["state"], best["attempt"], best["remakeCells"]) == ("Succeeded", 2, {"fit": "2-3"})
+    mine = f"penstock.dev/run={after['metadata']['name']},penstock.dev/step=fit"
+    assert len(kubectl.list("jobs", namespace, "-l", mine)) == 2
 
 
 def test_what_a_child_run_had_taken_over_is_made_again_when_the_store_has_lost_it(

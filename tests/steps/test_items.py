@@ -1,5 +1,6 @@
 """Lists in containers: what is gathered from cells, the item of a cell, and lists that programs write."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -97,15 +98,58 @@ def test_another_list_of_cells_than_the_task_names_is_refused(
     assert outcome.failure_class is FailureClass.INVALID_RESULT
 
 
-def test_a_cell_that_is_gone_from_the_store_names_the_input(
-    tmp_path: Path, environment: dict[str, str], store: Store
-) -> None:
-    gathered = Gathered([stored(store, tmp_path / "one", a="1"), digest_text("gone")])
+def gathering(
+    tmp_path: Path, environment: dict[str, str], store: Store, count: int, gone: set[int], **matrix: Any
+) -> Failure:
+    """What fetch says of what so many cells gave, of which these are gone from the store."""
+    digests = [
+        digest_text(f"gone {number}")
+        if number in gone
+        else stored(store, tmp_path / f"cell-{number}", a=str(number))
+        for number in range(1, count + 1)
+    ]
+    gathered = Gathered(digests, matrix or None)
     _, outcome = execution(
         tmp_path, environment, "fetch", {"parts": Input(gathered.digest, "Files", gathered)}
     )
     assert isinstance(outcome, Failure)
     assert (outcome.failure_class, outcome.inputs) == (FailureClass.INPUT_MISSING, ("parts",))
+    return outcome
+
+
+def test_cells_that_are_gone_from_the_store_are_all_named_with_their_input_and_their_values(
+    tmp_path: Path, environment: dict[str, str], store: Store
+) -> None:
+    outcome = gathering(tmp_path, environment, store, 4, {2, 4}, axes={"month": [6, 7, 8, 9]})
+    assert outcome.cells == {"parts": {2, 4}}
+    what = "input parts is gone from the store: 2 of 4 cells, 2 (month=7), 4 (month=9): artifact sha256:"
+    assert outcome.message.startswith(what)
+
+
+def test_of_many_cells_the_message_names_the_first_and_says_how_many_there_are(
+    tmp_path: Path, environment: dict[str, str], store: Store
+) -> None:
+    outcome = gathering(tmp_path, environment, store, 9, {1, 3, 4, 5, 9})
+    assert outcome.cells == {"parts": {1, 3, 4, 5, 9}}
+    assert "5 of 9 cells, 1, 3, 4, and 2 more: artifact" in outcome.message
+
+
+def test_a_cell_of_which_one_file_is_gone_or_cut_short_is_told_too_and_one_that_has_other_bytes_is_not(
+    tmp_path: Path, environment: dict[str, str], store: Store
+) -> None:
+    digests = [stored(store, tmp_path / str(number), a=f"part {number}") for number in range(1, 6)]
+    blobs = tmp_path / "store/ml/blobs/sha256"
+    files = [blobs / hashlib.sha256(f"part {number}".encode()).hexdigest() for number in range(1, 6)]
+    for number in (1, 2):
+        files[number].unlink()
+    files[3].write_text("")
+    (blobs / digests[4].removeprefix("sha256:")).write_text("no manifest")
+    gathered = Gathered(digests)
+    _, outcome = execution(
+        tmp_path, environment, "fetch", {"parts": Input(gathered.digest, "Files", gathered)}
+    )
+    assert isinstance(outcome, Failure)
+    assert outcome.cells == {"parts": {2, 3, 4}}
 
 
 def test_a_cell_finds_its_item_by_number_and_no_folder_of_the_list(

@@ -167,7 +167,7 @@ def _ours(_: JobView, pod: PodView, expected: Expectation, settings: Settings) -
         told = None
     if isinstance(told, Failure):
         words = sentence(told.message, logs)
-        return Failed(told.failure_class, words, image=_image(pod), inputs=told.inputs)
+        return Failed(told.failure_class, words, image=_image(pod), inputs=told.inputs, cells=told.cells)
     what = f"{culprit.name} ended with exit code {culprit.exit_code} without saying why"
     line = last_line(culprit.message)
     log = tail(culprit.message, settings.log_bytes)

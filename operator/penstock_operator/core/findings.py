@@ -3,8 +3,8 @@
 It goes on, it has ended well, or it has failed and somebody is to blame.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from penstock_spec.contract import Result
@@ -42,6 +42,7 @@ class Failed:
     image: str = ""
     inquire: bool = False  # its Events may say why
     inputs: Sequence[str] = ()  # of InputMissing: those that are gone
+    cells: Mapping[str, Collection[int]] = field(default_factory=dict)  # and which cells' of them, where told
     hint: str = ""  # what to do where it is not tried again
 
     @property

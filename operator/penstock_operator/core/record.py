@@ -36,6 +36,7 @@ class StepRecord:
     memory: str = ""
     scratch: str = ""
     remakes: Sequence[str] = ()
+    remake_cells: Mapping[str, str] = field(default_factory=dict)
     job: str = ""
     child: Mapping[str, str] = field(default_factory=dict)  # run, revision, digest
     digest: str = ""
@@ -192,6 +193,6 @@ _CELL_KEYS_CUT = _keys("attempt")
 _CELL_KEYS_RETRIED = {**_CELL_KEYS_WELL, **_CELL_KEYS_CUT, **_keys("memory", "scratch")}
 _CELL_KEYS = {
     **_CELL_KEYS_RETRIED,
-    **_keys("reason", "message", "failure_class", "retries", "retry_at", "remakes"),
+    **_keys("reason", "message", "failure_class", "retries", "retry_at", "remakes", "remake_cells"),
     **_keys("finished_at", "log"),
 }

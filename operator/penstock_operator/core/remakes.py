@@ -8,6 +8,7 @@ from dataclasses import replace
 from penstock_operator.core.child_remakes import is_settled, outputs_missed, taken_over
 from penstock_operator.core.child_runs import KIND, RUNS
 from penstock_operator.core.context import Decision, RunContext
+from penstock_operator.core.lost_cells import noted
 from penstock_operator.core.record import OUTPUT_LOST, StepRecord, leaves
 from penstock_operator.core.taking import giver
 from penstock_spec.graph import CompiledPipeline
@@ -67,9 +68,10 @@ def wanted(pipeline: CompiledPipeline, recorded: Mapping[str, StepRecord]) -> Ma
     """What is to be made again, a step and a cell of it or 0 for all; each with a step that waits for it."""
     waiting = (one for one in leaves(recorded) if one.state is StepState.RETRYING)
     return {
-        (name, one.cell if pipeline.paired(name, one.name) else 0): one.name
+        (name, number): one.name
         for one in waiting
         for name in one.remakes
+        for number in ((one.cell,) if pipeline.paired(name, one.name) else noted(one, name) or (0,))
     }
 
 
@@ -101,5 +103,12 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
         )
         return Decision(ended)
     given = (leaf for source in groups for leaf in giver(context, source, record).leaves)
-    made = all(leaf.state is StepState.SUCCEEDED and not _to_make(context, leaf) for leaf in given)
-    return None if made else Decision(record)
+    return None if all(_is_made(context, record, leaf) for leaf in given) else Decision(record)
+
+
+def _is_made(context: RunContext, taker: StepRecord, leaf: StepRecord) -> bool:
+    """Whether the taker has no reason to wait for this part of what it takes."""
+    lost = noted(taker, leaf.name)
+    if lost and leaf.cell not in lost:
+        return leaf.ended  # it may be made again for others
+    return leaf.state is StepState.SUCCEEDED and not _to_make(context, leaf)

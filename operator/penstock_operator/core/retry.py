@@ -72,6 +72,7 @@ def _again(context: RunContext, record: StepRecord, failure: Failed, change: Cha
         memory=change.memory or record.memory,
         scratch=change.scratch or record.scratch,
         remakes=change.remakes,
+        remake_cells=change.remake_cells,
         image=failure.image or record.image,
     )
     return Decision(waiting, look_again=read(due))

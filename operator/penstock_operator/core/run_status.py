@@ -234,7 +234,7 @@ class _Saving:
 
 
 def _empty(fields: Sequence[str]) -> dict[str, Any]:
-    return {name: {} if name == "metrics" else "" for name in fields}
+    return {name: {} if name in ("metrics", "remake_cells") else "" for name in fields}
 
 
 # Where a run has so many steps that its status would not fit, this is given up, in this order. Never states,
@@ -246,8 +246,11 @@ _SAVINGS: Sequence[_Saving] = (
     _Saving(("source_revision", "started_at"), message=0, cell_message=200),
     _Saving(("metrics", "image"), message=300, failures_too=True, of_cells=("metrics",), cell_message=60),
     _Saving(("why", "log"), message=80, failures_too=True, of_cells=("log", "reason"), cell_message=0),
+    # Which cells were lost is no more known then: all of them are made again.
     _Saving(
-        ("source_revision", "started_at"), failures_too=True, of_cells=("retry_at", "finished_at", "blame")
+        ("source_revision", "started_at", "remake_cells"),
+        failures_too=True,
+        of_cells=("retry_at", "finished_at", "blame", "remake_cells"),
     ),
 )
 
