@@ -2,7 +2,8 @@
 ARG BASE=python:3.13-slim
 FROM ${BASE}
 COPY tests/images/standin/standin.py /standin/standin.py
-COPY pipeline_spec/penstock_spec/__init__.py pipeline_spec/penstock_spec/contract.py pipeline_spec/penstock_spec/errors.py \
+COPY pipeline_spec/penstock_spec/__init__.py pipeline_spec/penstock_spec/cell_numbers.py \
+     pipeline_spec/penstock_spec/contract.py pipeline_spec/penstock_spec/errors.py \
      pipeline_spec/penstock_spec/gathered.py pipeline_spec/penstock_spec/matrix.py pipeline_spec/penstock_spec/names.py \
      pipeline_spec/penstock_spec/paths.py pipeline_spec/penstock_spec/plain.py \
      pipeline_spec/penstock_spec/serving_contract.py /standin/penstock_spec/

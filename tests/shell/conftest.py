@@ -11,18 +11,16 @@ from hack.cluster.cluster import load
 from hack.cluster.images import build_and_load
 from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import new_namespace
-from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, OperatorSwitch, keep_evidence
+from tests.standin import STANDIN, standin_modules
+from tests.support import SYSTEM_NAMESPACE, Kubectl, OperatorSwitch, keep_evidence
 
 
 @pytest.fixture(scope="session")
 def standin() -> str:
     """The image that stands in for steps and server."""
     cluster = load(os.environ["PENSTOCK_CLUSTER"])
-    inputs = [ROOT / "tests/images/standin"]
-    modules = ("__init__", "contract", "errors", "gathered", "matrix", "names", "paths", "plain")
-    inputs += [ROOT / f"pipeline_spec/penstock_spec/{name}.py" for name in modules]
-    dockerfile = ROOT / "tests/images/standin.Dockerfile"
-    return build_and_load(cluster, dockerfile, "penstock/test-standin", inputs)
+    inputs = [ROOT / "tests/images/standin", *standin_modules()]
+    return build_and_load(cluster, STANDIN, "penstock/test-standin", inputs)
 
 
 @pytest.fixture(scope="session")
