@@ -19,7 +19,6 @@ from penstock_spec import batch
 from penstock_spec.archive import is_sound, key_of
 from penstock_spec.run_status import PipelineRunStatus
 from tests.core.fake_cluster import EPOCH, NAMESPACE, FakeCluster, Object, task_of
-from tests.core.fake_shell import FakeShell
 from tests.core.pipelines import programs
 from tests.core.simulation import BrokenPromise, Simulation, pipeline
 from tests.core.test_pipelines import condition, runs, status
@@ -303,7 +302,8 @@ def test_a_job_that_a_cache_does_not_show_yet_is_not_doubled() -> None:
         simulation.person(lambda made=made: simulation.cluster.create({**made, "spec": {"pipeline": "p"}}))
         for_half_a_minute(simulation)
     assert life.jobs == 1
-    FakeShell(simulation.cluster, lag=lambda: 10_000).pipeline_pass("p")
+    simulation.shell.lag = lambda: 10_000
+    simulation.shell.pipeline_pass("p")
     assert life.jobs == 1
 
 

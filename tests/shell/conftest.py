@@ -12,7 +12,7 @@ from hack.cluster.images import build_and_load
 from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import new_namespace
 from tests.standin import STANDIN, standin_modules
-from tests.support import SYSTEM_NAMESPACE, Kubectl, OperatorSwitch, keep_evidence
+from tests.support import ROOT, SYSTEM_NAMESPACE, Kubectl, OperatorSwitch, keep_evidence
 
 
 @pytest.fixture(scope="session")
