@@ -61,11 +61,11 @@ def count(writes: Iterable[Write], resources: Iterable[str]) -> int:
     return sum(one.resource in resources and not is_news(one) for one in writes)
 
 
-def check(writes: list[Write], steps: int, seconds: float) -> None:
-    """The budgets of a run of so many steps that took so long."""
+def check(writes: list[Write], steps: int, seconds: float, show: Callable[[str], None]) -> None:
+    """The budgets of a run of so many steps that took so long; what it has cost is shown first."""
     own = sum(one.resource in RUN for one in writes)
-    print(f"\n{steps} steps in {seconds:.1f} s: {len(writes)} writes\n{table(writes)}")
-    print(f"  of the run's own objects: {own}, of which news: {own - count(writes, RUN)}")
+    show(f"\n{steps} steps in {seconds:.1f} s: {len(writes)} writes\n{table(writes)}")
+    show(f"  of the run's own objects: {own}, of which news: {own - count(writes, RUN)}")
     assert all(200 <= one.code < 300 for one in writes), "a write was refused: it was in vain"
     known = {*RUN, *REGISTRY, *ENDPOINT, "events"}
     assert {one.resource for one in writes} <= known, "a write that is nobody's"
@@ -102,6 +102,17 @@ def succeeded(kubectl: Kubectl, namespace: str) -> bool:
 
 
 @pytest.fixture
+def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints also where a test passes: the figures belong to the record of a whole suite."""
+
+    def shown(text: str) -> None:
+        with capsys.disabled():
+            print(text)
+
+    return shown
+
+
+@pytest.fixture
 def arena_of(kubectl: Kubectl, arena: str, upstream: Path, settings: Path, tmp_path: Path):
     """An operator behind a proxy that counts, and its namespace."""
     with fault_proxy(upstream, tmp_path / "proxy") as proxy:
@@ -111,33 +122,35 @@ def arena_of(kubectl: Kubectl, arena: str, upstream: Path, settings: Path, tmp_p
             operator.stop()
 
 
-def test_a_run_of_five_steps_costs_what_is_promised(kubectl: Kubectl, arena_of) -> None:
+def test_a_run_of_five_steps_costs_what_is_promised(kubectl: Kubectl, arena_of, show) -> None:
     proxy, operator, namespace = arena_of
     took = played(kubectl, operator, tumour(namespace), lambda: at_rest(kubectl, namespace))
-    check(proxy.writes, 5, took)
+    check(proxy.writes, 5, took, show)
     assert count(proxy.writes, REGISTRY) <= PER_MODEL
     assert count(proxy.writes, ENDPOINT) <= PER_DEPLOY
 
 
 def test_steps_beside_each_other_share_the_writes_of_their_ends(
-    kubectl: Kubectl, arena_of, standin: str
+    kubectl: Kubectl, arena_of, show, standin: str
 ) -> None:
     proxy, operator, namespace = arena_of
     steps = [{"name": f"s{n}", **program(standin)} for n in range(12)]
     manifest = pipeline("p", namespace, {"steps": steps})
-    check(proxy.writes, 12, played(kubectl, operator, manifest, lambda: succeeded(kubectl, namespace)))
+    took = played(kubectl, operator, manifest, lambda: succeeded(kubectl, namespace))
+    check(proxy.writes, 12, took, show)
     # One Event for each step, one for the run's beginning and one for its end.
     assert sum(one.resource == "events" for one in proxy.writes) == 12 + 2
 
 
 def test_ten_steps_one_after_the_other_are_the_longest_chain_of_that_cost(
-    kubectl: Kubectl, arena_of, standin: str
+    kubectl: Kubectl, arena_of, show, standin: str
 ) -> None:
     """A step begins only when the end before it is written, so each costs two: its Job and its end."""
     proxy, operator, namespace = arena_of
     after = [{"dependsOn": [f"s{n - 1}"]} if n else {} for n in range(10)]
     steps = [{"name": f"s{n}", **program(standin), **one} for n, one in enumerate(after)]
     manifest = pipeline("p", namespace, {"steps": steps})
-    check(proxy.writes, 10, played(kubectl, operator, manifest, lambda: succeeded(kubectl, namespace)))
+    took = played(kubectl, operator, manifest, lambda: succeeded(kubectl, namespace))
+    check(proxy.writes, 10, took, show)
     # The Pipeline twice, the run, its frozen spec, and that it has begun; its end is that of the last step.
     assert count(proxy.writes, RUN) == 2 * 10 + 5
