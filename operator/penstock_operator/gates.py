@@ -6,7 +6,7 @@ caches. There is one process at a time, so locks in memory suffice.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from weakref import WeakValueDictionary
 
@@ -19,11 +19,11 @@ from penstock_spec import names
 Gate = tuple[str, ...]
 
 
-def gates_of(item: Object, plan: Plan, *, bounded: bool) -> frozenset[Gate]:
-    """The gates that this plan has to pass; `bounded`: only so many Jobs may run in its namespace."""
+def gates_of(item: Object, plan: Plan, is_bounded: Callable[[str], bool]) -> frozenset[Gate]:
+    """The gates that this plan has to pass; `is_bounded` says of a namespace whether its Jobs are bounded."""
     found: set[Gate] = set()
     namespace = item["metadata"]["namespace"]
-    if bounded and any(map(_makes_job, plan.actions)):
+    if any(map(_makes_job, plan.actions)) and is_bounded(namespace):
         found.add(("place", namespace))
     if item["kind"] == names.PIPELINE_RUN and _begins(item, plan):
         found.add(("turn", namespace, views.run(item).pipeline))

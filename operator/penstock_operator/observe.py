@@ -71,6 +71,7 @@ class Observer:
         # Of whatever Pipeline it is: the planner says so where that is another one.
         repeated = self._caches[names.PIPELINE_RUN].get(namespace, run.rerun.get("run", ""))
         origin = None if repeated is None else views.run(repeated)
+        ahead = runs_ahead(run, runs)
         return ObservedRun(
             run=run,
             pipeline=None if pipeline is None else views.pipeline(pipeline, applied_spec(pipeline)),
@@ -92,8 +93,8 @@ class Observer:
             previous=() if run.finished else await self._previous(run, runs),
             children=await self._children(run),
             parents=self._parents(run),
-            ahead=runs_ahead(run, runs),
-            held_ahead=held_ahead(run, runs),
+            ahead=ahead,
+            held_ahead=held_ahead(ahead, runs),
             behind=runs_behind(run, runs),
             live_jobs=self._live_jobs(namespace),
             older_claims=self._older_claims(run),

@@ -24,7 +24,7 @@ from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
 from penstock_operator.errors import ClusterError, Conflict, NotFound
-from penstock_operator.gates import Gate, Gates, gates_of
+from penstock_operator.gates import Gates, gates_of
 from penstock_operator.metrics import Metrics
 from penstock_operator.observe import Observer
 from penstock_operator.pace import Pace
@@ -119,11 +119,11 @@ class Reconciler:
             plan = await self._plan(self._pace.seen(key, item), findings)
             if await self._learned_more(plan, item, findings):
                 continue
-            gates = self._gates_of(item, plan)
+            gates = gates_of(item, plan, self._observer.is_bounded)
             async with self._gates.passed(gates):
                 if gates:
                     plan = await self._plan(self._pace.seen(key, item), findings)
-                    if plan.confirm or not gates.issuperset(self._gates_of(item, plan)):
+                    if plan.confirm or not gates.issuperset(gates_of(item, plan, self._observer.is_bounded)):
                         continue
                 if await self._actor.carry_out(plan.actions, findings, partial(self._overtaken, key, item)):
                     continue
@@ -136,10 +136,6 @@ class Reconciler:
             await self._conclude(key, plan, written, item)
             return "Done"
         raise Conflict(f"{key} did not settle in {rounds} rounds")
-
-    def _gates_of(self, item: Object, plan: Plan) -> frozenset[Gate]:
-        bounded = self._observer.is_bounded(item["metadata"]["namespace"])
-        return gates_of(item, plan, bounded=bounded)
 
     def _overtaken(self, key: Key, item: Object) -> bool:
         """Whether the object is gone, or somebody has asked something else of it, since this was planned."""

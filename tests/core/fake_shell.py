@@ -281,7 +281,7 @@ class FakeShell:
             children=self._children(view, run),
             parents=self._parents(run),
             ahead=ahead.runs_ahead(run, runs),
-            held_ahead=ahead.held_ahead(run, runs),
+            held_ahead=ahead.held_ahead(ahead.runs_ahead(run, runs), runs),
             behind=ahead.runs_behind(run, runs),
             live_jobs=frozenset(
                 one["metadata"]["name"]

@@ -33,6 +33,7 @@ class WritableApi(FakeApi):
         self.writes: list[str] = []
         self.created: Callable[[Object], Awaitable[None]] | None = None  # is told of each new Job
         self.patching: Callable[[Object], Awaitable[None]] | None = None  # is told before a status is patched
+        self.loses_answer: Callable[[Object], bool] = lambda _: False  # of a patch that was stored
 
     def held(self, kind: str, name: str) -> Any:
         """The object, or None."""
@@ -117,8 +118,10 @@ class WritableApi(FakeApi):
         field = operations[0]["path"].rpartition("/")[2]
         if operations[0]["value"] != known["metadata"][field]:
             return answer(422, "Invalid", "the server rejected our request")
-        changed = _after(known, operations[1:])
-        return web.json_response(await self.put(collection, changed))
+        stored = await self.put(collection, _after(known, operations[1:]))
+        if self.loses_answer(stored):
+            return answer(500, "InternalError", "the answer was lost")
+        return web.json_response(stored)
 
 
 def _after(item: Object, operations: list[Object]) -> Object:

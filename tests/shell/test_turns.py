@@ -6,11 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.core.pipelines import programs
 from tests.shell.desk import desk
 
 
-async def test_a_run_whose_beginning_is_being_written_is_not_overtaken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", [False, True], ids=["the answer comes", "the answer is lost"])
+async def test_a_run_whose_beginning_is_being_written_is_not_overtaken(tmp_path: Path, *, lost: bool) -> None:
     """The later one's smaller name puts it first, for both were made in one second."""
     async with desk(tmp_path) as one:
         made = "2026-11-25T09:00:00Z"
@@ -32,9 +35,17 @@ async def test_a_run_whose_beginning_is_being_written_is_not_overtaken(tmp_path:
                 await add("a")
                 await asyncio.sleep(0.3)  # the write is on its way, and the other worker at work
 
-        one.api.patching = slowly
+        answers: list[str] = []
+
+        def unanswered(item: dict[str, Any]) -> bool:
+            first = lost and item["metadata"]["name"] == "b" and bool(item.get("status")) and not answers
+            answers.extend(["b"] if first else [])
+            return first
+
+        one.api.patching, one.api.loses_answer = slowly, unanswered
         await one.api.add({"kind": "Pipeline", "metadata": {"name": "p"}, "spec": programs({"s": []})})
         await add("b")
         await one.until(lambda: status("a").get("reason") == "WaitingForRun")
+        assert answers == (["b"] if lost else [])
         assert status("b").get("startedAt")
         assert "startedAt" not in status("a")

@@ -2,7 +2,7 @@
 `ObservedRun.ahead` by it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from penstock_operator.core.observed import PipelineObject, RunObject
@@ -34,11 +34,9 @@ def runs_ahead(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
     )
 
 
-def held_ahead(run: RunObject, runs: Iterable[RunObject]) -> frozenset[str]:
+def held_ahead(ahead: Collection[str], runs: Iterable[RunObject]) -> frozenset[str]:
     """Names of those of `runs_ahead` that are suspended: they end only after somebody has lifted that."""
-    known = list(runs)
-    before = set(runs_ahead(run, known))
-    return frozenset(one.meta.name for one in known if one.meta.name in before and one.holds)
+    return frozenset(one.meta.name for one in runs if one.holds and one.meta.name in ahead)
 
 
 def runs_behind(run: RunObject, runs: Iterable[RunObject]) -> tuple[str, ...]:
