@@ -322,6 +322,29 @@ def test_a_cancelled_parent_ends_when_its_child_has() -> None:
     simulation.assert_at_rest()
 
 
+@pytest.mark.parametrize("way", ["cancel", "deadline"])
+def test_what_a_child_executes_is_known_though_nobody_wrote_it_before_the_end(way: str) -> None:
+    """It is news, and whoever holds that may die before it is written."""
+    spec = outer(policy={"deadline": "20s"}) if way == "deadline" else None
+    simulation = started(spec, fates={"c1": ["hangs"]})
+    until(simulation, 8)
+    known = entry(simulation)["child"]
+    assert set(known) == {"run", "revision", "digest"}
+    if way == "cancel":
+        simulation.person(lambda: simulation.say("p-g1", cancel=True))
+    else:
+        simulation.cluster.advance(20)
+    run = simulation.cluster.objects[("PipelineRun", "p-g1")]
+    steps = [
+        {**one, "child": {"run": known["run"]}} if one["name"] == "sub" else one
+        for one in run["status"]["steps"]
+    ]
+    simulation.cluster.change(run, "status", status={**run["status"], "steps": steps})
+    simulation.run_to_rest()
+    assert entry(simulation)["state"] == "Cancelled"
+    assert entry(simulation)["child"] == known
+
+
 def test_a_parent_whose_time_is_over_ends_its_child_and_expires() -> None:
     simulation = lived(outer(policy={"deadline": "20s"}), fates={"c1": ["hangs"]})
     assert status(simulation)["status"] == "Expired"

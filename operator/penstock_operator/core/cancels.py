@@ -9,7 +9,7 @@ from datetime import datetime
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.attempts import delete
 from penstock_operator.core.cells import every_cell, folded
-from penstock_operator.core.child_runs import RUNS, endings, going, may_have_children
+from penstock_operator.core.child_runs import RUNS, endings, going, may_have_children, recalling
 from penstock_operator.core.classify import is_stuck
 from penstock_operator.core.context import Decision, Halt, RunContext
 from penstock_operator.core.forms import lists_of
@@ -68,7 +68,7 @@ def _cut_short(
         # A Job, or a child, that a cache does not show yet would run on unseen.
         return Plan(confirm=wanted)
     children = going(observed)
-    records = [_cut(one, children, halt, stamp(now)) for one in before.values()]
+    records = [_cut(one, observed, children, halt, stamp(now)) for one in before.values()]
     summary = _waiting_for(children, halt) if children else ended(records)
     status = build(run, summary, records, now, run.status.get("snapshot"), started=False)
     own = [job for job in observed.jobs.values() if job.meta.owner_uid == run.meta.uid]
@@ -82,14 +82,19 @@ def _cut_short(
     )
 
 
-def _cut(record: StepRecord, children: Sequence[ChildView], halt: Halt, at: str) -> StepRecord:
+def _cut(
+    record: StepRecord, observed: ObservedRun, children: Sequence[ChildView], halt: Halt, at: str
+) -> StepRecord:
     """The entry of a step of a run that ends: final, but of one whose child has not ended yet."""
-    if record.cell_count and not record.ended:
-        return folded(every_cell(record, lambda one: _cut(one, children, halt, at)), at)
+    if record.ended:
+        return record
+    if record.cell_count:
+        return folded(every_cell(record, lambda one: _cut(one, observed, children, halt, at)), at)
+    record = recalling(observed, record)
     leaf = (record.name, record.cell)
     child = next((one.run.meta.name for one in children if (one.run.step, one.run.cell) == leaf), "")
-    if record.ended or not child:
-        return record if record.ended else cancelled(record, halt, at)
+    if not child:
+        return cancelled(record, halt, at)
     words = f"child run {child} is being ended: {halt.message}"
     return replace(record, reason=halt.reason, message=words)
 

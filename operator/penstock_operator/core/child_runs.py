@@ -1,6 +1,7 @@
 """The runs that are steps of a run: which of them go on, and how they are ended."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from penstock_operator.core.actions import Cancel
 from penstock_operator.core.observed import Ref
@@ -28,6 +29,24 @@ def child_of(observed: ObservedRun, record: StepRecord, attempt: int) -> str:
     """The name of the run that is this attempt of the step or cell."""
     meta = observed.run.meta
     return object_names.child_name(meta.name, meta.uid, record.name, attempt, record.cell)
+
+
+def knowing(record: StepRecord, child: ChildView) -> StepRecord:
+    """The entry with what the child executes, from when that is frozen."""
+    snapshot = child.run.status.get("snapshot")
+    if not snapshot:
+        return record
+    frozen = {"revision": snapshot["revision"], "digest": snapshot["digest"]}
+    return replace(record, child={"run": child.run.meta.name, **frozen})
+
+
+def recalling(observed: ObservedRun, record: StepRecord) -> StepRecord:
+    """The entry of a step or cell that is ended, with what its child executes: that was news, and news goes
+    with a process that dies.
+    """
+    child = observed.children.get(child_of(observed, record, max(1, record.attempt)))
+    mine = child is not None and child.run.meta.owner_uid == observed.run.meta.uid
+    return knowing(record, child) if child is not None and mine else record
 
 
 def endings(children: Iterable[ChildView]) -> tuple[Cancel, ...]:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from penstock_operator.core.actions import Create
 from penstock_operator.core.child_ends import child_ended, due_end, misfit
-from penstock_operator.core.child_runs import KIND, RUNS, child_of, endings, going_of
+from penstock_operator.core.child_runs import KIND, RUNS, child_of, endings, going_of, knowing
 from penstock_operator.core.child_starts import child_manifest, is_apart
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.findings import Failed
@@ -118,7 +118,7 @@ def _watch(context: RunContext, record: StepRecord, body: Child) -> Decision:
             return Decision(record, confirm=(ref,))
         what = f"its child run {name} is gone before it ended; somebody deleted it"
         return failed(context, record, Failed(FailureClass.DISRUPTION, what), None)
-    record = _knowing(record, child)
+    record = knowing(record, child)
     if child.run.finished:
         return child_ended(context, record, body, child)
     wrong = misfit(body, child)
@@ -129,15 +129,6 @@ def _watch(context: RunContext, record: StepRecord, body: Child) -> Decision:
         deadline = context.pipeline.spec.step(record.name).deadline
         return _ending(context, record, child, f"it takes longer than its deadline of {deadline}")
     return _underway(context, record, child, end)
-
-
-def _knowing(record: StepRecord, child: ChildView) -> StepRecord:
-    """The entry with what the child executes, from when that is frozen."""
-    snapshot = child.run.status.get("snapshot")
-    if not snapshot:
-        return record
-    frozen = {"revision": snapshot["revision"], "digest": snapshot["digest"]}
-    return replace(record, child={"run": child.run.meta.name, **frozen})
 
 
 def _ending(context: RunContext, record: StepRecord, child: ChildView, why: str) -> Decision:

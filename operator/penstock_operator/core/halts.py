@@ -5,6 +5,7 @@ from dataclasses import replace
 from penstock_operator.core.ahead import concurrency_of
 from penstock_operator.core.attempts import left_behind
 from penstock_operator.core.cells import every_cell, failures, folded
+from penstock_operator.core.child_runs import recalling
 from penstock_operator.core.context import Decision, Halt, RunContext
 from penstock_operator.core.deadlines import expired
 from penstock_operator.core.forms import lists_of
@@ -59,7 +60,7 @@ def halted(context: RunContext, record: StepRecord) -> Decision | None:
     if not all(map(context.is_live, lists)):
         # A Job that a cache does not show yet would run on unseen.
         return Decision(record, confirm=lists)
-    ended = cancelled(record, context.halt, context.stamp)
+    ended = cancelled(recalling(context.observed, record), context.halt, context.stamp)
     return Decision(ended, after=left_behind(context, ended))
 
 
