@@ -23,14 +23,15 @@ def gates_of(item: Object, plan: Plan, is_bounded: Callable[[str], bool]) -> fro
     """The gates that this plan has to pass; `is_bounded` says of a namespace whether its Jobs are bounded."""
     found: set[Gate] = set()
     namespace = item["metadata"]["namespace"]
-    if any(map(_makes_job, plan.actions)) and is_bounded(namespace):
+    if any(map(makes_job, plan.actions)) and is_bounded(namespace):
         found.add(("place", namespace))
     if item["kind"] == names.PIPELINE_RUN and _begins(item, plan):
         found.add(("turn", namespace, views.run(item).pipeline))
     return frozenset(found)
 
 
-def _makes_job(action: Action) -> bool:
+def makes_job(action: Action) -> bool:
+    """Whether it begins an attempt of a step."""
     return isinstance(action, Create) and action.manifest["kind"] in (JOB, JOB_SET)
 
 

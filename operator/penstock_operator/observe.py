@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,7 @@ from penstock_operator import clock, field_managers, views, views_endpoint
 from penstock_operator.caches import Caches
 from penstock_operator.core import history, room
 from penstock_operator.core.ahead import held_ahead, runs_ahead, runs_behind
+from penstock_operator.core.bearing import Entry
 from penstock_operator.core.earlier import Previous
 from penstock_operator.core.observed import EndpointView, JobView, Revision, RunObject, VersionView
 from penstock_operator.core.observed_endpoint import DeploymentView, ObservedEndpoint
@@ -61,9 +63,9 @@ class Observer:
             references=findings.references,
         )
 
-    async def run(self, item: Object, findings: Findings) -> ObservedRun:
+    async def run(self, item: Object, findings: Findings, unwritten: Sequence[Entry] = ()) -> ObservedRun:
         """The world of plan_run."""
-        run = views.run(item)
+        run = replace(views.run(item), unwritten=unwritten)
         namespace = run.meta.namespace
         runs = self._runs_of(namespace, run.pipeline)
         pipeline = self._caches[names.PIPELINE].get(namespace, run.pipeline)

@@ -6,7 +6,7 @@ spreads the writes of statuses (pace.py).
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -24,10 +24,10 @@ from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
 from penstock_operator.errors import ClusterError, Conflict, NotFound
-from penstock_operator.gates import Gates, gates_of
+from penstock_operator.gates import Gates, gates_of, makes_job
 from penstock_operator.metrics import Metrics
 from penstock_operator.observe import Observer
-from penstock_operator.pace import Pace
+from penstock_operator.pace import Pace, is_news
 from penstock_operator.reads import Findings, Reads
 from penstock_operator.statuses import status_patch
 from penstock_operator.store import Object
@@ -46,7 +46,7 @@ class _Outcome(Enum):
 
     HELD = "held"  # news, and too soon after the last write: it is planned from as if it had been written
     LATER = "later"  # too soon as well, but nothing is built upon it before it is written
-    AGAIN = "again"  # the object is another one by now: plan again
+    AGAIN = "again"  # the object is another one by now, or known to be: plan again
 
 
 class Reconciler:
@@ -116,15 +116,18 @@ class Reconciler:
                 return "Absent"
             if item["metadata"].get("deletionTimestamp"):
                 return "Deleting"  # what it owns goes with it; the API server sees to that
-            plan = await self._plan(self._pace.seen(key, item), findings)
+            plan = await self._plan(key, item, findings)
             if await self._learned_more(plan, item, findings):
                 continue
             gates = gates_of(item, plan, self._observer.is_bounded)
             async with self._gates.passed(gates):
                 if gates:
-                    plan = await self._plan(self._pace.seen(key, item), findings)
+                    plan = await self._plan(key, item, findings)
                     if plan.confirm or not gates.issuperset(gates_of(item, plan, self._observer.is_bounded)):
                         continue
+                if self._pace.unwritten(key) and not all(map(makes_job, plan.actions)):
+                    await self._write_held(key, item)
+                    continue
                 if await self._actor.carry_out(plan.actions, findings, partial(self._overtaken, key, item)):
                     continue
                 written = await self._write_status(key, item, plan)
@@ -133,7 +136,7 @@ class Reconciler:
                 return "Later"
             if written is _Outcome.AGAIN:
                 continue
-            await self._conclude(key, plan, written, item)
+            await self._conclude(key, plan)
             return "Done"
         raise Conflict(f"{key} did not settle in {rounds} rounds")
 
@@ -148,13 +151,14 @@ class Reconciler:
         if writes and await self._reads.fresh(*key) is None:
             await self._actor.carry_out(writes, Findings())
 
-    async def _plan(self, item: Object, findings: Findings) -> Plan:
-        now = clock.now()
+    async def _plan(self, key: Key, item: Object, findings: Findings) -> Plan:
+        now, item = clock.now(), self._pace.seen(key, item)
         match item["kind"]:
             case names.PIPELINE:
                 return plan_pipeline(self._observer.pipeline(item, findings), now, self._settings)
             case names.PIPELINE_RUN:
-                return plan_run(await self._observer.run(item, findings), now, self._settings)
+                observed = await self._observer.run(item, findings, self._pace.unwritten(key))
+                return plan_run(observed, now, self._settings)
             case _:
                 return plan_endpoint(self._observer.endpoint(item, findings), now, self._settings)
 
@@ -180,10 +184,24 @@ class Reconciler:
         if not operations:
             self._pace.took_back(key)
             return item
+        if self._pace.bears(key, item, plan, wanted):
+            return _Outcome.AGAIN
         pause = self._pace.pause(key, item, plan, wanted)
         if pause:
             self._queue.add_after(key, pause)
             return _Outcome.HELD if self._pace.holds(key, wanted) else _Outcome.LATER
+        return await self._write(key, item, plan, operations)
+
+    async def _write_held(self, key: Key, item: Object) -> None:
+        """Write the ends that are held: what comes next is no Job, so it cannot bear them."""
+        status = self._pace.seen(key, item)["status"]
+        await self._write(key, item, Plan(), status_patch(item.get("status") or {}, status))
+
+    async def _write(
+        self, key: Key, item: Object, plan: Plan, operations: Sequence[Object]
+    ) -> Object | _Outcome:
+        """Patch the status, and tell of what has ended."""
+        plan = self._pace.told(key, plan)
         version = item["metadata"]["resourceVersion"]
         try:
             written = await self._cluster.patch_status(*key, version, operations)
@@ -195,15 +213,14 @@ class Reconciler:
             with suppress(ClusterError):
                 await self._reads.fresh(*key)
             raise
-        self._pace.wrote(key)
+        self._pace.wrote(key, news=is_news(key.kind, item.get("status") or {}, plan, written["status"]))
         self._caches.learn(key.kind, written)
+        self._tell(key, plan, written, item)
+        await events.post(self._cluster, written, plan.events, clock.now())
         return written
 
-    async def _conclude(self, key: Key, plan: Plan, written: Object, before: Object) -> None:
+    async def _conclude(self, key: Key, plan: Plan) -> None:
         """What may only be done once the status is written."""
-        if written is not before:
-            self._tell(key, plan, written, before)
-            await events.post(self._cluster, written, plan.events, clock.now())
         if await self._actor.carry_out(plan.after, Findings()):
             self._queue.add(key)
         self._look_again(key, plan)

@@ -15,7 +15,7 @@ from penstock_operator.core.observed import (
     VersionView,
 )
 from penstock_operator.manifests.archive import records_of
-from penstock_operator.manifests.identity import controller_uid, hash_of
+from penstock_operator.manifests.identity import borne_by, controller_uid, hash_of
 from penstock_operator.manifests.sweep import COMPONENT as SWEEP
 from penstock_operator.store import Object
 from penstock_spec import names
@@ -114,6 +114,7 @@ def job(item: Object, pods: Iterable[PodView]) -> JobView:
         archives=records_of(item),
         sweeps=_template_label(item, names.LABEL_COMPONENT) == SWEEP,
         attempt=_whole(_template_label(item, names.LABEL_ATTEMPT)),
+        bears=borne_by(item),
         # Resumed, it has begun again only when the Job controller says so, and when.
         suspended=bool(spec.get("suspend") or true_condition(status, "Suspended")),
         workers=int(spec.get("completions") or 1) if spec.get("completionMode") == "Indexed" else 1,

@@ -49,6 +49,8 @@ LABEL_SPEC_HASH = f"{GROUP}/spec-hash"
 ANNOTATION_REQUESTED_BY = f"{GROUP}/requested-by"
 # On a ModelEndpoint that a deploy step has just made: its spec.monitoring comes with the next write.
 ANNOTATION_MONITORING_FOLLOWS = f"{GROUP}/monitoring-follows"
+# On the pods of a step's Job, as JSON: entries of the run's status that were not written when it was made.
+ANNOTATION_RESTS_ON = f"{GROUP}/rests-on"
 # On the Job that judges a window of an endpoint, and on its pod. Never the two labels by which an endpoint's
 # Service selects the pods that serve.
 LABEL_WINDOW_OF = f"{GROUP}/window-of"

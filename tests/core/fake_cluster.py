@@ -484,6 +484,12 @@ def attempt_of(job: Object) -> tuple[str, str, int]:
     return task["run"], leaf_of(task), task["attempt"]
 
 
+def borne_of(job: Object) -> str:
+    """The entries of the run's status that the Job bears, as JSON; empty where it bears none."""
+    annotations = job["spec"]["template"]["metadata"].get("annotations", {})
+    return str(annotations.get("penstock.dev/rests-on", ""))
+
+
 def task_of(job: Object) -> Any:
     """The Task that the Job's own containers find in their environment."""
     pod = job["spec"]["template"]["spec"]

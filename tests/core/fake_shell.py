@@ -5,12 +5,12 @@ of its own:
 what it knows of plans is the description in core/actions.py.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from penstock_operator.core import ahead, frozen, history, room
+from penstock_operator.core import ahead, bearing, frozen, history, room
 from penstock_operator.core.actions import (
     Action,
     Apply,
@@ -45,7 +45,7 @@ from penstock_operator.core.settings import Settings
 from penstock_operator.core.sweep import first_of
 from penstock_spec.defaults import Defaults, read_defaults
 from tests.core import fake_job_sets
-from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused, task_of
+from tests.core.fake_cluster import NAMESPACE, FakeCluster, Key, Object, Refused, borne_of, task_of
 
 
 class Killed(Exception):  # noqa: N818 - the name says what happened
@@ -97,7 +97,9 @@ class FakeShell:
             if item is None:
                 return None
             seen = self._with_held(item)
-            plan: Plan = planner(observe(seen, view, live, refusals), self.cluster.now, self.settings)
+            upon = bearing.unwritten(item.get("status", {}), seen.get("status", {}))
+            world = knowing(observe(seen, view, live, refusals), upon)
+            plan: Plan = planner(world, self.cluster.now, self.settings)
             self.plans.append(plan)
             if plan.confirm:
                 assert not set(plan.confirm) <= live, f"asks again for what was read live: {plan.confirm}"
@@ -105,30 +107,45 @@ class FakeShell:
                 for ref in plan.confirm:
                     self._refresh(view, ref)
                 continue
+            if upon and not all(makes_job(one) for one in plan.actions):
+                self._put(item, seen["status"])  # nothing but a Job bears ends that are not written
+                continue
             if self._carry_out(plan.actions, refusals):
                 continue
             wanted = plan.status if plan.status is not None or seen is item else seen["status"]
             if wanted is not None:
                 self.planned(seen, wanted)
+            if wanted is not None and self._waits(item, plan, wanted):
+                if plan.bearable:
+                    continue
+                soon = self.cluster.now + timedelta(seconds=1)
+                return soon if plan.look_again is None else min(soon, plan.look_again)
             if wanted == item.get("status"):
                 self.held.pop(item["metadata"]["uid"], None)  # news that was taken back
-            elif wanted is not None:
-                tells = self._only_tells(item, wanted)
-                news = tells and not (plan.steps_ended or plan.pressing or plan.events or plan.after)
-                if (news or (tells and plan.unhurried)) and not finished(wanted) and self.hold():
-                    if news:
-                        self.held[item["metadata"]["uid"]] = (item["status"], wanted)
-                    soon = self.cluster.now + timedelta(seconds=1)
-                    return soon if plan.look_again is None else min(soon, plan.look_again)
-                version = item["metadata"]["resourceVersion"]
-                try:
-                    self._write(self.cluster.put_status, kind, name, version, wanted)
-                except Refused:
-                    continue
-                self.held.pop(item["metadata"]["uid"], None)  # the status may be as it was then again
+            elif wanted is not None and not self._put(item, wanted):
+                continue
             self._carry_out(plan.after, {})
             return plan.look_again
         raise NotSettled(f"{kind} {name}: {plan}")
+
+    def _waits(self, item: Object, plan: Plan, wanted: Mapping[str, Any]) -> bool:
+        """Whether this status is not written now, and held where it is planned from all the same."""
+        if wanted == item.get("status") or finished(wanted) or not self._only_tells(item, wanted):
+            return False
+        news = not (plan.steps_ended or plan.pressing or plan.events or plan.after)
+        waits = plan.bearable or ((news or plan.unhurried) and self.hold())
+        if plan.bearable or (news and waits):
+            self.held[item["metadata"]["uid"]] = (item["status"], wanted)
+        return waits
+
+    def _put(self, item: Object, status: Mapping[str, Any]) -> bool:
+        meta = item["metadata"]
+        try:
+            self._write(self.cluster.put_status, item["kind"], meta["name"], meta["resourceVersion"], status)
+        except Refused:
+            return False
+        self.held.pop(meta["uid"], None)  # the status may be as it was then again
+        return True
 
     def _with_held(self, item: Object) -> Object:
         written, status = self.held.get(item["metadata"]["uid"], (None, {}))
@@ -476,6 +493,15 @@ def moment_of(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+def knowing(world: Any, unwritten: Sequence[Mapping[str, Any]]) -> Any:
+    """The world of a run of which these entries are not written."""
+    return replace(world, run=replace(world.run, unwritten=unwritten)) if unwritten else world
+
+
+def makes_job(action: Action) -> bool:
+    return isinstance(action, Create) and action.manifest["kind"] in ("Job", "JobSet")
+
+
 def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
     """The run's Jobs. Pods are found by their label, as a careless reader would: who owns them is for the
     planner.
@@ -495,6 +521,7 @@ def jobs_of(view: Mapping[Key, Object], owner: str) -> dict[str, JobView]:
             archives=archives_of(job),
             sweeps=task_of(job)["kind"] == "sweep",
             attempt=int(job["spec"]["template"]["metadata"]["labels"].get("penstock.dev/attempt", "0")),
+            bears=borne_of(job),
             suspended=job["spec"].get("suspend", False) or job.get("status", {}).get("suspended", False),
             workers=job["spec"]["completions"],
             started=moment_of(job.get("status", {}).get("startTime")),

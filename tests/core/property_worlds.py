@@ -76,6 +76,7 @@ class World:
     blind: bool = False  # caches show no pods: all is seen by live reads
     drops: float = 0.0  # share of events that get lost
     holds: float = 0.0  # share of news that is written later, if at all
+    sweeps: float = 0.0  # share of kills after which all pods are gone of which a status or a Job tells
     seed: int = 0
 
 
@@ -162,6 +163,7 @@ def worlds(draw: st.DrawFn) -> World:
         blind=draw(st.integers(0, 7)) == 7,
         drops=draw(st.sampled_from([0.0, 0.3, 1.0])),
         holds=draw(st.sampled_from([0.0, 0.5, 0.9])),
+        sweeps=draw(st.sampled_from([0.0, 0.5])),
         seed=draw(st.integers(0, 2**16)),
     )
 
@@ -467,6 +469,7 @@ def simulate(world: World) -> Simulation:
         away=lambda: chance.uniform(0, world.away) if world.away else 0.0,
         drop_event=lambda: chance.random() < world.drops,
         hold=lambda: chance.random() < world.holds,
+        sweeps=lambda: bool(world.sweeps) and chance.random() < world.sweeps,
     )
     simulation.acts = acts_of(world, simulation)
     cluster.create(registered_model(1))

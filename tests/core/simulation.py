@@ -1,5 +1,6 @@
 """A whole life of pipelines on the fake cluster: events, timers, kills, until nothing happens any more."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from penstock_spec.pipeline_status import PipelineStatus
 from penstock_spec.run_status import PipelineRunStatus
 from penstock_spec.status import TRANSITIONS, StepState
 from tests.core import fake_job_sets
-from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, attempt_of, leaf_of, task_of
+from tests.core.fake_cluster import NAMESPACE, FakeCluster, Object, attempt_of, borne_of, leaf_of, task_of
 from tests.core.fake_shell import FakeShell, Killed
 
 # Every status that is written must be one that the schema allows.
@@ -75,6 +76,7 @@ class Simulation:
     blind: bool = False  # caches show no pods
     fate_of_write: Callable[[], str] = lambda: ""
     away: Callable[[], float] = lambda: 0.0  # for how many seconds nobody is there after a kill
+    sweeps: Callable[[], bool] = lambda: False  # whether after a kill pods go whose ends are known
     drop_event: Callable[[], bool] = lambda: False
     hold: Callable[[], bool] = lambda: False  # whether a status that is only news is written later
     acts: Sequence[tuple[float, Callable[[], Any]]] = ()  # what a person does, after so many seconds
@@ -84,6 +86,8 @@ class Simulation:
     def __post_init__(self) -> None:
         self.cluster.watchers.append(self._watch)
         self._states: dict[tuple[str, str], str] = {}
+        self._borne: set[tuple[str, str]] = set()  # run, step: Jobs bear something of it
+        self._ends: dict[tuple[str, str], Any] = {}  # of those that had ended: attempt, outputs, results
         self._attempts: set[tuple[str, str, int]] = set()  # run, step, number
         self._recorded: set[tuple[str, str, int]] = set()  # those that a status has told of
         self._children: set[str] = set()
@@ -155,6 +159,7 @@ class Simulation:
         if run is None:
             raise BrokenPromise(f"a Job for {task['run']}, which does not exist")
         states = {one["name"]: one["state"] for one in run["status"].get("steps", ())}
+        states |= self._borne_by(job, run)
         self._may_start(task["step"], run, states)
         early = [
             one for one in self.needs.get(task["step"], ()) if states.get(one) not in ("Succeeded", "Reused")
@@ -173,6 +178,24 @@ class Simulation:
         live = [one for one in fake_job_sets.attempts(self.cluster) if self._takes_a_place(one)]
         if self.settings.max_parallel and len(live) > self.settings.max_parallel:
             raise BrokenPromise(f"{len(live)} Jobs live at a time")
+
+    def _borne_by(self, job: Object, run: Object) -> dict[str, str]:
+        """The states that the Job bears of steps whose ends are not written yet; they hold from now on."""
+        entries = {one["name"]: one for one in json.loads(borne_of(job) or "[]")}
+        own = entries.pop(task_of(job)["step"], None)
+        self._borne |= {(run["metadata"]["name"], one) for one in (*entries, *([own["name"]] if own else []))}
+        ended = {name: one for name, one in entries.items() if one["state"] in ENDED}
+        for name, entry in ended.items():
+            if entry["state"] != "Succeeded":
+                raise BrokenPromise(f"{name} is borne though it is {entry['state']}")
+            self._held_to(run, entry)
+        return {name: one["state"] for name, one in ended.items()}
+
+    def _held_to(self, run: Object, entry: Object) -> None:
+        """What a Job has borne of an end, or a status has said, is what every other says of it."""
+        said = (entry["attempt"], entry.get("outputs", {}), entry.get("results", {}))
+        if self._ends.setdefault((run["metadata"]["name"], entry["name"]), said) != said:
+            raise BrokenPromise(f"{entry['name']} has ended in two ways: {said}")
 
     def _takes_a_place(self, job: Object) -> bool:
         """Whether it may still have pods that run. The Job controller is a second behind what pods say."""
@@ -322,11 +345,16 @@ class Simulation:
         return bool(job.get("status", {}).get("conditions"))
 
     def _status_planned(self, before: Object, after: Mapping[str, Any]) -> None:
-        """A status may be held back, but each follows from the one before it by the table."""
+        """A status may be held back, but each follows from the one before it by the table.
+
+        What Jobs bear may be read only when much has come of it.
+        """
         states = {one["name"]: one["state"] for one in before.get("status", {}).get("steps", ())}
         for entry in after.get("steps", ()) if before["kind"] == "PipelineRun" else ():
             was = StepState(states.get(entry["name"], "Waiting"))
             able = TRANSITIONS[was] if _may_be_lost(entry, was) else _after(was)
+            if (before["metadata"]["name"], entry["name"]) in self._borne:
+                able |= {StepState(one) for one in FOLLOWING[str(was)]}
             if entry["state"] != was and StepState(entry["state"]) not in able:
                 raise BrokenPromise(f"{entry['name']} went from {was} to {entry['state']}")
 
@@ -339,6 +367,8 @@ class Simulation:
         self._pinned[name] = pinned
         for entry in run["status"].get("steps", ()):
             self._leaf_changed(run, entry["name"], entry)
+            if (name, entry["name"]) in self._ends and entry["state"] in ENDED:
+                self._held_to(run, {"attempt": 0, **entry})
             for one in entry.get("cells", ()):
                 cell = {"attempt": 1, "kind": entry["kind"], **one}
                 self._leaf_changed(run, f"{entry['name']}#{one['number']}", cell)
@@ -417,6 +447,8 @@ class Simulation:
             again = work(name)
         except Killed:
             self.kills += 1
+            if self.sweeps():
+                self._sweep_pods()
             if away := self.away():
                 self.cluster.advance(away)
             self.shell = self._born()
@@ -425,6 +457,17 @@ class Simulation:
         if again is not None:
             before = self._due.get(key)
             self._due[key] = again if before is None else min(before, again)
+
+    def _sweep_pods(self) -> None:
+        """The pods of Jobs go that have ended well, where that is written or borne: nobody needs them."""
+        for job in [one for one in self.cluster.find("Job") if self._over(one) and self._is_known(one)]:
+            for pod in list(self.cluster.pods_of(job)):
+                self.cluster.delete("Pod", pod["metadata"]["name"])
+
+    def _is_known(self, job: Object) -> bool:
+        task = task_of(job)
+        name = (task.get("run", ""), task.get("step", ""))
+        return not task.get("cell") and (name in self._ends or self._states.get(name) == "Succeeded")
 
     def _next(self) -> float | None:
         """Seconds until something may happen: a timer, or the cluster's own half second while it is not

@@ -5,6 +5,7 @@ These words stand for seconds, until the next news is due; so they have to be ri
 
 from typing import Any
 
+from penstock_operator.core.waiting import NO_POD
 from tests.core.fake_cluster import FakeCluster, Object
 from tests.core.fake_shell import FakeShell
 from tests.core.pipelines import programs
@@ -23,10 +24,10 @@ class Telling(FakeCluster):
         self.written.append({"kind": kind, "name": name, **status})
 
 
-def living(needs: dict[str, list[str]], **policy: Any) -> tuple[Simulation, list[Object]]:
+def living(needs: dict[str, list[str]], more: Any = None, **policy: Any) -> tuple[Simulation, list[Object]]:
     """A pipeline that is applied, and all statuses that are written from then on."""
     cluster = Telling()
-    simulation, spec = Simulation(cluster), programs(needs, policy=policy)
+    simulation, spec = Simulation(cluster), programs(needs, more=more or {}, policy=policy)
     simulation.person(lambda: cluster.create(pipeline("p", spec)))
     return simulation, cluster.written
 
@@ -45,14 +46,20 @@ def told(written: list[Object], progress: str) -> list[tuple[str, str]]:
 def test_an_end_names_the_step_that_begins_upon_it() -> None:
     simulation, written = living({"a": [], "b": ["a"]})
     simulation.run_to_rest()
-    assert told(written, "1/2") == ("b", "step b starts")
+    assert told(written, "1/2") == ("b", f"step b: {NO_POD}")
 
 
 def test_an_end_that_frees_a_place_names_the_step_that_takes_it() -> None:
     simulation, written = living({"a": [], "b": [], "c": ["a"]}, maxParallel=1)
     simulation.run_to_rest()
-    assert told(written, "1/3") == ("b", "step b starts")
-    assert told(written, "2/3") == ("c", "step c starts")
+    assert told(written, "1/3") == ("b", f"step b: {NO_POD}")
+    assert told(written, "2/3") == ("c", f"step c: {NO_POD}")
+
+
+def test_an_end_upon_which_no_job_begins_names_the_step_that_does() -> None:
+    simulation, written = living({"a": [], "b": ["a"]}, more={"b": {"matrix": {"axes": {"n": [1, 2]}}}})
+    simulation.run_to_rest()
+    assert told(written, "1/2") == ("b", "step b starts")
 
 
 def test_a_run_that_has_its_turn_begins_with_its_snapshot_and_another_says_at_once_whom_it_waits_for() -> (

@@ -319,7 +319,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             KILLED,
             id="random Job name",
         ),
-        pytest.param(attempts._create, "actions=() if", "after=() if", KILLED, id="status before Job"),
+        pytest.param(attempts._create, "actions=(*needed", "after=(*needed", KILLED, id="status before Job"),
         pytest.param(
             classify.own_pods,
             "uid and pod.meta.owner_uid == uid",

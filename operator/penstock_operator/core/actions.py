@@ -134,6 +134,7 @@ class Plan:
     events: Sequence[EventNote] = ()
     look_again: datetime | None = None  # the next time at which the answer may change without an event
     pressing: bool = False  # the status is built upon, though neither a step's end nor an Event says so
+    bearable: bool = False  # Jobs may be made upon what has ended before that is written, if they say it
     unhurried: bool = False  # what has ended, and ended well, lets nothing begin: its write may wait for more
     steps_ended: Mapping[str, str] = field(
         default_factory=dict

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from penstock_operator.core.actions import Action, Create, Delete
+from penstock_operator.core.bearing import borne
 from penstock_operator.core.classify import classify, is_at_rest, is_over, is_stuck, lacks_job, lacks_pods
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.deadlines import patience
@@ -24,6 +25,7 @@ from penstock_operator.core.times import after, read
 from penstock_operator.core.waiting import NO_POD
 from penstock_operator.core.why import why
 from penstock_operator.core.work import expectation, job_manifest, job_name, work_of
+from penstock_operator.manifests.identity import bearing
 from penstock_operator.manifests.job_sets import job_name as name_in_set
 from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import TRANSITIONS, StepState
@@ -110,6 +112,10 @@ def retries(context: RunContext, record: StepRecord) -> Decision | None:
 
 def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
     name = job_name(context, record, attempt)
+    if name in context.observed.ending:
+        # Made by a plan that was cut short, and deleted before anybody knew of it.
+        words = f"a pod of Job {name}, which somebody deleted, has not ended"
+        return Decision(replace(record, message=words), look_again=after(context.now, _SOON))
     refusal = context.observed.refusals.get(name) or _no_room(context) or full(context, name)
     if refusal is not None:
         # A retry keeps its state, so that its count goes on where it was.
@@ -138,9 +144,11 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
     # A Job that is there already was created by a plan that was cut short: its pod is judged in the next
     # pass.
     soon = context.now if exists else after(context.now, context.settings.resync)
-    return Decision(
-        begun, actions=() if exists else (*needed(context, begun), Create(manifest)), look_again=soon
-    )
+    if exists:
+        return Decision(begun, look_again=soon)
+    upon = borne(context, begun)
+    made = Create(bearing(manifest, upon) if upon else manifest)
+    return Decision(begun, actions=(*needed(context, begun), made), look_again=soon)
 
 
 def _no_room(context: RunContext) -> Refusal | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from penstock_operator.core.actions import Plan
 from penstock_operator.core.attempts import delete
+from penstock_operator.core.bearing import told_by_jobs
 from penstock_operator.core.cells import every_cell, folded
 from penstock_operator.core.child_runs import RUNS, endings, going, may_have_children, recalling
 from penstock_operator.core.classify import is_stuck
@@ -68,7 +69,8 @@ def _cut_short(
         # A Job, or a child, that a cache does not show yet would run on unseen.
         return Plan(confirm=wanted)
     children = going(observed)
-    records = [_cut(one, observed, children, halt, stamp(now)) for one in before.values()]
+    known = {**before, **told_by_jobs(observed, before)}
+    records = [_cut(one, observed, children, halt, stamp(now)) for one in known.values()]
     summary = _waiting_for(children, halt) if children else ended(records)
     status = build(run, summary, records, now, run.status.get("snapshot"), started=False)
     own = [job for job in observed.jobs.values() if job.meta.owner_uid == run.meta.uid]

@@ -99,6 +99,7 @@ class JobView:
     archives: Mapping[str, str] = field(default_factory=dict)
     sweeps: bool = False  # whether it looks through the store's artifacts, from the pod template
     attempt: int = 0  # its number, from the pod template; 0 where it has none
+    bears: str = ""  # bearing.borne, from the pod template
     suspended: bool = False
     workers: int = 1  # pods of a gang
     started: datetime | None = None  # status.startTime: begins anew after a suspension
@@ -223,6 +224,7 @@ class RunObject:
     reuse: str = RunReuse.BY_STEP
     spec: Mapping[str, Any] = field(default_factory=dict)  # the raw one, for its record
     cell: int = 0  # of the step that it is; 0 where that has none
+    unwritten: Sequence[Mapping[str, Any]] = ()  # the ends in `status` that are not written yet
 
     @property
     def sort(self) -> RunSort:

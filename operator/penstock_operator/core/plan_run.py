@@ -9,6 +9,7 @@ from typing import Any
 from penstock_operator.core import attempts, children, halts, misfits, needs, parallel, remakes, room, whens
 from penstock_operator.core.actions import Action, EventNote, Plan
 from penstock_operator.core.backfills import backfills
+from penstock_operator.core.bearing import bearable, told_by_jobs
 from penstock_operator.core.called_off import called_off
 from penstock_operator.core.cancels import (
     cancels,
@@ -133,6 +134,10 @@ def take_steps(observed: ObservedRun, now: datetime, settings: Settings) -> Plan
     context = RunContext(observed, now, settings, frozen.pipeline, values, records, records, policy)
     context = replace(context, defaults=defaults_of(snapshot), pins=pins_of(run.status))
     context = _prepared(context)
+    if told := told_by_jobs(observed, records):
+        # First this is written, or borne as well by what is made upon it.
+        found = replace(context, records={**context.records, **told})
+        return _gathered(found, before, [Decision(one, look_again=now) for one in told.values()])
     decisions: list[Decision] = []
     for name in frozen.pipeline.order:
         record = context.records[name]
@@ -178,6 +183,7 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
     pressing = _built_upon(context, before) or _heeded(run, status)
     moved = _moved(context)
     unhurried = moved and not (pressing or upcoming) and _lets_wait(context, records, events)
+    borne = moved and not (pressing or summary.finished) and bearable(context, before, upcoming, events)
     # What waited for a step that ended only now has its turn at once, when that end has been written.
     again = now if moved and not (summary.finished or unhurried) else None
     kept = clearing(run, context.observed.jobs.values(), context.policy.keep_pods, now)
@@ -196,6 +202,7 @@ def _gathered(context: RunContext, before: Mapping[str, StepRecord], decisions: 
             again, resync, next_end(context), kept.look_again, *(one.look_again for one in decisions)
         ),
         pressing=pressing,
+        bearable=borne,
         unhurried=unhurried,
         steps_ended={
             one.name: str(one.state) for one in records if one.ended and not _was_ended(before, one.name)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from penstock_spec.names import GROUP, LABEL_SPEC_HASH, PIPELINE_RUN
+from penstock_spec.names import ANNOTATION_RESTS_ON, GROUP, LABEL_SPEC_HASH, PIPELINE_RUN
 
 
 def with_hash(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +35,24 @@ def _template(obj: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = spec.get("template") or {}
     return found
+
+
+def bearing(manifest: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """The Job or JobSet with this text on the template of its pods, where it stays. It is no part of the
+    hash: what the attempt does is the same with it.
+    """
+    marked: dict[str, Any] = json.loads(json.dumps(manifest))
+    template = _template(marked)
+    if template is None:
+        raise TypeError(f"a {manifest.get('kind')} has no pods")
+    template["metadata"].setdefault("annotations", {})[ANNOTATION_RESTS_ON] = text
+    return marked
+
+
+def borne_by(obj: Mapping[str, Any]) -> str:
+    """The text that `bearing` wrote onto a Job, as read from the API server; empty where there is none."""
+    metadata = (_template(obj) or {}).get("metadata") or {}
+    return str((metadata.get("annotations") or {}).get(ANNOTATION_RESTS_ON, ""))
 
 
 def hash_of(obj: Mapping[str, Any]) -> str:
