@@ -14,6 +14,7 @@ import pytest
 
 from penstock_operator.core import (
     attempts,
+    bearing,
     cancels,
     cells,
     classify,
@@ -242,6 +243,43 @@ SETS_SEEN_LATE = [
     )
     for seed in (12, 18, 49, 126, 127)
 ]
+# What begins upon ends that no status tells of, through kills after which nothing else tells of them either.
+BORNE = [
+    World(
+        {"s0": [], "s1": ["s0"], "s2": ["s0"], "s3": [], "s4": ["s2"], "s5": ["s4"]},
+        parallel=3,
+        fates={"s2": ["oom"], "s3": ["late"]},
+        kills=0.1,
+        lags=0.3,
+        holds=0.95,
+        sweeps=1.0,
+        seed=seed,
+    )
+    for seed in range(12)
+]
+# Beside them steps begin that no Job bears the beginning of but those that come after.
+BEGUN = [
+    World(
+        {
+            "s0": [],
+            "s1": ["s0"],
+            "s2": ["s0"],
+            "s3": [],
+            "s4": ["s1"],
+            "s5": ["s1", "s4"],
+            "s6": ["s3"],
+            "s7": ["s5"],
+        },
+        parallel=2,
+        fates={"s5": ["evicted"], "s3": ["late"]},
+        kills=0.3,
+        away=5.0,
+        lags=0.3,
+        holds=0.95,
+        seed=seed,
+    )
+    for seed in (3, 6, 7)
+]
 DELETED = [World(CHAIN, fates={"s1": ["job_deleted"], "s2": ["pod_deleted"]})]
 LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
 
@@ -268,6 +306,8 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         JOB_SETS_CUT,
         ENDING,
         SEEN_ONCE,
+        BORNE,
+        BEGUN,
         DELETED,
         PATIENT,
         TAKEN_BACK,
@@ -296,6 +336,8 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "sets cut short",
         "ending",
         "seen once",
+        "borne",
+        "begun",
         "deleted",
         "patient",
         "taken back",
@@ -368,6 +410,16 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             "record, context.records)",
             KILLED,
             id="start before the end is written",
+        ),
+        pytest.param(
+            bearing.told_by_jobs, "not job.bears or", "True or", BORNE, id="what Jobs bear is not read"
+        ),
+        pytest.param(
+            bearing.unwritten,
+            '(*ended, *(one for one in begun if one not in ended and not one.get("cellCount")))',
+            "tuple(ended)",
+            BEGUN,
+            id="what has begun beside is not borne",
         ),
         pytest.param(
             cancels._cut_short,

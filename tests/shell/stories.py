@@ -128,6 +128,7 @@ def armed(scene: Scene) -> bool:
 LONG = program("long", "sleep", "3600")
 HANGING = {"steps": [LONG, program("later", dependsOn=["long"])]}
 MAKES = program("first", run={"outputs": [{"name": "files"}]})
+GOES_ON = program("more", run={"inputs": {"x": "first.files"}, "outputs": [{"name": "files"}]})
 TAKES = program("lacking", run={"inputs": {"x": "first.files"}})
 FAILS = program("broken", "python3", "-c", "import sys; sys.exit(3)", dependsOn=["first"])
 GRID = program(
@@ -172,6 +173,9 @@ STORIES: Mapping[str, Story] = {
             Act(Scene.told, new("fill", backfill={**RANGE, "parallelism": 2})),
             Act(works(2), change("fill", cancel=True)),
         ],
+    ),
+    "steps follow each other": Story(
+        {"steps": [MAKES, GOES_ON, program("last", run={"inputs": {"x": "more.files"}})]}, {"p-g1": WELL}
     ),
     "cells are gathered": Story({"steps": [GRID, BEST]}, {"p-g1": WELL}),
     "a step is a run of another pipeline": Story(

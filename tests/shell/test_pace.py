@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,21 @@ from penstock_operator.core.actions import Delete, EventNote, Plan
 from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
-from penstock_operator.pace import IN_LINE, NEWS_INTERVAL, PRESSING, UNHURRIED, Pace
+from penstock_operator.pace import (
+    CREDIT,
+    CREDIT_PER_END,
+    IN_LINE,
+    NEWS_INTERVAL,
+    PRESSING,
+    REPEATED,
+    SHARED,
+    UNHURRIED,
+    Pace,
+)
 from penstock_operator.workqueue import Key
 from penstock_spec import names
-from tests.shell.desk import desk
+from tests.core.pipelines import programs
+from tests.shell.desk import Desk, desk
 from tests.shell.test_refusals import a_run, entries
 from tests.shell.test_unseen import job_of, pod_of
 
@@ -93,6 +105,87 @@ def test_such_an_end_does_not_keep_back_what_is_pressing(
     pace, _ = just_written()
     plan = Plan(steps_ended={"fit": "Succeeded"}, unhurried=True)
     assert pace.pause(RUN, item(before), plan, after) == pytest.approx(PRESSING), why
+
+
+ENDED = {**STATUS, "steps": [{"name": "fit", "state": "Succeeded"}]}
+BEGUN = {**STATUS, "steps": [*ENDED["steps"], {"name": "use", "state": "Starting", "attempt": 1}]}
+NOTE = EventNote("StepSucceeded", "step fit succeeded")
+
+
+def bearing(status: dict[str, Any] = ENDED) -> tuple[Pace, Clock]:
+    """Just written, and since then an end has come that Jobs may bear."""
+    pace, clock = just_written()
+    plan = Plan(steps_ended={"fit": "Succeeded"}, events=(NOTE,), bearable=True)
+    assert pace.bears(RUN, item(STATUS), plan, status)
+    return pace, clock
+
+
+def test_an_end_that_jobs_may_bear_is_planned_from_and_told_of_when_it_is_written() -> None:
+    pace, clock = bearing()
+    assert pace.seen(RUN, item(STATUS))["status"] == ENDED
+    assert pace.unwritten(RUN) == tuple(ENDED["steps"])
+    clock.now += 0.05
+    assert pace.pause(RUN, item(STATUS), Plan(), BEGUN) == pytest.approx(PRESSING - 0.05)
+    assert pace.unwritten(RUN) == tuple(BEGUN["steps"])
+    told = pace.told(RUN, Plan(events=(EventNote("StepRetrying", "again"),), steps_ended={"x": "Failed"}))
+    assert [one.reason for one in told.events] == ["StepSucceeded", "StepRetrying"]
+    assert told.steps_ended == {"fit": "Succeeded", "x": "Failed"}
+    pace.wrote(RUN)
+    assert (pace.unwritten(RUN), pace.told(RUN, Plan())) == ((), Plan())
+
+
+@pytest.mark.parametrize(
+    ("why", "before", "after"),
+    [
+        ("others wait for a run until it has begun", {**STATUS, "startedAt": ""}, ENDED),
+        ("the word in the column changes", STATUS, {**ENDED, "status": "Suspended"}),
+    ],
+)
+def test_an_end_that_comes_with_what_is_pressing_is_not_borne(
+    why: str, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    pace, _ = just_written()
+    plan = Plan(steps_ended={"fit": "Succeeded"}, bearable=True)
+    assert not pace.bears(RUN, item(before), plan, after), why
+
+
+def test_such_ends_are_written_soon_until_they_have_used_up_the_credit_of_the_run() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    writes: list[int] = []
+    for second in range(100):  # an end each second
+        clock.now = float(second)
+        steps = [{"name": f"s{n}", "state": "Succeeded"} for n in range(second + 1)]
+        before = item({**STATUS, "steps": steps[: writes[-1] + 1 if writes else 0]})
+        wanted = {**STATUS, "steps": steps}
+        pace.bears(RUN, before, Plan(steps_ended={"s": "Succeeded"}, bearable=True), wanted)
+        if not pace.pause(RUN, before, Plan(), wanted):
+            pace.wrote(RUN)
+            writes.append(second)
+    assert writes[:3] == [0, 1, 2]
+    assert len(writes) <= CREDIT + CREDIT_PER_END * 100
+    assert max(late - early for early, late in pairwise(writes)) <= SHARED
+
+
+def test_ends_that_come_slowly_are_written_at_once_whatever_they_cost() -> None:
+    pace, clock = bearing()
+    for _ in range(50):
+        pace.wrote(RUN)
+    clock.now += SHARED
+    pace.bears(RUN, item(STATUS), Plan(steps_ended={"fit": "Succeeded"}, bearable=True), ENDED)
+    assert pace.pause(RUN, item(STATUS), Plan(), ENDED) == 0
+
+
+def test_a_pipeline_repeats_what_its_run_says_soon_at_first_and_then_seldom() -> None:
+    pace, _ = just_written(PIPELINE)
+    before, after = {"status": "Running", "step": "a"}, {"status": "Running", "step": "b"}
+    pauses = []
+    for _ in range(4):
+        pauses.append(pace.pause(PIPELINE, item(before), Plan(), after))
+        pace.wrote(PIPELINE, news=True)
+    assert pauses == [NEWS_INTERVAL, NEWS_INTERVAL, REPEATED, REPEATED]
+    pace.wrote(PIPELINE)
+    assert pace.pause(PIPELINE, item(before), Plan(), after) == NEWS_INTERVAL, "another run has begun"
 
 
 def test_the_end_of_a_run_never_waits() -> None:
@@ -215,3 +308,46 @@ async def test_an_end_that_waits_is_not_planned_for_all_the_time(
     waiting = [one for one in plans if one.unhurried]
     assert waiting
     assert len(waiting) <= 5, "when it is seen, and when its time has come"
+
+
+async def chained(seen: Desk, between: dict[str, Any] | None = None) -> None:
+    """A run of two steps: the first ends well, and the second, in which `between` stands, needs it."""
+    spec = programs({"a": [], "b": ["a"]}, more={"b": between or {}})
+    made = await seen.api.add({**ABOUT, "kind": "Pipeline", "metadata": {"name": "p"}, "spec": spec})
+    owner = {"kind": "Pipeline", "name": "p", "uid": made["metadata"]["uid"], "controller": True}
+    meta = {"name": "r", "ownerReferences": [owner]}
+    await seen.api.add({**ABOUT, "kind": "PipelineRun", "metadata": meta, "spec": {"pipeline": "p"}})
+    await seen.look("PipelineRun", "r")
+    await seen.until(lambda: "POST jobs" in seen.api.writes)
+    job = await job_of(seen)
+    await seen.api.add(pod_of(job, "Succeeded", {"terminated": {"exitCode": 0}}))
+    await seen.api.add({**job, "status": {"conditions": [{"type": "Complete", "status": "True"}]}})
+    await seen.look("PipelineRun", "r")
+    await seen.until(lambda: any("events" in one for one in seen.api.writes[2:]))
+
+
+ABOUT = {"apiVersion": "penstock.dev/v1alpha1"}
+STATUS_WRITE, JOB_WRITE = "PATCH pipelineruns/r/status", "POST jobs"
+
+
+def order(seen: Desk) -> list[str]:
+    """The writes, Events left out."""
+    return [one for one in seen.api.writes if one in (STATUS_WRITE, JOB_WRITE, "POST services")]
+
+
+async def test_a_step_begins_before_the_end_that_it_follows_from_is_written(tmp_path: Path) -> None:
+    async with desk(tmp_path, Settings()) as seen:
+        await chained(seen)
+        assert order(seen) == [STATUS_WRITE, JOB_WRITE, JOB_WRITE, STATUS_WRITE]
+        assert [one["state"] for one in entries(seen.api)] == ["Succeeded", "Starting"]
+        told = [one["reason"] for (path, _), one in seen.api.objects.items() if path.endswith("/events")]
+        assert told.count("StepSucceeded") == 1
+
+
+async def test_what_is_more_than_a_job_follows_the_write(tmp_path: Path) -> None:
+    async with desk(tmp_path, Settings()) as seen:
+        await chained(seen, {"gang": {"workers": 2}})
+        await seen.until(lambda: seen.api.writes.count(JOB_WRITE) == 2)
+        assert order(seen) == [STATUS_WRITE, JOB_WRITE, STATUS_WRITE, "POST services", JOB_WRITE]
+        told = [one["reason"] for (path, _), one in seen.api.objects.items() if path.endswith("/events")]
+        assert told.count("StepSucceeded") == 1

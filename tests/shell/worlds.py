@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from penstock_spec import names
 from tests.support import Kubectl, condition, pipeline
 
 KINDS = (
@@ -17,6 +18,7 @@ KINDS = (
 )
 # Of no meaning for the end state: identities, versions, times, and what kubelet and controllers add.
 _ACCIDENTAL = {
+    names.ANNOTATION_RESTS_ON,  # which ends were not yet written
     "uid",
     "resourceVersion",
     "creationTimestamp",
