@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -190,9 +190,16 @@ class Observer:
         return views.job_set(item, made, (views.pod(pod) for pod in pods))
 
     def _ending(self, namespace: str, run: str) -> frozenset[str]:
-        """The Jobs and JobSets of the run whose pods go on, and that no cache knows."""
+        """The Jobs and JobSets of the run whose pods go on, and that no cache knows. Nobody waits for ever for a
+        pod whose node does not answer.
+        """
         pods = self._caches["Pod"].find("run", f"{namespace}/{run}")
-        jobs = {name for one in pods if views.goes_on(one) and (name := views.job_of(one))}
+        pods = [one for one in pods if views.goes_on(one)]
+        if not pods:
+            return frozenset()
+        since = clock.now() - timedelta(seconds=self._settings.finish_grace)
+        live = (one for one in pods if not views.should_be_gone(one, since))
+        jobs = {name for one in live if (name := views.job_of(one))}
         gone = {one for one in jobs if self._caches[JOB].get(namespace, one) is None}
         sets = {name for one in jobs if (name := set_of(one))}
         return frozenset(gone | {one for one in sets if self._caches[JOB_SET].get(namespace, one) is None})

@@ -13,7 +13,8 @@ from typing import Any
 
 from penstock_operator import views
 from penstock_operator.core.actions import EventNote, Plan
-from penstock_operator.core.bearing import Entry, unwritten
+from penstock_operator.core.bearing import Entry, may_bear, unwritten
+from penstock_operator.gates import makes_job
 from penstock_operator.store import Object
 from penstock_operator.workqueue import Key
 from penstock_spec import names
@@ -93,6 +94,11 @@ class Pace:
         held = self._held.get(key)
         return () if held is None or not held.steps_ended else unwritten(held.written, held.status)
 
+    def lets_be(self, key: Key, plan: Plan) -> bool:
+        """Whether what the plan does may be done before the ends that are held are written: it bears them."""
+        entries = self.unwritten(key)
+        return not entries or (all(map(makes_job, plan.actions)) and may_bear(len(plan.actions), entries))
+
     def pause(self, key: Key, item: Object, plan: Plan, wanted: Mapping[str, Any]) -> float:
         """How many seconds to wait with this status of `item`; 0 where it is to be written now.
 
@@ -149,7 +155,7 @@ class Pace:
         self.forget(key)
         self._writes[key] = writes.another(self.clock(), news=news)
         if len(self._writes) > REMEMBERED:
-            self.forget(next(iter(self._writes)))
+            self.forget(next(one for one in self._writes if one not in self._held))
 
     def forget(self, key: Key) -> None:
         """The object is gone, or what was held is out of date."""

@@ -6,7 +6,7 @@ spreads the writes of statuses (pace.py).
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -24,7 +24,7 @@ from penstock_operator.core.plan_pipeline import plan_pipeline
 from penstock_operator.core.plan_run import plan_run
 from penstock_operator.core.settings import Settings
 from penstock_operator.errors import ClusterError, Conflict, NotFound
-from penstock_operator.gates import Gates, gates_of, makes_job
+from penstock_operator.gates import Gates, gates_of
 from penstock_operator.metrics import Metrics
 from penstock_operator.observe import Observer
 from penstock_operator.pace import Pace, is_news
@@ -125,10 +125,10 @@ class Reconciler:
                     plan = await self._plan(key, item, findings)
                     if plan.confirm or not gates.issuperset(gates_of(item, plan, self._observer.is_bounded)):
                         continue
-                if self._pace.unwritten(key) and not all(map(makes_job, plan.actions)):
+                if not self._pace.lets_be(key, plan):
                     await self._write_held(key, item)
                     continue
-                if await self._actor.carry_out(plan.actions, findings, partial(self._overtaken, key, item)):
+                if await self._carry_out(key, item, plan, findings):
                     continue
                 written = await self._write_status(key, item, plan)
             if written is _Outcome.HELD or written is _Outcome.LATER:
@@ -139,6 +139,16 @@ class Reconciler:
             await self._conclude(key, plan)
             return "Done"
         raise Conflict(f"{key} did not settle in {rounds} rounds")
+
+    async def _carry_out(self, key: Key, item: Object, plan: Plan, findings: Findings) -> bool:
+        """True when the planner has to look again. What Jobs were to bear is written where none can be."""
+        try:
+            return await self._actor.carry_out(plan.actions, findings, partial(self._overtaken, key, item))
+        except ClusterError:
+            if self._pace.unwritten(key):
+                with suppress(ClusterError):
+                    await self._write_held(key, item)
+            raise
 
     def _overtaken(self, key: Key, item: Object) -> bool:
         """Whether the object is gone, or somebody has asked something else of it, since this was planned."""
@@ -180,8 +190,7 @@ class Reconciler:
         if planned is None:
             return item
         wanted: dict[str, Any] = json.loads(json.dumps(planned))  # as the API server will give it back
-        operations = status_patch(item.get("status") or {}, wanted)
-        if not operations:
+        if not status_patch(item.get("status") or {}, wanted):
             self._pace.took_back(key)
             return item
         if self._pace.bears(key, item, plan, wanted):
@@ -190,30 +199,32 @@ class Reconciler:
         if pause:
             self._queue.add_after(key, pause)
             return _Outcome.HELD if self._pace.holds(key, wanted) else _Outcome.LATER
-        return await self._write(key, item, plan, operations)
+        return await self._write(key, item, plan, wanted)
 
     async def _write_held(self, key: Key, item: Object) -> None:
-        """Write the ends that are held: what comes next is no Job, so it cannot bear them."""
-        status = self._pace.seen(key, item)["status"]
-        await self._write(key, item, Plan(), status_patch(item.get("status") or {}, status))
+        """Write the ends that are held: what comes next cannot bear them."""
+        await self._write(key, item, Plan(), self._pace.seen(key, item)["status"])
 
     async def _write(
-        self, key: Key, item: Object, plan: Plan, operations: Sequence[Object]
+        self, key: Key, item: Object, plan: Plan, wanted: Mapping[str, Any]
     ) -> Object | _Outcome:
         """Patch the status, and tell of what has ended."""
-        plan = self._pace.told(key, plan)
+        plan, before = self._pace.told(key, plan), item.get("status") or {}
         version = item["metadata"]["resourceVersion"]
         try:
-            written = await self._cluster.patch_status(*key, version, operations)
+            written = await self._cluster.patch_status(*key, version, status_patch(before, wanted))
         except (Conflict, NotFound):
             await self._reads.fresh(*key)
             return _Outcome.AGAIN
         except ClusterError:
             # It may have been written all the same, and whoever passes the gate next has to know.
+            known = None
             with suppress(ClusterError):
-                await self._reads.fresh(*key)
-            raise
-        self._pace.wrote(key, news=is_news(key.kind, item.get("status") or {}, plan, written["status"]))
+                known = await self._reads.fresh(*key)
+            if known is None or known.get("status") != wanted:
+                raise
+            written = known
+        self._pace.wrote(key, news=is_news(key.kind, before, plan, wanted))
         self._caches.learn(key.kind, written)
         self._tell(key, plan, written, item)
         await events.post(self._cluster, written, plan.events, clock.now())

@@ -152,6 +152,12 @@ def goes_on(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
+def should_be_gone(pod: Object, before: datetime) -> bool:
+    """Whether a deleted pod's time to end was over at this moment: its node does not answer, say."""
+    gone = moment(pod["metadata"].get("deletionTimestamp"))
+    return gone is not None and gone < before
+
+
 def job_of(pod: Object) -> str:
     """The Job that made the pod, by the Job controller's own label: it stays when the owner is gone."""
     return str((pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name", ""))

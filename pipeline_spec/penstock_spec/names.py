@@ -156,6 +156,7 @@ class Reason(StrEnum):
     WOULD_SKIP = "WouldSkip"
     UNKNOWN_YET = "UnknownYet"
     # step, while it lives
+    POD_ENDING = "PodEnding"  # of a Job of it that somebody deleted before anybody knew of that
     WAITING_FOR_STEPS = "WaitingForSteps"
     CREATED = "Created"  # the Job exists, no pod yet
     QUOTA_EXCEEDED = "QuotaExceeded"

@@ -107,7 +107,8 @@ class FakeShell:
                 for ref in plan.confirm:
                     self._refresh(view, ref)
                 continue
-            if upon and not all(makes_job(one) for one in plan.actions):
+            jobs = [one for one in plan.actions if makes_job(one)]
+            if upon and not (len(jobs) == len(plan.actions) and bearing.may_bear(len(jobs), upon)):
                 self._put(item, seen["status"])  # nothing but a Job bears ends that are not written
                 continue
             if self._carry_out(plan.actions, refusals):

@@ -9,7 +9,7 @@ from penstock_operator.core import bearing
 from penstock_operator.core.record import StepRecord
 from penstock_spec.status import StepState
 from tests.core.fake_cluster import FakeCluster, Object, borne_of, task_of
-from tests.core.fake_shell import FakeShell
+from tests.core.fake_shell import FakeShell, Killed
 from tests.core.pipelines import programs
 from tests.core.simulation import Simulation, pipeline
 from tests.core.test_cancel import until
@@ -146,9 +146,11 @@ B_BEGUN = {"name": "b", "kind": "run", "state": "Starting", "attempt": 1, "job":
     [
         ("its end is news", {}, {"a", "b"}),
         ("it may not even be written to have begun", {"a": (StepState.WAITING, 0)}, {"a", "b"}),
-        ("it has been written to begin again", {"a": (StepState.RETRYING, 1)}, {"b"}),
-        ("another attempt has begun", {"a": (StepState.RUNNING, 2)}, {"b"}),
-        ("it was cancelled", {"a": (StepState.CANCELLED, 1)}, {"b"}),
+        ("it has been written as it is borne", {"a": (StepState.SUCCEEDED, 1)}, {"b"}),
+        ("it has been written to begin again", {"a": (StepState.RETRYING, 1)}, set()),
+        ("another attempt has begun", {"a": (StepState.RUNNING, 2)}, set()),
+        ("another attempt has ended well", {"a": (StepState.SUCCEEDED, 2)}, set()),
+        ("it was cancelled", {"a": (StepState.CANCELLED, 1)}, set()),
         ("what it bears was written with its beginning", {"b": (StepState.RUNNING, 1)}, set()),
         ("it has ended itself", {"b": (StepState.SUCCEEDED, 1)}, set()),
     ],
@@ -166,9 +168,65 @@ def test_an_end_that_came_after_a_retry_which_was_written_is_told() -> None:
     assert told["a"].attempt == 2
 
 
-@pytest.mark.parametrize(
-    "text", ["", "nonsense", "3", "[3]", '[{"name": "a"}]', '[{"name": "a", "state": "Odd"}]']
-)
+ODD = [
+    "",
+    "nonsense",
+    "3",
+    "[3]",
+    "[" * 5000,
+    json.dumps([{"name": "a"}]),
+    *(
+        json.dumps([{**A_ENDED, **odd}, B_BEGUN])
+        for odd in ({"state": "Odd"}, {"attempt": "x"}, {"name": ["a"]})
+    ),
+]
+
+
+@pytest.mark.parametrize("text", ODD)
 def test_what_nobody_of_ours_has_written_is_passed_over(text: str) -> None:
     simulation = lived(programs({"a": [], "b": ["a"]}), 20, fates={"b": ["hangs"]})
     assert bearing.told_by_jobs(view(simulation, text), records()) == {}
+
+
+def test_what_a_newer_release_says_besides_is_no_hindrance() -> None:
+    simulation = lived(programs({"a": [], "b": ["a"]}), 20, fates={"b": ["hangs"]})
+    world = view(simulation, json.dumps([{**A_ENDED, "colour": "red"}, B_BEGUN]))
+    assert set(bearing.told_by_jobs(world, records())) == {"a", "b"}
+
+
+def test_a_job_that_was_made_upon_another_end_is_deleted_and_made_anew() -> None:
+    simulation = lived(programs({"a": [], "b": ["a"]}), 20, fates={"b": ["hangs"]})
+    old, end = job(simulation, "b"), borne(simulation, "a") or borne(simulation, "b")["a"]
+    # An operator of an earlier release did the first step again, and did not know of the second one's Job.
+    run = simulation.cluster.objects[("PipelineRun", "p-g1")]
+    other = {**end, "attempt": 2, "outputs": {"files": "sha256:" + "f" * 64}}
+    waits = next(one for one in run["status"]["steps"] if one["name"] == "b")
+    simulation._ends.clear()
+    simulation._attempts.clear()
+    simulation.cluster.change(run, status={**run["status"], "steps": [other, waits]})
+    reborn(simulation)
+    until(simulation, 60)
+    new = job(simulation, "b")
+    assert new["metadata"]["uid"] != old["metadata"]["uid"]
+    assert task_of(new)["inputs"]["from_a"]["digest"] == other["outputs"]["files"]
+    assert simulation.steps("p-g1")["b"]["state"] == "Running"
+
+
+def test_a_pod_of_a_job_that_nobody_knew_of_is_waited_for_in_words() -> None:
+    simulation = Simulation(FakeCluster(fates={"a": ["job_deleted"]}))
+    simulation.cluster.create(pipeline("p", programs({"a": []})))
+    simulation.shell.pipeline_pass("p")
+    fates = iter(["", "after"])  # of the snapshot, and of the Job
+    simulation.shell.fate_of_write = lambda: next(fates)
+    simulation.shell.run_pass("p-g1")
+    with pytest.raises(Killed):
+        simulation.shell.run_pass("p-g1")
+    while list(simulation.cluster.find("Job")) or not list(simulation.cluster.find("Pod")):
+        simulation.cluster.advance(0.5)
+    reborn(simulation)
+    simulation._work()
+    entry = simulation.steps("p-g1")["a"]
+    assert (entry["state"], entry["reason"]) == ("Waiting", "PodEnding")
+    assert "which somebody deleted, has not ended" in entry["message"]
+    simulation.run_to_rest()
+    assert simulation.steps("p-g1")["a"]["state"] == "Succeeded"

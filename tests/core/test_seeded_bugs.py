@@ -361,7 +361,9 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
             KILLED,
             id="random Job name",
         ),
-        pytest.param(attempts._create, "actions=(*needed", "after=(*needed", KILLED, id="status before Job"),
+        pytest.param(
+            attempts._create, "begun, actions=actions", "begun, after=actions", KILLED, id="status before Job"
+        ),
         pytest.param(
             classify.own_pods,
             "uid and pod.meta.owner_uid == uid",
@@ -378,7 +380,7 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             attempts.watches,
-            "if not context.is_live(ref):",
+            "if unread := _unread(context):",
             "if False:",
             LATE,
             id="absence of a Job taken from a cache",

@@ -28,7 +28,7 @@ from penstock_operator.workqueue import Key
 from penstock_spec import names
 from tests.core.pipelines import programs
 from tests.shell.desk import Desk, desk
-from tests.shell.test_refusals import a_run, entries
+from tests.shell.test_refusals import a_run, entries, refusing
 from tests.shell.test_unseen import job_of, pod_of
 
 RUN, PIPELINE = Key(names.PIPELINE_RUN, "ml", "p-g1"), Key(names.PIPELINE, "ml", "p")
@@ -310,8 +310,10 @@ async def test_an_end_that_waits_is_not_planned_for_all_the_time(
     assert len(waiting) <= 5, "when it is seen, and when its time has come"
 
 
-async def chained(seen: Desk, between: dict[str, Any] | None = None) -> None:
-    """A run of two steps: the first ends well, and the second, in which `between` stands, needs it."""
+async def chained(seen: Desk, between: dict[str, Any] | None = None, refuse: Any = None) -> None:
+    """A run of two steps: the first ends well, and the second, in which `between` stands, needs it. From then
+    on `refuse` answers for the API server.
+    """
     spec = programs({"a": [], "b": ["a"]}, more={"b": between or {}})
     made = await seen.api.add({**ABOUT, "kind": "Pipeline", "metadata": {"name": "p"}, "spec": spec})
     owner = {"kind": "Pipeline", "name": "p", "uid": made["metadata"]["uid"], "controller": True}
@@ -320,6 +322,7 @@ async def chained(seen: Desk, between: dict[str, Any] | None = None) -> None:
     await seen.look("PipelineRun", "r")
     await seen.until(lambda: "POST jobs" in seen.api.writes)
     job = await job_of(seen)
+    seen.api.refuse = refuse or seen.api.refuse
     await seen.api.add(pod_of(job, "Succeeded", {"terminated": {"exitCode": 0}}))
     await seen.api.add({**job, "status": {"conditions": [{"type": "Complete", "status": "True"}]}})
     await seen.look("PipelineRun", "r")
@@ -340,8 +343,7 @@ async def test_a_step_begins_before_the_end_that_it_follows_from_is_written(tmp_
         await chained(seen)
         assert order(seen) == [STATUS_WRITE, JOB_WRITE, JOB_WRITE, STATUS_WRITE]
         assert [one["state"] for one in entries(seen.api)] == ["Succeeded", "Starting"]
-        told = [one["reason"] for (path, _), one in seen.api.objects.items() if path.endswith("/events")]
-        assert told.count("StepSucceeded") == 1
+        assert told(seen).count("StepSucceeded") == 1
 
 
 async def test_what_is_more_than_a_job_follows_the_write(tmp_path: Path) -> None:
@@ -349,5 +351,25 @@ async def test_what_is_more_than_a_job_follows_the_write(tmp_path: Path) -> None
         await chained(seen, {"gang": {"workers": 2}})
         await seen.until(lambda: seen.api.writes.count(JOB_WRITE) == 2)
         assert order(seen) == [STATUS_WRITE, JOB_WRITE, STATUS_WRITE, "POST services", JOB_WRITE]
-        told = [one["reason"] for (path, _), one in seen.api.objects.items() if path.endswith("/events")]
-        assert told.count("StepSucceeded") == 1
+        assert told(seen).count("StepSucceeded") == 1
+
+
+def told(seen: Desk) -> list[str]:
+    """The reasons of all Events."""
+    return [one["reason"] for (path, _), one in seen.api.objects.items() if path.endswith("/events")]
+
+
+async def test_an_end_is_written_where_no_job_can_be_made_to_bear_it(tmp_path: Path) -> None:
+    async with desk(tmp_path, Settings()) as seen:
+        await chained(seen, refuse=refusing("POST", "/jobs", "a webhook does not answer", 500))
+        assert [one["state"] for one in entries(seen.api)] == ["Succeeded", "Waiting"]
+        assert told(seen).count("StepSucceeded") == 1
+
+
+async def test_an_end_is_told_of_once_when_the_answer_to_its_write_is_lost(tmp_path: Path) -> None:
+    async with desk(tmp_path, Settings()) as seen:
+        seen.api.loses_answer = lambda item: "Succeeded" in str(item.get("status", {}).get("steps"))
+        await chained(seen)
+        assert [one["state"] for one in entries(seen.api)] == ["Succeeded", "Starting"]
+        await seen.look("PipelineRun", "r")
+        assert told(seen).count("StepSucceeded") == 1

@@ -1,9 +1,11 @@
 """What the streams do not show: objects whose labels somebody took, and absences that are none."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from penstock_operator import views
 from penstock_operator.caches import Caches
 from penstock_operator.core.settings import Settings
 from penstock_operator.reads import Reads
@@ -75,3 +77,11 @@ async def test_an_object_made_while_its_absence_is_read_is_not_forgotten(tmp_pat
         caches.learn("Job", job)
         assert await reading is None
         assert caches["Job"].get("ml", "j") is not None
+
+
+def test_a_pod_whose_node_does_not_answer_is_waited_for_only_so_long() -> None:
+    deleted = {"metadata": {"name": "p", "deletionTimestamp": "2026-11-21T10:00:30Z"}}
+    soon, late = (datetime(2026, 11, 21, 10, minute, tzinfo=UTC) for minute in (0, 1))
+    assert not views.should_be_gone({"metadata": {"name": "p"}}, late), "nobody has asked it to end"
+    assert not views.should_be_gone(deleted, soon)
+    assert views.should_be_gone(deleted, late)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from penstock_operator.core.actions import Action, Create, Delete
-from penstock_operator.core.bearing import borne
+from penstock_operator.core.bearing import borne, digest_of
 from penstock_operator.core.classify import classify, is_at_rest, is_over, is_stuck, lacks_job, lacks_pods
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.deadlines import patience
 from penstock_operator.core.endings import well
 from penstock_operator.core.findings import Done, Failed, Underway
-from penstock_operator.core.forms import JOB, kind_of, objects_of
+from penstock_operator.core.forms import JOB, kind_of, lists_of, objects_of
 from penstock_operator.core.gang_services import needed
 from penstock_operator.core.observed import JobView, Ref, Refusal
 from penstock_operator.core.observed_run import ObservedRun
@@ -115,7 +115,8 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
     if name in context.observed.ending:
         # Made by a plan that was cut short, and deleted before anybody knew of it.
         words = f"a pod of Job {name}, which somebody deleted, has not ended"
-        return Decision(replace(record, message=words), look_again=after(context.now, _SOON))
+        waits = replace(record, reason=Reason.POD_ENDING, message=words)
+        return Decision(waits, look_again=after(context.now, _SOON))
     refusal = context.observed.refusals.get(name) or _no_room(context) or full(context, name)
     if refusal is not None:
         # A retry keeps its state, so that its count goes on where it was.
@@ -125,7 +126,7 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
     # One that is made again reads its source: what an earlier run had read is gone.
     looks = record.kind == "ingest" and not is_remade(record)
     found = find_earlier(context, record, work) if looks else None
-    exists = context.job(name) is not None
+    there = context.job(name)
     manifest = job_manifest(context, record, work, attempt, known(found))
     begun = replace(
         record,
@@ -143,12 +144,15 @@ def _create(context: RunContext, record: StepRecord, attempt: int) -> Decision:
     )
     # A Job that is there already was created by a plan that was cut short: its pod is judged in the next
     # pass.
-    soon = context.now if exists else after(context.now, context.settings.resync)
-    if exists:
-        return Decision(begun, look_again=soon)
+    if there is not None and digest_of(there) not in (None, begun.digest):
+        # It began upon an end that holds no longer.
+        return Decision(record, actions=(delete(there),), look_again=after(context.now, _SOON))
+    if there is not None:
+        return Decision(begun, look_again=context.now)
     upon = borne(context, begun)
     made = Create(bearing(manifest, upon) if upon else manifest)
-    return Decision(begun, actions=(*needed(context, begun), made), look_again=soon)
+    actions = (*needed(context, begun), made)
+    return Decision(begun, actions=actions, look_again=after(context.now, context.settings.resync))
 
 
 def _no_room(context: RunContext) -> Refusal | None:
@@ -165,9 +169,8 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: a step with a Job goes the way of its pod."""
     job = context.job(record.job)
     if job is None:
-        ref = Ref(kind_of(context, record.name), record.job)
-        if not context.is_live(ref):
-            return Decision(record, confirm=(ref,))
+        if unread := _unread(context):
+            return Decision(record, confirm=unread)
         return failed(context, record, _LOST, None)
     late = context.now >= after(job.meta.created, context.settings.inquiry_after)
     ran = record.state is StepState.RUNNING
@@ -190,12 +193,19 @@ def watches(context: RunContext, record: StepRecord) -> Decision | None:
     if isinstance(finding, Failed) and _seems_to_wait(job) and not_live:
         # Patience has run out with what waits, perhaps in a queue by now, by what caches say of it.
         return Decision(record, confirm=not_live)
+    if isinstance(finding, Failed) and is_over(job) and lacks_pods(job) and (unread := _unread(context)):
+        return Decision(record, confirm=unread)
     if isinstance(finding, Failed):
         decision = failed(context, record, finding, job)
     else:
         decision = _underway(context, record, finding)
         decision = replace(decision, actions=needed(context, decision.record))
     return replace(decision, inquire=(record.job,)) if finding.inquire else decision
+
+
+def _unread(context: RunContext) -> tuple[Ref, ...]:
+    """What is to be read live before an end is given up for lost: a Job may bear it that no cache shows."""
+    return tuple(one for one in lists_of(context.observed.run.status) if not context.is_live(one))
 
 
 def _seems_to_wait(job: JobView) -> bool:

@@ -9,17 +9,22 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from penstock_operator.core.actions import EventNote
 from penstock_operator.core.context import RunContext
+from penstock_operator.core.observed import JobView
 from penstock_operator.core.observed_run import ObservedRun
 from penstock_operator.core.record import StepRecord
-from penstock_spec.status import TERMINAL, StepState
+from penstock_spec.status import TERMINAL, StepState, StepStatus
 
-MOST_BYTES = 16 * 1024  # of all ends that one Job bears: it is sent with each of its pods' states
+MOST_BYTES = 8 * 1024  # of all that one Job bears: it is sent with each state of its pod
+MOST_JOBS = 4  # that bear the same: one write more is cheaper than more of them
 # From these a step can only have gone on to the end of the same attempt.
 _BEFORE_ITS_END = (StepState.QUEUED, StepState.STARTING, StepState.RUNNING)
 
 Entry = Mapping[str, Any]
+_ENTRIES = TypeAdapter(list[StepStatus])
 
 
 def unwritten(written: Mapping[str, Any], status: Mapping[str, Any]) -> Sequence[Entry]:
@@ -55,7 +60,12 @@ def bearable(
     ended = [one for one in records if one.ended and not (one.name in before and before[one.name].ended)]
     if not all(one.state is StepState.SUCCEEDED and one.job and not one.cell_count for one in ended):
         return False
-    return len(_text((*context.observed.run.unwritten, *(one.to_status() for one in ended)))) <= MOST_BYTES
+    return _is_small((*context.observed.run.unwritten, *(one.to_status() for one in ended)))
+
+
+def may_bear(jobs: int, entries: Sequence[Entry]) -> bool:
+    """Whether so many Jobs that are to be made may bear these entries; else they are written before."""
+    return jobs == 0 or (jobs <= MOST_JOBS and _is_small(entries))
 
 
 def borne(context: RunContext, begun: StepRecord) -> str:
@@ -73,18 +83,35 @@ def told_by_jobs(observed: ObservedRun, records: Mapping[str, StepRecord]) -> Ma
         # A status that tells of its beginning tells of the ends before it.
         if not job.bears or known is None or known.attempt >= job.attempt:
             continue
-        for record in _read(job.bears):
-            before = found.get(record.name, records.get(record.name))
-            if before is not None and _is_later(record, before):
-                found[record.name] = record
+        now = {**records, **found}
+        said = [one for one in _read(job.bears) if one.name in now and not now[one.name].cell_count]
+        # What began upon an end that holds no longer is nothing to go by.
+        if not any(_contradicts(one, now[one.name]) for one in said):
+            found |= {one.name: one for one in said if _is_later(one, now[one.name])}
     return found
 
 
+def digest_of(job: JobView) -> str | None:
+    """The digest of the attempt that a Job which bears something was made for; None where it does not say."""
+    own = next((one for one in _read(job.bears) if one.name == job.step), None) if job.bears else None
+    return None if own is None else own.digest
+
+
 def _read(text: str) -> Sequence[StepRecord]:
+    """The records; none where they are not as a release of ours writes them."""
     try:
-        return [StepRecord.from_status(entry) for entry in json.loads(text)]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return ()  # not ours: it is known by its pod, as any Job
+        entries = _ENTRIES.validate_json(text, extra="ignore")
+    except ValidationError:
+        return ()
+    return [StepRecord.from_status(one.model_dump(by_alias=True, exclude_unset=True)) for one in entries]
+
+
+def _contradicts(record: StepRecord, known: StepRecord) -> bool:
+    """Whether this end is another than the known one, or was left behind by another attempt."""
+    if not record.ended or _is_later(record, known):
+        return False
+    same = (record.state, record.attempt, record.outputs) == (known.state, known.attempt, known.outputs)
+    return not (known.ended and same)
 
 
 def _is_later(record: StepRecord, known: StepRecord) -> bool:
@@ -92,6 +119,10 @@ def _is_later(record: StepRecord, known: StepRecord) -> bool:
     if known.ended or record.attempt < known.attempt:
         return False
     return record.attempt > known.attempt or (record.ended and known.state in _BEFORE_ITS_END)
+
+
+def _is_small(entries: Sequence[Entry]) -> bool:
+    return len(_text(entries).encode()) <= MOST_BYTES
 
 
 def _text(entries: Sequence[Entry]) -> str:

@@ -237,7 +237,8 @@ def _upcoming(context: RunContext, records: Sequence[StepRecord]) -> str:
     known, most = context.records, context.policy.max_parallel
     free = parallel.left_of(most, known) != 0
     lined = (one.name for one in records if one.reason == Reason.MAX_PARALLEL and not one.cell_count)
-    waiting = (one.name for one in records if one.state is StepState.WAITING)
+    begins = (one for one in records if one.state is StepState.WAITING)
+    waiting = (one.name for one in begins if one.reason != Reason.POD_ENDING)
     ready = (name for name in waiting if not needs.awaited(context, known[name], known))
     return next(itertools.chain(lined if free else (), ready), "")
 
