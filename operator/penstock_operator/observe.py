@@ -190,8 +190,9 @@ class Observer:
         return views.job_set(item, made, (views.pod(pod) for pod in pods))
 
     def _ending(self, namespace: str, run: str) -> frozenset[str]:
-        """The Jobs and JobSets of the run whose pods go on, and that no cache knows. Nobody waits for ever for a
-        pod whose node does not answer.
+        """The Jobs and JobSets of the run whose pods go on, and that no cache knows.
+
+        Nobody waits for ever for a pod whose node does not answer.
         """
         pods = self._caches["Pod"].find("run", f"{namespace}/{run}")
         pods = [one for one in pods if views.goes_on(one)]
