@@ -114,6 +114,23 @@ UNSEEN = [
 ]
 # The same of a run that a person cancels.
 CALLED_OFF = [replace(one, deadline="", cancel_at=6.0) for one in UNSEEN[:4]]
+# A person cancels when a step has just ended well, and no cache shows pods.
+CALLED_OFF_BLIND = [
+    World(
+        {"s0": [], "s1": ["s0"], "s2": ["s1"], "s3": ["s1", "s2"], "s4": [], "s5": ["s4", "s3"]},
+        parallel=1,
+        job_sets=0.0,
+        room=2,
+        cancel_at=23.262772311912713,
+        suspended=(5.0, 20.0),
+        fates={"s0": ["evicted"], "s1": ["pod_deleted"], "s2": ["job_deleted"], "s5": ["evicted"]},
+        kills=0.1,
+        away=10,
+        blind=True,
+        holds=0.9,
+        seed=30825,
+    )
+]
 # Cells that fail, cells that wait for room, and whoever gathers them, through kills.
 CELLED = [
     World(
@@ -297,6 +314,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         CUT,
         UNSEEN,
         CALLED_OFF,
+        CALLED_OFF_BLIND,
         QUEUED,
         READING,
         CROWDED,
@@ -327,6 +345,7 @@ LATE = worlds_with({"s1": ["exit3"], "s2": ["evicted"]}, lags=0.7)
         "cut short",
         "unseen",
         "called off",
+        "called off unseen",
         "queued",
         "reading",
         "crowded",
@@ -425,7 +444,14 @@ def test_without_a_bug_these_worlds_come_to_the_right_rest(some: Sequence[World]
         ),
         pytest.param(
             cancels._cut_short,
-            "after=tuple(delete(job) for job in own if is_stuck(job)),",
+            "known[job.step].ended",
+            "False",
+            CALLED_OFF_BLIND,
+            id="a cancel takes the log of what has ended well",
+        ),
+        pytest.param(
+            cancels._cut_short,
+            "after=tuple(map(delete, stuck)),",
             "",
             CALLED_OFF,
             id="a cancel leaves Jobs behind",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from penstock_operator.core.actions import Plan
-from penstock_operator.core.attempts import delete
+from penstock_operator.core.attempts import delete, doubts
 from penstock_operator.core.bearing import told_by_jobs
 from penstock_operator.core.cells import every_cell, folded
 from penstock_operator.core.child_runs import RUNS, endings, going, may_have_children, recalling
@@ -68,16 +68,20 @@ def _cut_short(
     if not observed.live.issuperset(wanted):
         # A Job, or a child, that a cache does not show yet would run on unseen.
         return Plan(confirm=wanted)
-    children = going(observed)
     known = {**before, **told_by_jobs(observed, before)}
+    own = [job for job in observed.jobs.values() if job.meta.owner_uid == run.meta.uid]
+    stuck = [job for job in own if is_stuck(job)]
+    # Of a step that has ended well the Job ends a moment later, and would take the log with it.
+    if unsure := doubts(observed, [job for job in stuck if job.step in known and known[job.step].ended]):
+        return Plan(confirm=unsure)
+    children = going(observed)
     records = [_cut(one, observed, children, halt, stamp(now)) for one in known.values()]
     summary = _waiting_for(children, halt) if children else ended(records)
     status = build(run, summary, records, now, run.status.get("snapshot"), started=False)
-    own = [job for job in observed.jobs.values() if job.meta.owner_uid == run.meta.uid]
     return Plan(
         actions=(*adoption(observed), *endings(children)),
         status=status if status != run.status else None,
-        after=tuple(delete(job) for job in own if is_stuck(job)),
+        after=tuple(map(delete, stuck)),
         events=notes(before, records, summary),
         look_again=after(now, settings.resync) if children else None,
         steps_ended={one.name: str(one.state) for one in records if one.ended and not before[one.name].ended},
