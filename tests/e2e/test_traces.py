@@ -15,8 +15,12 @@ pytestmark = pytest.mark.e2e
 # Finalizers of Kubernetes itself: the Job controller's on pods, garbage collection's, those of claims.
 KUBERNETES_OWN = ("batch.kubernetes.io/", "foregroundDeletion", "orphan", "kubernetes.io/")
 OURS = ("penstock.dev", "kopf", "zalando")
-# What a deploy step writes into an endpoint that it makes: its monitoring comes in a moment.
-MEANT = {"ModelEndpoint": {names.ANNOTATION_MONITORING_FOLLOWS}}
+# Written with the object, and never added: of an endpoint that a deploy step makes, that its monitoring comes
+# in a moment; of the pod of a step, the ends upon which it began.
+MEANT = {
+    "ModelEndpoint": {names.ANNOTATION_MONITORING_FOLLOWS},
+    "Pod": {names.ANNOTATION_RESTS_ON},
+}
 
 
 def objects_of(kubectl, namespace: str) -> list[dict[str, Any]]:
