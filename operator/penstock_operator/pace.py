@@ -26,10 +26,10 @@ REPEATED = 30.0  # of a Pipeline, which repeats what its run says, after the fir
 SOON = 2
 IN_LINE = 30.0  # of a run that goes on waiting: it names those before it, each end changes that for all
 UNHURRIED = 2.0  # where steps have ended, and no other waits for that
-SHARED = 12.0  # where the ends that Jobs bear have used up the run's credit
+SHARED = 15.0  # where the ends that Jobs bear have used up the run's credit
 # Writes of its status, news among them, that leave a run its credit: so many, and for each step that has
 # ended. With one for each Job this makes less than the 1.5 for each step, and 10, that a run may cost.
-CREDIT, CREDIT_PER_END = 3, 1 / 4
+CREDIT, CREDIT_PER_END = 2, 1 / 4
 PRESSING = 0.2  # for all else: steps that end at about the same time share a write
 REMEMBERED = 10_000
 # The fields that only tell how it goes. Steps that end are no news, nor is what is told in an Event.
