@@ -12,6 +12,7 @@ import yaml
 
 from penstock_operator import permissions
 from penstock_operator.pace import NEWS_INTERVAL
+from penstock_spec import names
 from tests.shell.operator_process import OperatorProcess
 from tests.shell.worlds import at_rest, tumour
 from tests.support import Kubectl, Runs, pipeline, wait_for
@@ -106,14 +107,16 @@ def test_a_whole_run_needs_only_the_chart_s_rights(
 
 
 def nothing_of_ours_sticks(kubectl: Kubectl, namespace: str) -> None:
-    """No finalizer, and no annotation of ours or kopf's, on anything."""
+    """No finalizer, and no annotation of ours or kopf's, on anything but what a step's pod began upon."""
     kinds = "pipelines,pipelineruns,modelversions,modelendpoints,jobs,pods,deployments,services"
     for one in kubectl.list(f"{kinds},controllerrevisions", namespace):
         meta = one["metadata"]
         # The Job controller's own finalizer keeps a pod until it has been counted.
         finalizers = set(meta.get("finalizers", ())) - {"batch.kubernetes.io/job-tracking"}
         assert not finalizers, f"{one['kind']}/{meta['name']}: {finalizers}"
-        strange = [key for key in meta.get("annotations", {}) if not FOREIGN_ANNOTATIONS.match(key)]
+        meant = {names.ANNOTATION_RESTS_ON} if one["kind"] == "Pod" else set()
+        found = set(meta.get("annotations", {})) - meant
+        strange = [key for key in found if not FOREIGN_ANNOTATIONS.match(key)]
         assert not strange, f"{one['kind']}/{meta['name']}: {strange}"
 
 
