@@ -118,6 +118,15 @@ def test_ends_that_are_too_much_for_a_job_are_written_first(monkeypatch: pytest.
     assert simulation.steps("p-g1")["b"]["state"] == "Succeeded"
 
 
+@pytest.mark.parametrize(("count", "bear"), [(4, 4), (5, 0)])
+def test_an_end_upon_which_many_begin_at_once_is_written_first(count: int, bear: int) -> None:
+    names = [f"b{number}" for number in range(count)]
+    spec = programs({"a": [], **{name: ["a"] for name in names}})
+    simulation = lived(spec, 20, fates={name: ["hangs"] for name in names})
+    assert sum("a" in borne(simulation, name) for name in names) == bear
+    assert simulation.steps("p-g1")["a"]["state"] == ("Waiting" if bear else "Succeeded")
+
+
 def view(simulation: Simulation, text: str, attempt: int = 1) -> Any:
     """The world of the run, with what the Job of b bears replaced."""
     found = job(simulation, "b")
