@@ -74,6 +74,10 @@ def check(writes: list[Write], steps: int, seconds: float, show: Callable[[str],
     known = {*RUN, *REGISTRY, *ENDPOINT, "events"}
     assert {one.resource for one in writes} <= known, "a write that is nobody's"
     assert own <= bound
+    # Apart from what only tells how it goes the budget holds however long it takes.
+    assert count(writes, RUN) <= PER_STEP * steps + PER_RUN
+    for resource in ("pipelineruns/status", "pipelines/status"):
+        assert told(writes).get(resource, 0) <= seconds / NEWS_INTERVAL + 1
 
 
 def played(kubectl: Kubectl, operator: OperatorProcess, manifest: dict, over: Callable[[], bool]) -> float:

@@ -2,7 +2,7 @@
 
 An end that only the process knows can be undone: the process dies, and the pod that told of it is gone. What
 follows would then be built upon nothing. So a Job that is made before such ends are written carries their
-entries, where nobody can change them, and its own; whoever comes next reads them there.
+entries and its own on the template of its pods, which stays as it is; whoever comes next reads them there.
 """
 
 import json
