@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.looks import looks
+
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM_NAMESPACE = "penstock-system"
 # What kubectl says where its request never came to the API server, and where it got no answer.
@@ -57,15 +59,14 @@ class Kubectl:
         return done
 
     def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
-        """One object."""
-        found: dict[str, Any] = json.loads(self.run("get", kind, name, "-n", namespace, "-o", "json").stdout)
-        return found
+        """One object, as `kubectl get -o json` shows it."""
+        return looks(self.kubeconfig).get(kind, name, namespace)
 
-    def list(self, kind: str, namespace: str, *words: str) -> list[dict[str, Any]]:
-        """All objects of a kind in a namespace."""
-        found = json.loads(self.run("get", kind, "-n", namespace, "-o", "json", *words).stdout)
-        items: list[dict[str, Any]] = found["items"]
-        return items
+    def list(
+        self, kinds: str, namespace: str, selector: str = "", *, fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """All objects of these kinds in a namespace that the selectors of labels and of fields choose."""
+        return looks(self.kubeconfig).list(kinds, namespace, selector, fields)
 
     def apply(self, *objects: Mapping[str, Any], server_side: bool = True) -> str:
         """Apply the objects."""
@@ -166,9 +167,9 @@ class OperatorSwitch:
         """Bring the Deployment to this many pods and wait until it has them."""
         self.kubectl.run("scale", "deployment", "penstock", "-n", SYSTEM_NAMESPACE, f"--replicas={replicas}")
         if not replicas:
-            selector = ("-l", "app.kubernetes.io/component=operator")
+            selector = "app.kubernetes.io/component=operator"
             wait_for(
-                "the operator to stop", lambda: not self.kubectl.list("pods", SYSTEM_NAMESPACE, *selector)
+                "the operator to stop", lambda: not self.kubectl.list("pods", SYSTEM_NAMESPACE, selector)
             )
             return
         words = ("rollout", "status", "deployment/penstock", "-n", SYSTEM_NAMESPACE, "--timeout=170s")

@@ -89,7 +89,7 @@ def pods_of(kubectl: Kubectl, release: Release, component: str) -> list[dict[str
 def all_pods_of(kubectl: Kubectl, release: Release, component: str) -> list[dict[str, Any]]:
     """Pods of one part of the release."""
     selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={component}"
-    return kubectl.list("pods", release.namespace, "-l", selector)
+    return kubectl.list("pods", release.namespace, selector)
 
 
 def test_operator_and_store_run_restricted(release, kubectl) -> None:
@@ -298,7 +298,7 @@ def test_uninstalling_keeps_data_and_definitions_and_installing_again_finds_them
 
     def left() -> set[tuple[str, str]]:
         kinds = "all,configmaps,secrets,roles,rolebindings,serviceaccounts,pvc"
-        ours = kubectl.list(kinds, release.namespace, "-l", f"app.kubernetes.io/instance={RELEASE}")
+        ours = kubectl.list(kinds, release.namespace, f"app.kubernetes.io/instance={RELEASE}")
         # The pod of the last `helm test` is a hook, which helm does not own.
         return {(one["kind"], one["metadata"]["name"]) for one in ours if one["kind"] != "Pod"}
 

@@ -57,7 +57,7 @@ def test_a_worker_that_fails_is_named_and_ends_the_set(runs, kubectl, namespace,
     assert (entry["state"], entry["failureClass"], entry["attempt"]) == ("Failed", "UserError", 1)
     assert entry["message"].startswith("worker 1: the program ended with exit code 3")
     selector = entry["message"].partition(" -l ")[2].split()[0]
-    assert len(kubectl.list("pods", namespace, "-l", selector)) == 1, "the command shows the log of one pod"
+    assert len(kubectl.list("pods", namespace, selector)) == 1, "the command shows the log of one pod"
     (name,) = sets(kubectl, namespace)
     assert wait_for("JobSet's word", lambda: ended(kubectl, namespace, name)) == "Failed"
 

@@ -38,7 +38,7 @@ def trained(runs: Runs) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def stage(kubectl: Kubectl, images: dict[str, str], data_folder: Path) -> Iterator[Stage]:
+def versions(kubectl: Kubectl, images: dict[str, str], data_folder: Path) -> Iterator[Stage]:
     """Two versions, trained once for all tests that replace one by the other."""
     namespace = made_namespace(kubectl)
     with bucket(load(os.environ["PENSTOCK_CLUSTER"]), namespace) as store:
@@ -47,6 +47,13 @@ def stage(kubectl: Kubectl, images: dict[str, str], data_folder: Path) -> Iterat
     body = json.dumps(json.loads((ROOT / "examples/tumour/request.json").read_text()))
     yield Stage(kubectl, namespace, images["server"], body, digests)
     kubectl.run("delete", "namespace", namespace, "--wait=false", "--ignore-not-found", check=False)
+
+
+@pytest.fixture
+def stage(versions: Stage) -> Iterator[Stage]:
+    """The two versions, and no endpoint of another test."""
+    yield versions
+    versions.clear()
 
 
 @pytest.fixture(scope="session")

@@ -46,12 +46,16 @@ class Stage:
                 "apiVersion": "penstock.dev/v1alpha1",
                 "kind": "ModelEndpoint",
                 "metadata": {"name": name, "namespace": self.namespace},
-                "spec": {"model": model, "resources": {"cpu": "20m", "memory": "384Mi"}, **spec},
+                "spec": {"model": model, "resources": {"cpu": "50m", "memory": "384Mi"}, **spec},
             }
         )
         served = Served(self, name)
         served.wait_serving(version)
         return served
+
+    def clear(self) -> None:
+        """Ask for the deletion of all endpoints: those that nobody asks any more take room from others."""
+        self.kubectl.run("delete", "modelendpoints", "--all", "-n", self.namespace, "--wait=false")
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,8 @@ class Served:
 
     def deployments(self) -> list[str]:
         """Versions that have a Deployment."""
-        words = ("-l", f"penstock.dev/endpoint={self.name},app.kubernetes.io/component=server")
-        found = self.stage.kubectl.list("deployments", self.stage.namespace, *words)
+        mine = f"penstock.dev/endpoint={self.name},app.kubernetes.io/component=server"
+        found = self.stage.kubectl.list("deployments", self.stage.namespace, mine)
         return sorted(one["metadata"]["labels"]["penstock.dev/model-version"] for one in found)
 
     def answer(self, *headers: str) -> tuple[int, dict[str, Any]]:
@@ -109,7 +113,7 @@ class Served:
         """
         where = ("-n", self.stage.namespace)
         selector = f"penstock.dev/endpoint={self.name},app.kubernetes.io/component=server"
-        pods = self.stage.kubectl.list("pods", self.stage.namespace, "-l", selector)
+        pods = self.stage.kubectl.list("pods", self.stage.namespace, selector)
         stays = [one for one in pods if "deletionTimestamp" not in one["metadata"]]
         ready = [one for one in stays if condition(one, "Ready").get("status") == "True"]
         url = f"http://{self.name}.{self.stage.namespace}.svc/v2/models/tumour/infer"
@@ -121,8 +125,8 @@ class Served:
 
     def events(self, reason: str) -> list[str]:
         """Messages of the Events about it that have this reason."""
-        words = ("--field-selector", f"involvedObject.name={self.name},reason={reason}")
-        found = self.stage.kubectl.list("events", self.stage.namespace, *words)
+        mine = f"involvedObject.name={self.name},reason={reason}"
+        found = self.stage.kubectl.list("events", self.stage.namespace, fields=mine)
         return [str(one["message"]) for one in found]
 
 

@@ -115,8 +115,8 @@ class Trial:
 
     def operator(self) -> dict[str, Any]:
         """The operator's pod; there must be exactly one that is not on its way out."""
-        words = ("-l", "app.kubernetes.io/component=operator")
-        found = self.ground.kubectl.list("pods", self.namespace, *words)
+        mine = "app.kubernetes.io/component=operator"
+        found = self.ground.kubectl.list("pods", self.namespace, mine)
         (pod,) = [one for one in found if "deletionTimestamp" not in one["metadata"]]
         return pod
 

@@ -73,7 +73,7 @@ def test_queue_the_second_waits_for_the_first_and_says_so(runs, kubectl, images)
     second = runs.finished("two")["status"]
     assert (first["status"], second["status"]) == ("Succeeded", "Succeeded")
     assert second["startedAt"] >= first["finishedAt"]
-    assert len(kubectl.list("jobs", runs.namespace, "-l", "penstock.dev/step=work")) == 2
+    assert len(kubectl.list("jobs", runs.namespace, "penstock.dev/step=work")) == 2
 
 
 def test_replace_the_first_is_cancelled_for_the_second(runs, images) -> None:
@@ -89,7 +89,7 @@ def test_forbid_the_second_does_not_run(runs, kubectl, images) -> None:
     assert (second["status"], second["reason"]) == ("Failed", "RunForbidden")
     assert "run one is unfinished" in second["message"]
     assert is_at_work(runs, "one")
-    assert len(kubectl.list("jobs", runs.namespace, "-l", "penstock.dev/step=work")) == 1
+    assert len(kubectl.list("jobs", runs.namespace, "penstock.dev/step=work")) == 1
 
 
 def test_a_change_that_is_only_planned_says_what_would_run_and_makes_no_job(runs, kubectl, images) -> None:

@@ -97,7 +97,7 @@ class Ears:
     def told(self, reason: str) -> dict[str, list[str]]:
         """Messages of the Events of this reason, by the Pipeline that they are about."""
         found: dict[str, list[str]] = {}
-        for one in self._kubectl.list("events", self._namespace, "--field-selector", f"reason={reason}"):
+        for one in self._kubectl.list("events", self._namespace, fields=f"reason={reason}"):
             found.setdefault(one["involvedObject"]["name"], []).append(one["message"])
         return found
 

@@ -116,7 +116,7 @@ def test_an_example_ends_in_a_served_model_that_answers_as_it_was_trained(
     (endpoint,) = kubectl.list("modelendpoints", namespace)
     assert condition(endpoint, "Ready")["status"] == "True"
     assert endpoint["status"]["stable"] == version["metadata"]["name"]
-    (served_by,) = kubectl.list("deployments", namespace, "-l", "app.kubernetes.io/component=server")
+    (served_by,) = kubectl.list("deployments", namespace, "app.kubernetes.io/component=server")
     template = served_by["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
     assert template == "1", "with or without a monitor step, its pods were started once"
 

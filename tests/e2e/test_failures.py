@@ -381,7 +381,7 @@ def test_of_a_step_with_cells_only_what_the_store_has_lost_is_made_again(
     best = steps_of(after)["best"]
     assert (best["state"], best["attempt"], best["remakeCells"]) == ("Succeeded", 2, {"fit": "2-3"})
     mine = f"penstock.dev/run={after['metadata']['name']},penstock.dev/step=fit"
-    assert len(kubectl.list("jobs", namespace, "-l", mine)) == 2
+    assert len(kubectl.list("jobs", namespace, mine)) == 2
 
 
 def test_what_a_child_run_had_taken_over_is_made_again_when_the_store_has_lost_it(

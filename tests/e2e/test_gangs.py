@@ -54,7 +54,7 @@ def gang(namespace: str, image: str, program: str, workers: int = 3, **step: Any
 def workers_of(kubectl: Any, namespace: str, step: str, attempt: int = 1) -> dict[str, Any]:
     """The pods of a step's attempt by the numbers of their workers."""
     selector = f"penstock.dev/step={step},penstock.dev/attempt={attempt}"
-    pods = kubectl.list("pods", namespace, "-l", selector)
+    pods = kubectl.list("pods", namespace, selector)
     return {one["metadata"]["annotations"][NUMBER]: one for one in pods}
 
 
@@ -107,7 +107,7 @@ def test_a_worker_that_fails_ends_the_gang_and_is_named(runs, kubectl, namespace
     assert (entry["state"], entry["failureClass"], entry["attempt"]) == ("Failed", "UserError", 1)
     assert entry["message"].startswith("worker 1: the program ended with exit code 3")
     selector = entry["message"].partition(" -l ")[2].split()[0]
-    assert len(kubectl.list("pods", namespace, "-l", selector)) == 1, "the command shows the log of one pod"
+    assert len(kubectl.list("pods", namespace, selector)) == 1, "the command shows the log of one pod"
 
     def alive() -> list[str]:
         pods = workers_of(kubectl, namespace, "it").values()

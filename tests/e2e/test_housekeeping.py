@@ -30,7 +30,7 @@ def placed(name: str, namespace: str, image: str) -> dict[str, Any]:
 
 def jobs(kubectl, namespace: str) -> set[str]:
     """The steps whose Jobs are there."""
-    found = kubectl.list("jobs", namespace, "-l", "penstock.dev/step")
+    found = kubectl.list("jobs", namespace, "penstock.dev/step")
     return {one["metadata"]["labels"]["penstock.dev/step"] for one in found}
 
 
@@ -62,7 +62,7 @@ def test_a_run_freezes_the_defaults_of_its_namespace(runs, kubectl, namespace, i
     snapshot = run["status"]["snapshot"]
     assert snapshot["policy"] == {"deadline": "1h"}
     assert snapshot["defaults"]["resources"] == {"memory": "96Mi"}
-    (job,) = kubectl.list("jobs", namespace, "-l", "penstock.dev/step=work")
+    (job,) = kubectl.list("jobs", namespace, "penstock.dev/step=work")
     (main,) = [one for one in job["spec"]["template"]["spec"]["initContainers"] if one["name"] == "main"]
     assert main["resources"]["requests"]["memory"] == "96Mi"
     said = condition(kubectl.get("pipeline", "p", namespace), "DefaultsAccepted")
@@ -89,7 +89,7 @@ def test_a_record_lies_in_the_store_before_retention_deletes_the_run(
         runs.finished(about["name"])
     gone = first["metadata"]["name"]
     wait_for("the first run to go", lambda: gone not in runs.names("remembered"), 400)
-    wait_for("the archive's Job to go", lambda: not kubectl.list("jobs", namespace, *ARCHIVE))
+    wait_for("the archive's Job to go", lambda: not kubectl.list("jobs", namespace, ARCHIVE))
     left = [runs.get(one) for one in runs.names("remembered")]
     assert len(left) == 2
     assert all(one["status"]["archived"]["digest"] for one in left)
@@ -105,8 +105,8 @@ def test_a_record_lies_in_the_store_before_retention_deletes_the_run(
     assert found[gone]["definition"]["spec"]["steps"][0]["name"] == "work"
 
 
-SWEEP = ("-l", "app.kubernetes.io/component=sweep")
-ARCHIVE = ("-l", "app.kubernetes.io/component=archive")
+SWEEP = "app.kubernetes.io/component=sweep"
+ARCHIVE = "app.kubernetes.io/component=archive"
 
 
 # Artifacts. The operator of the tests counts 20 seconds as a day.
@@ -156,7 +156,7 @@ def test_the_sweeper_tells_then_deletes_what_nothing_refers_to_and_nothing_else(
         rest = swept(kubectl, namespace, "NothingToSweep")
         assert rest["blobs"] == len(before)
         # Its Job goes after the status tells of it, and the next one comes with the next minute.
-        wait_for("no Job to be left", lambda: not kubectl.list("jobs", namespace, *SWEEP))
+        wait_for("no Job to be left", lambda: not kubectl.list("jobs", namespace, SWEEP))
 
 
 @pytest.mark.patient

@@ -196,7 +196,7 @@ def targets_are_the_pods_that_the_monitors_select(
 
     def selected(part: str, where: str) -> set[str]:
         words = ",".join(f"{key}={value}" for key, value in monitors[part].items())
-        return {one["metadata"]["name"] for one in kubectl.list("pods", where, "-l", words)}
+        return {one["metadata"]["name"] for one in kubectl.list("pods", where, words)}
 
     def scraped() -> dict[str, set[str]]:
         up = [one["labels"] for one in there.targets() if one["health"] == "up"]

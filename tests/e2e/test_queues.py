@@ -33,7 +33,7 @@ def test_without_kueue_a_step_says_what_it_waits_for(runs, kubectl, namespace, i
     )
     assert entry["state"] == "Queued"
     assert "this cluster has no Kueue" in entry["message"]
-    (job,) = kubectl.list("jobs", namespace, "-l", "penstock.dev/step=prepare")
+    (job,) = kubectl.list("jobs", namespace, "penstock.dev/step=prepare")
     assert job["spec"]["suspend"] is True
     kubectl.run("patch", "plr", name, "-n", namespace, "--type=merge", "-p", '{"spec":{"cancel":true}}')
     assert runs.finished(name)["status"]["status"] == "Cancelled"

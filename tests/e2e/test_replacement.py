@@ -164,7 +164,7 @@ def test_a_change_in_place_that_cannot_start_is_taken_back_and_a_good_one_goes_t
     refused = endpoint.get()
     assert condition(refused, "Ready")["status"] == "True"
     assert condition(refused, "Reconciling")["status"] == "False"
-    endpoint.patch({"server": None, "resources": {"cpu": "25m", "memory": "384Mi"}})
+    endpoint.patch({"server": None, "resources": {"cpu": "60m", "memory": "384Mi"}})
     served = endpoint.wait("the mended settings", lambda me: settled_anew(me, refused))
     wait_for("the old pods to go", lambda: len(servers(endpoint)) == 1 and servers(endpoint) != before)
     assert traffic.expect_all_answered(WHILE_MENDED) == {"tumour-1": WHILE_MENDED}
@@ -174,8 +174,8 @@ def test_a_change_in_place_that_cannot_start_is_taken_back_and_a_good_one_goes_t
 
 def servers(endpoint: Served) -> list[str]:
     """Names of its Deployments."""
-    words = ("-l", f"penstock.dev/endpoint={endpoint.name},app.kubernetes.io/component=server")
-    found = endpoint.stage.kubectl.list("deployments", endpoint.stage.namespace, *words)
+    mine = f"penstock.dev/endpoint={endpoint.name},app.kubernetes.io/component=server"
+    found = endpoint.stage.kubectl.list("deployments", endpoint.stage.namespace, mine)
     return sorted(str(one["metadata"]["name"]) for one in found)
 
 

@@ -53,7 +53,7 @@ def test_an_object_that_changes_starts_one_run(runs, kubectl, namespace, images,
 
 
 def _looks(kubectl: Any, namespace: str) -> Any:
-    return kubectl.list("jobs", namespace, "-l", "app.kubernetes.io/component=probe")
+    return kubectl.list("jobs", namespace, "app.kubernetes.io/component=probe")
 
 
 def test_a_source_that_is_away_says_so_and_starts_nothing(runs, kubectl, namespace, images) -> None:

@@ -45,9 +45,9 @@ class Stage:
     release: Trial
     runs: Runs
 
-    def list(self, kinds: str, *words: str) -> list[dict[str, Any]]:
+    def list(self, kinds: str, selector: str = "") -> list[dict[str, Any]]:
         """Objects of the namespace."""
-        return self.release.ground.kubectl.list(kinds, self.release.namespace, *words)
+        return self.release.ground.kubectl.list(kinds, self.release.namespace, selector)
 
     def endpoint(self) -> dict[str, Any]:
         """What must stay of the endpoint and of what serves it."""
@@ -58,7 +58,7 @@ class Stage:
             "history": found["status"]["history"],
             "parts": {
                 (one["kind"], one["metadata"]["uid"]): one["metadata"].get("generation")
-                for one in self.list("deployments,pods,services", "-l", "penstock.dev/endpoint=tumour")
+                for one in self.list("deployments,pods,services", "penstock.dev/endpoint=tumour")
             },
         }
 
@@ -195,7 +195,7 @@ def reused(stage: Stage, steps: Mapping[str, dict[str, Any]]) -> None:
 
 def lacks_a_secret(stage: Stage) -> bool:
     """Whether the program has ended and its outputs cannot be stored, for want of the store's Secret."""
-    (pod,) = stage.list("pods", "-l", "penstock.dev/run=q-g1,penstock.dev/step=during")
+    (pod,) = stage.list("pods", "penstock.dev/run=q-g1,penstock.dev/step=during")
     states = [one["state"] for one in pod["status"]["containerStatuses"]]
     return any(one.get("waiting", {}).get("reason") == "CreateContainerConfigError" for one in states)
 

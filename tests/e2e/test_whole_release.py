@@ -102,8 +102,8 @@ def test_an_uninstallation_that_is_to_keep_no_definitions_takes_everything(scene
     release.uninstall()
     wait_for("the definitions to go", lambda: not ground.definitions())
     wait_for("what the runs had to go", lambda: not scene.jobs())
-    ours = ("-l", "app.kubernetes.io/part-of=penstock")
-    assert not ground.kubectl.list("clusterroles,clusterrolebindings", "default", *ours)
+    ours = "app.kubernetes.io/part-of=penstock"
+    assert not ground.kubectl.list("clusterroles,clusterrolebindings", "default", ours)
     assert not ground.kubectl.list("secrets", scene.work)
     # What the definitions' objects owned goes by garbage collection, in no order.
     wait_for("the revisions to go", lambda: not ground.kubectl.list("controllerrevisions", scene.work))

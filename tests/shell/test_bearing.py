@@ -52,6 +52,6 @@ def test_an_end_that_only_the_next_job_tells_of_is_not_done_again(
 
 def job(kubectl: Kubectl, namespace: str, step: str) -> dict:
     """The one Job of a step."""
-    selected = kubectl.list("jobs", namespace, "-l", f"{names.LABEL_STEP}={step}")
+    selected = kubectl.list("jobs", namespace, f"{names.LABEL_STEP}={step}")
     (found,) = selected
     return found

@@ -125,8 +125,7 @@ def end_state(kubectl: Kubectl, namespace: str) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for kind in KINDS.split(","):
         plural, _, name = kind.partition("/")
-        named = [f"--field-selector=metadata.name={name}"] if name else []
-        items = kubectl.list(plural, namespace, *named)
+        items = kubectl.list(plural, namespace, fields=f"metadata.name={name}" if name else "")
         for one in items:
             kept: dict[str, Any] = {key: one[key] for key in ("metadata", "spec", "data") if key in one}
             if one["apiVersion"].startswith("penstock.dev/"):
