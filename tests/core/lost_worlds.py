@@ -46,9 +46,8 @@ class Loss:
 def losses(draw: st.DrawFn) -> Loss:
     cells = draw(st.integers(1, 6))
     some = st.sets(st.integers(1, cells))
-    # A retry for another reason begins though its input is being made again: it says then that it is missing.
     source = draw(st.booleans())
-    fated = [] if source else [f"fit#{number}" for number in range(1, cells + 1)]
+    fated = [f"fit#{number}" for number in range(1, cells + 1)]
     bad = st.sampled_from([["late"], ["evicted"], ["oom"], ["store"]])
     return Loss(
         cells=cells,
@@ -58,7 +57,7 @@ def losses(draw: st.DrawFn) -> Loss:
         silent=sorted(draw(st.sets(st.sampled_from(OUTPUTS), max_size=1))) if draw(st.booleans()) else (),
         adds=draw(st.sampled_from([0, 0, 0, 99])),
         most=draw(st.sampled_from([0, 0, 1, 3])),
-        fates=draw(st.dictionaries(st.sampled_from(fated), bad, max_size=2)) if fated else {},
+        fates=draw(st.dictionaries(st.sampled_from(fated), bad, max_size=2)),
         kills=draw(st.sampled_from([0.0, 0.05, 0.2])),
         lags=draw(st.sampled_from([0.0, 0.3])),
         drops=draw(st.sampled_from([0.0, 0.3])),

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from penstock_operator.core import lost_cells, remakes
 from tests.core.fake_cluster import Object
 from tests.core.fake_shell import NotSettled
-from tests.core.lost_worlds import Loss, check, executed, jobs, lived, lose, losses, simulate, spec_of
+from tests.core.lost_worlds import TAKERS, Loss, check, executed, jobs, lived, lose, losses, simulate, spec_of
 from tests.core.simulation import BrokenPromise, Simulation
 from tests.core.test_cancel import until
 from tests.core.test_cells import cells
@@ -189,6 +189,27 @@ TWO = [Loss(cells=4, lost={"files": [1], "more": [4]}, takers=["pick", "rank"], 
 STRANGE = [Loss(cells=3, lost={"files": [2]}, adds=9)]
 KILLED = [Loss(cells=4, lost={"files": [2, 3]}, source=True, kills=0.3, seed=seed) for seed in range(3)]
 
+# Something else befalls who takes what is being made again, and only others have found it gone.
+LATER = [
+    Loss(
+        cells=2,
+        lost={"files": [1, 2]},
+        source=True,
+        takers=["grid", "rank"],
+        adds=99,
+        most=1,
+        fates={"fit#1": ["store"], "fit#2": ["evicted"]},
+        kills=0.2,
+        drops=0.3,
+        seed=469,
+    )
+]
+# Its other cells have begun, with what they took there.
+NEXT = [
+    Loss(cells=3, lost={"files": [1, 3]}, source=True, takers=["grid", "rank"], most=1, holds=0.9, seed=1367),
+    Loss(cells=6, lost={"files": range(1, 7)}, source=True, takers=list(TAKERS), most=1, seed=18406),
+]
+
 
 def test_an_operator_that_dies_at_any_write_makes_the_lost_cells_again_and_no_other() -> None:
     check_all(KILLED)
@@ -202,6 +223,8 @@ def test_an_operator_that_dies_at_any_write_makes_the_lost_cells_again_and_no_ot
             remakes._is_made, "lost and leaf.cell not in lost", "False", [ONE], id="waits for the others"
         ),
         pytest.param(remakes._is_made, "return leaf.ended", "return True", TWO, id="too early"),
+        pytest.param(remakes._joined, "if not more", "if True", LATER, id="its own attempt comes too early"),
+        pytest.param(remakes.awaits, "if again else None", "if False else None", NEXT, id="begins in vain"),
         pytest.param(lost_cells._told, "if all(told)", "if any(told)", BOTH, id="guesses"),
         pytest.param(
             lost_cells._are_some, "numbers < every and", "True and", STRANGE, id="believes what cannot be"

@@ -10,12 +10,16 @@ from penstock_operator.core.child_runs import KIND, RUNS
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.lost_cells import noted
 from penstock_operator.core.record import OUTPUT_LOST, StepRecord, leaves
-from penstock_operator.core.taking import giver
+from penstock_operator.core.taking import giver, previous_of
+from penstock_operator.core.text import clip, sentence
+from penstock_spec.cell_numbers import LENGTH, text_of
 from penstock_spec.graph import CompiledPipeline
-from penstock_spec.names import FailureClass
+from penstock_spec.names import FailureClass, Reason
 from penstock_spec.status import SATISFYING, StepState
 
 LOST = str(FailureClass.INPUT_MISSING)
+_NOT_BEGUN = (StepState.WAITING, StepState.QUEUED)
+_MESSAGE = 200  # of what only waits
 
 
 def remade(context: RunContext, record: StepRecord) -> Decision | None:
@@ -87,7 +91,16 @@ def is_wanted(context: RunContext, step: str) -> bool:
 
 def awaits(context: RunContext, record: StepRecord) -> Decision | None:
     """Rule: a step whose input is being made again waits for that, and fails with it."""
-    if record.state is not StepState.RETRYING or not record.remakes:
+    if record.state in _NOT_BEGUN and not record.attempt:
+        # What it takes had been made when it lined up, or when the first cells of its step began.
+        again = _made_anew(context, record)
+        words = clip(f"waits for {', '.join(again)}", _MESSAGE)
+        waiting = replace(record, reason=Reason.WAITING_FOR_STEPS, message=words)
+        return Decision(waiting) if again else None
+    if record.state is not StepState.RETRYING:
+        return None
+    record = _joined(context, record)
+    if not record.remakes:
         return None
     groups = [context.recorded[name] for name in record.remakes]
     own = (record.name, *context.pipeline.pairs(record.name))
@@ -104,6 +117,41 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
         return Decision(ended)
     given = (leaf for source in groups for leaf in giver(context, source, record).leaves)
     return None if all(_is_made(context, record, leaf) for leaf in given) else Decision(record)
+
+
+def _joined(context: RunContext, record: StepRecord) -> StepRecord:
+    """The entry, which waits as well for what others have found gone: its own attempt would find the same."""
+    found = {name: cells for name, cells in _made_anew(context, record).items() if len(cells) <= LENGTH}
+    more = {name: cells for name, cells in found.items() if name not in record.remakes}
+    if not more:
+        return record
+    return replace(
+        record,
+        message=sentence(record.message, f"made again first: {', '.join(more)}"),
+        remakes=(*record.remakes, *more),
+        remake_cells={**record.remake_cells, **{name: cells for name, cells in more.items() if cells}},
+    )
+
+
+def _made_anew(context: RunContext, taker: StepRecord) -> Mapping[str, str]:
+    """The steps of whose outputs it takes some that are being made again; which cells, empty for all.
+
+    They are until that has been written. What another pipeline's run makes again is for those who missed it.
+    """
+    names = dict.fromkeys(step for step, _ in context.pipeline.inputs(taker.name).values())
+    if previous_of(context, taker):
+        names[taker.name] = None
+    found = {}
+    for name in names:
+        groups = context.records[name], context.recorded[name]
+        if all(one.ended for one in groups):
+            continue
+        known = [giver(context, one, taker) for one in groups]
+        parts = [leaf for source in known for leaf in source.leaves]
+        numbers = {leaf.cell for leaf in parts if not leaf.ended}
+        if numbers and known[0].kind != KIND:
+            found[name] = "" if numbers == {leaf.cell for leaf in parts} else text_of(numbers)
+    return found
 
 
 def _is_made(context: RunContext, taker: StepRecord, leaf: StepRecord) -> bool:
