@@ -10,7 +10,7 @@ from penstock_operator.core.child_runs import KIND, RUNS
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.lost_cells import noted
 from penstock_operator.core.record import OUTPUT_LOST, StepRecord, leaves
-from penstock_operator.core.taking import giver, previous_of
+from penstock_operator.core.taking import giver
 from penstock_operator.core.text import clip, sentence
 from penstock_spec.cell_numbers import LENGTH, text_of
 from penstock_spec.graph import CompiledPipeline
@@ -139,8 +139,8 @@ def _made_anew(context: RunContext, taker: StepRecord) -> Mapping[str, str]:
     They are until that has been written. What another pipeline's run makes again is for those who missed it.
     """
     names = dict.fromkeys(step for step, _ in context.pipeline.inputs(taker.name).values())
-    if previous_of(context, taker):
-        names[taker.name] = None
+    if context.pipeline.repeated(taker.name) and taker.cell > 1:
+        names[taker.name] = None  # the iteration before
     found = {}
     for name in names:
         groups = context.records[name], context.recorded[name]
