@@ -9,7 +9,7 @@ from penstock_operator.core.child_remakes import is_settled, outputs_missed, tak
 from penstock_operator.core.child_runs import KIND, RUNS
 from penstock_operator.core.context import Decision, RunContext
 from penstock_operator.core.lost_cells import noted
-from penstock_operator.core.record import OUTPUT_LOST, StepRecord, leaves
+from penstock_operator.core.record import OUTPUT_LOST, StepRecord, is_remade, leaves
 from penstock_operator.core.taking import giver
 from penstock_operator.core.text import clip, sentence
 from penstock_spec.cell_numbers import LENGTH, text_of
@@ -148,7 +148,7 @@ def _made_anew(context: RunContext, taker: StepRecord) -> Mapping[str, str]:
             continue
         known = [giver(context, one, taker) for one in groups]
         parts = [leaf for source in known for leaf in source.leaves]
-        numbers = {leaf.cell for leaf in parts if not leaf.ended}
+        numbers = {leaf.cell for leaf in parts if is_remade(leaf) and not leaf.ended}
         if numbers and known[0].kind != KIND:
             found[name] = "" if numbers == {leaf.cell for leaf in parts} else text_of(numbers)
     return found
