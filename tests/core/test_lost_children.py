@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -105,6 +106,18 @@ def test_a_step_fails_with_the_child_that_cannot_make_its_input_again() -> None:
     message = simulation.steps("p-g2")["use"]["message"]
     assert message == "its input could not be made again: step sub failed: UserError"
     assert status(simulation, "p-g2")["step"] == "sub"
+
+
+def test_who_tries_again_for_another_reason_waits_for_what_a_child_makes_again() -> None:
+    spec = reads(outer(), "too", rows="sub.files")
+    fates = {"use": ["lost"], "too": ["evicted"], "c1": ["late"]}
+    simulation = lived(spec, change=("use", "too"), **fates)
+    assert states(simulation) == {**AGAIN, "too": ("Succeeded", 2)}
+    jobs = {one["metadata"]["name"]: one for one in simulation.cluster.find("Job")}
+    steps = simulation.steps("p-g2")
+    made = datetime.fromisoformat(steps["sub"]["finishedAt"])
+    begun = jobs[steps["too"]["job"]]["metadata"]["creationTimestamp"]
+    assert datetime.fromisoformat(begun) >= made
 
 
 def test_a_child_that_fails_at_it_is_tried_again_from_there() -> None:

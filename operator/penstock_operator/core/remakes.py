@@ -99,7 +99,11 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
         return Decision(waiting) if again else None
     if record.state is not StepState.RETRYING:
         return None
-    record = _joined(context, record)
+    again = _made_anew(context, record)
+    if any(context.records[name].kind == KIND and name not in record.remakes for name in again):
+        # Not noted: of what another pipeline gives, all that is noted as missed is made again.
+        return Decision(record)
+    record = _joined(record, again)
     if not record.remakes:
         return None
     groups = [context.recorded[name] for name in record.remakes]
@@ -119,10 +123,13 @@ def awaits(context: RunContext, record: StepRecord) -> Decision | None:
     return None if all(_is_made(context, record, leaf) for leaf in given) else Decision(record)
 
 
-def _joined(context: RunContext, record: StepRecord) -> StepRecord:
-    """The entry, which waits as well for what others have found gone: its own attempt would find the same."""
-    found = {name: cells for name, cells in _made_anew(context, record).items() if len(cells) <= LENGTH}
-    more = {name: cells for name, cells in found.items() if name not in record.remakes}
+def _joined(record: StepRecord, again: Mapping[str, str]) -> StepRecord:
+    """The entry, which waits as well for what others have found gone: its own attempt would find the same.
+
+    That it waits is written down, for meanwhile it gives up its place (parallel.py).
+    """
+    fits = {name: cells for name, cells in again.items() if len(cells) <= LENGTH}
+    more = {name: cells for name, cells in fits.items() if name not in record.remakes}
     if not more:
         return record
     return replace(
@@ -136,7 +143,7 @@ def _joined(context: RunContext, record: StepRecord) -> StepRecord:
 def _made_anew(context: RunContext, taker: StepRecord) -> Mapping[str, str]:
     """The steps of whose outputs it takes some that are being made again; which cells, empty for all.
 
-    They are until that has been written. What another pipeline's run makes again is for those who missed it.
+    They are until that has been written.
     """
     names = dict.fromkeys(step for step, _ in context.pipeline.inputs(taker.name).values())
     if context.pipeline.repeated(taker.name) and taker.cell > 1:
@@ -149,7 +156,7 @@ def _made_anew(context: RunContext, taker: StepRecord) -> Mapping[str, str]:
         known = [giver(context, one, taker) for one in groups]
         parts = [leaf for source in known for leaf in source.leaves]
         numbers = {leaf.cell for leaf in parts if is_remade(leaf) and not leaf.ended}
-        if numbers and known[0].kind != KIND:
+        if numbers:
             found[name] = "" if numbers == {leaf.cell for leaf in parts} else text_of(numbers)
     return found
 
