@@ -23,7 +23,7 @@ from hack.prometheus import ensure_prometheus
 
 BIN = Path(sys.executable).parent
 OPERATOR = "app.kubernetes.io/component=operator"
-WORKERS = ["-n", "3", "--dist", "loadgroup"]
+WORKERS = ["-n", "4", "--dist", "loadgroup"]  # more than cores: most of the time they wait
 NO_TESTS = 5  # pytest's exit code where nothing was selected
 MARK = "pytest.mark.e2e"
 

@@ -42,46 +42,55 @@ class Looks:
 
     def __init__(self, kubeconfig: str) -> None:
         self._client = new_client_from_config(config_file=kubeconfig)
-        self._resources: dict[str, Resource] = {}
+        self._resources: dict[str, tuple[Resource, ...]] = {}
 
     def get(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
         """One object; AssertionError with the API server's words where it has none."""
-        return _plain(self._read(self._resource(kind).path(namespace, name)))
+        (resource,) = self._named(kind)
+        return _plain(self._read(resource.path(namespace, name)))
 
     def list(self, kinds: str, namespace: str, selector: str = "", fields: str = "") -> list[dict[str, Any]]:
         """All objects of these kinds (several with commas) that a label and a field selector choose."""
         query = {"labelSelector": selector, "fieldSelector": fields}
         chosen = [(key, value) for key, value in query.items() if value]
         found = []
-        for kind in kinds.split(","):
-            resource = self._resource(kind)
+        for resource in (one for kind in kinds.split(",") for one in self._named(kind)):
             items = self._read(resource.path(namespace), chosen)["items"]
             named = {"apiVersion": resource.api_version, "kind": resource.kind}
             found += [_plain({**named, **one}) for one in items]
         return found
 
-    def _resource(self, kind: str) -> Resource:
-        """By its plural, its singular or its short name, with or without its group."""
-        if kind not in self._resources:  # a definition may have come since
-            self._resources = dict(self._discovered())
-        assert kind in self._resources, f"the server doesn't have a resource type {kind!r}"
-        return self._resources[kind]
+    def _named(self, word: str) -> tuple[Resource, ...]:
+        """One by plural, singular or short name, with or without its group; by a category all of it."""
+        if word not in self._resources:  # a definition may have come since
+            self._resources = self._discovered()
+        assert word in self._resources, f"the server doesn't have a resource type {word!r}"
+        return self._resources[word]
 
-    def _discovered(self) -> Iterator[tuple[str, Resource]]:
-        """Every name, those that go before others last, so that a mapping keeps them."""
-        groups = [
-            one for path in ("/api", "/apis") for one in self._read(path, accept=DISCOVERY).get("items", ())
-        ]
-        for group in reversed(groups):
-            name = group["metadata"].get("name", "")
-            for version in reversed(group["versions"]):
-                api_version = f"{name}/{version['version']}" if name else version["version"]
-                for one in version.get("resources", ()):
-                    kind = one["responseKind"]["kind"]
-                    found = Resource(api_version, kind, one["resource"], one["scope"] == "Namespaced")
-                    for word in (one["resource"], one["singularResource"], *one.get("shortNames", ())):
-                        yield word, found
-                        yield f"{word}.{name}", found
+    def _discovered(self) -> dict[str, tuple[Resource, ...]]:
+        """Every name; where several have one, the first is meant, as the API server orders them."""
+        names: dict[str, tuple[Resource, ...]] = {}
+        categories: dict[str, tuple[Resource, ...]] = {}
+        for group, version, one in self._served():
+            if f"{one['resource']}.{group}" in names:
+                continue  # by a version that is preferred
+            kind, namespaced = one["responseKind"]["kind"], one["scope"] == "Namespaced"
+            api_version = f"{group}/{version}" if group else version
+            resource = Resource(api_version, kind, one["resource"], namespaced)
+            for word in (one["resource"], one["singularResource"], *one.get("shortNames", ())):
+                names.setdefault(word, (resource,))
+                names.setdefault(f"{word}.{group}", (resource,))
+            for word in one.get("categories", ()):
+                categories[word] = (*categories.get(word, ()), resource)
+        return {**categories, **names}
+
+    def _served(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Group, version and description of each resource."""
+        for path in ("/api", "/apis"):
+            for group in self._read(path, accept=DISCOVERY).get("items", ()):
+                for version in group["versions"]:
+                    for one in version.get("resources", ()):
+                        yield group["metadata"].get("name", ""), version["version"], one
 
     def _read(
         self, path: str, query: Sequence[tuple[str, str]] = (), accept: str = "application/json"
