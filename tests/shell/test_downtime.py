@@ -64,6 +64,15 @@ def test_what_came_due_while_the_operator_was_away_is_made_up_for_as_the_schedul
     wait_for("the first of all to be made up for", lambda: runs.names("all"))
     operator.kill()  # what is behind it is still to be decided, by another life
     operator.start()
+    left_out = {
+        "skip": stamp(third),
+        "latest": stamp(second),
+        "one": stamp(second),
+        "few": stamp(first),
+        "all": None,
+    }
+    # Before the next minute, whose run of "one" is forbidden while the one that is made up for goes on.
+    wait_for("what is left out to be told", lambda: skipped(kubectl, arena) == left_out)
     wanted = {
         "skip": [],
         "latest": [third],
@@ -82,14 +91,12 @@ def test_what_came_due_while_the_operator_was_away_is_made_up_for_as_the_schedul
     for name, ticks in wanted.items():
         missed = [one for one in began if one.startswith(name) and one[-12:] <= f"{third:%Y%m%d%H%M}"]
         assert missed == [f"{name}-{tick:%Y%m%d%H%M}" for tick in ticks], "the oldest first, each once"
-    left_out = {name: entry(kubectl, arena, name).get("lastSkipped") for name in POLICIES}
-    assert left_out == {
-        "skip": stamp(third),
-        "latest": stamp(second),
-        "one": stamp(second),
-        "few": stamp(first),
-        "all": None,
-    }
+    assert {**skipped(kubectl, arena), "one": left_out["one"]} == left_out
+
+
+def skipped(kubectl: Kubectl, namespace: str) -> dict[str, Any]:
+    """The last start that each schedule has left out."""
+    return {name: entry(kubectl, namespace, name).get("lastSkipped") for name in POLICIES}
 
 
 def armed_and_killed(kubectl: Kubectl, namespace: str, operator: OperatorProcess) -> datetime:
